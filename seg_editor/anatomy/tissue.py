@@ -1,0 +1,289 @@
+"""The tissue map of a case: background 0, CSF 1, gray matter 2, white matter 3.
+
+Made by N4 and Atropos (antspyx) within the brain without the tumor, named by anatomy, completed inside the tumor from
+the other hemisphere and the nearest tissue, and kept in the user's cache by content.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage as ndi
+
+from seg_editor.anatomy import cache
+from seg_editor.anatomy.classes import CSF, GM, TISSUE_NAMES, TISSUES, TUMOR, WM, evidence, name_classes
+from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
+from seg_editor.anatomy.process import Arrays, Cancelled, run_job
+from seg_editor.cases import Case, Modality
+from seg_editor.errors import ModelError, UsageError
+
+__all__ = [
+    "CSF",
+    "GM",
+    "TISSUES",
+    "TISSUE_NAMES",
+    "TUMOR",
+    "WM",
+    "Cancelled",
+    "TissueMap",
+    "five_class",
+    "healthy_tissue",
+    "tissue_map",
+]
+
+METHOD_VERSION = "atropos-1"
+"""Part of the cache key: change it whenever a change of settings changes maps."""
+
+_PREFERENCE = (Modality.T1, Modality.T1C, Modality.T2, Modality.FLAIR)
+_TUMOR_MARGIN_MM = 3.0
+_PAD = 3
+_MIN_BRAIN_VOXELS = 1000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TissueMap:
+    """Tissue of every brain voxel.
+
+    Parameters
+    ----------
+    labels : uint8 array (x, y, z)
+        0 outside the brain, 1 CSF, 2 GM, 3 WM. Inside the tumor it says what would be there without it, so that
+        the map is complete wherever the brain is; `five_class` pastes the tumor on top.
+    source : str
+        ``"atropos"`` or ``"referee"``.
+    agreement : dict of str to float
+        What the map was checked against: `classes.evidence`; 1 is agreement, 0 contradiction.
+    """
+
+    labels: NDArray[np.uint8]
+    source: str
+    agreement: Mapping[str, float] = field(default_factory=dict)
+
+
+def five_class(tissue: TissueMap | NDArray[np.uint8], tumor: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Paste the tumor (4) over a tissue map; the paper's five-class mask.
+
+    Parameters
+    ----------
+    tissue : TissueMap or uint8 array (x, y, z)
+    tumor : bool array (x, y, z), or None
+        All tumor, subregions united.
+
+    Returns
+    -------
+    uint8 array (x, y, z)
+        A new array.
+    """
+    labels = tissue.labels if isinstance(tissue, TissueMap) else tissue
+    return labels.copy() if tumor is None else np.where(tumor, np.uint8(TUMOR), labels).astype(np.uint8)
+
+
+def tissue_map(
+    case: Case,
+    *,
+    progress: Callable[[float, str], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+    cache_dir: Path | None = None,
+    method: str = "atropos",
+    threads: int | None = None,
+) -> TissueMap:
+    """Find the tissue map of a case, or fetch it from the cache.
+
+    Parameters
+    ----------
+    case : Case
+        T1 is used if there is one, else T1c, T2, FLAIR. The case's own segmentation tells where the tumor is.
+    progress : callable(fraction, text), optional
+        Called in the calling thread about ten times a second.
+    cancel : callable() -> bool, optional
+        Asked about ten times a second; the computing process is ended at once.
+    cache_dir : Path, optional
+        Folder of the cache; the user's cache folder if not given.
+    method : str
+        ``"atropos"`` is the only one.
+    threads : int, optional
+        Threads for ANTs; all cores but one if not given.
+
+    Returns
+    -------
+    TissueMap
+
+    Raises
+    ------
+    Cancelled
+        `cancel` returned True.
+    ModelError
+        antspyx is missing, or the brain does not separate into three tissues.
+    UsageError
+        `method` is unknown.
+    """
+    if method != "atropos":
+        raise UsageError(f'there is no tissue method "{method}"', remedy='Use "atropos"')
+    tumor = np.zeros(case.brain.shape, bool) if case.tumor is None else case.tumor
+    key = cache.digest(METHOD_VERSION, case.content_hash, np.packbits(case.brain), np.packbits(tumor))
+    entry = (cache_dir or cache.cache_folder()) / "tissue" / f"{key}.npz"
+    kept = _from_cache(entry, case.brain)
+    if kept is not None:
+        return kept
+    tissue = _compute(case, tumor, progress, cancel, threads)
+    stored: Arrays = {"tissue": tissue.labels, "agreement": np.array(json.dumps(dict(tissue.agreement)))}
+    cache.store(entry, stored)
+    if progress is not None:
+        progress(1.0, "Tissue map ready")
+    return tissue
+
+
+def healthy_tissue(
+    tissue: TissueMap | NDArray[np.uint8], tumor: NDArray[np.bool_], *, plane: MirrorPlane | None = None
+) -> NDArray[np.uint8]:
+    """Tissue as it would be without the tumor.
+
+    Parameters
+    ----------
+    tissue : TissueMap or uint8 array (x, y, z)
+        What it says inside the tumor is not looked at.
+    tumor : bool array (x, y, z)
+        Voxels to fill.
+    plane : MirrorPlane, optional
+        Mid-sagittal plane; estimated on the map if not given.
+
+    Returns
+    -------
+    uint8 array (x, y, z)
+        A new array. In the tumor: the reflected voxel where the other side is healthy brain, else the nearest tissue.
+        Equal to the input outside.
+    """
+    labels = tissue.labels if isinstance(tissue, TissueMap) else tissue
+    filled = labels.copy()
+    filled[tumor] = 0
+    known = filled > 0
+    if not tumor.any() or not known.any():
+        return filled
+    if plane is None:
+        plane = estimate_plane(filled.astype(np.float32) - 2 * known, known)
+    where = np.argwhere(tumor)
+    source = np.rint(where @ plane.matrix.T + plane.shift).astype(np.intp)
+    inside = np.all((source >= 0) & (source < np.array(tumor.shape)), axis=1)
+    mirrored = np.zeros(len(where), np.uint8)
+    mirrored[inside] = filled[tuple(source[inside].T)]
+    filled[tuple(where.T)] = mirrored
+    return _fill_nearest(filled, tumor & (filled == 0))
+
+
+def _from_cache(entry: Path, brain: NDArray[np.bool_]) -> TissueMap | None:
+    arrays = cache.load(entry)
+    if arrays is None:
+        return None
+    labels = arrays.get("tissue")
+    if labels is None or labels.dtype != np.uint8 or labels.shape != brain.shape or labels.max(initial=0) > WM:
+        cache.discard(entry, "not a tissue map of this case")
+        return None
+    try:
+        agreement = {str(k): float(v) for k, v in json.loads(str(arrays["agreement"])).items()}
+    except (KeyError, ValueError, AttributeError) as error:
+        cache.discard(entry, str(error))
+        return None
+    return TissueMap(np.ascontiguousarray(labels), "atropos", agreement)
+
+
+def _compute(
+    case: Case,
+    tumor: NDArray[np.bool_],
+    progress: Callable[[float, str], None] | None,
+    cancel: Callable[[], bool] | None,
+    threads: int | None,
+) -> TissueMap:
+    modality = next((m for m in _PREFERENCE if m in case.volumes), None)
+    if modality is None or int(case.brain.sum()) < _MIN_BRAIN_VOXELS:
+        raise ModelError("there is no brain to find tissue in", path=case.folder, remedy="Check the images of this case")
+    box = _box(case.brain)
+    brain, hidden = case.brain[box], tumor[box]
+    spacing = case.grid.spacing
+    near_tumor = _grow(hidden, _TUMOR_MARGIN_MM, spacing)
+    values = case.volumes[modality].values(box)
+    use = brain & ~near_tumor & np.isfinite(values) & (values != _outside(values, brain))
+    if int(use.sum()) < _MIN_BRAIN_VOXELS:
+        raise ModelError("too little brain is left beside the tumor to find tissue in", path=case.folder)
+    image = positive(values, use)
+    arrays: Arrays = {"image0": image, "mask": use.astype(np.uint8)}
+    found = run_job(
+        "seg_editor.anatomy.atropos:segment",
+        arrays,
+        {"spacing": list(spacing)},
+        progress=progress,
+        cancel=cancel,
+        threads=threads,
+    )
+    try:
+        named = name_classes(found["classes"], found["image0"], modality, brain)
+    except ValueError as error:
+        raise ModelError(str(error), path=case.folder, remedy="Check that the images show a whole brain") from error
+    others = {m: volume.values(box) for m, volume in case.volumes.items()}
+    checked = evidence(named, others, brain, use)
+    for name in ("depth", *(m.value for m in others)):
+        if checked.get(name) == 0.0:
+            _log.warning("%s: the tissue map from %s disagrees with: %s", case.case_id, modality.display, name)
+    named = _fill_nearest(named, brain & (named == 0))
+    labels = np.zeros(case.brain.shape, np.uint8)
+    labels[box] = named
+    return TissueMap(healthy_tissue(labels, tumor & case.brain), "atropos", checked)
+
+
+def positive(values: NDArray[np.floating], use: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Bring an image to positive values of about 1 to 1000, as N4 needs, outliers cut.
+
+    Parameters
+    ----------
+    values : float array (x, y, z)
+        Any units; z-scored images may be negative.
+    use : bool array (x, y, z)
+        Voxels that matter; elsewhere the result is 0.
+    """
+    low, high = (float(v) for v in np.percentile(values[use], [0.1, 99.8]))
+    if low >= 0:
+        low = 0.0
+    else:
+        low -= 0.25 * (high - low)
+    scaled = (values - low) * (1000.0 / max(high - low, 1e-12))
+    return np.where(use, np.clip(scaled, 1.0, 1000.0), 0).astype(np.float32)
+
+
+def _outside(values: NDArray[np.floating], brain: NDArray[np.bool_]) -> float:
+    """Return the value that the image has outside the brain (0, or the minimum of a z-scored image)."""
+    rest = values[~brain]
+    if rest.size == 0:
+        return float("nan")
+    found, counts = np.unique(rest, return_counts=True)
+    return float(found[counts.argmax()])
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    found = ndi.find_objects(mask.astype(np.uint8))[0]
+    x, y, z = (slice(max(0, s.start - _PAD), min(n, s.stop + _PAD)) for s, n in zip(found, mask.shape, strict=True))
+    return x, y, z
+
+
+def _grow(mask: NDArray[np.bool_], millimeters: float, spacing: tuple[float, float, float]) -> NDArray[np.bool_]:
+    if not mask.any():
+        return mask
+    return np.asarray(ndi.distance_transform_edt(~mask, sampling=spacing) <= millimeters)
+
+
+def _fill_nearest(labels: NDArray[np.uint8], holes: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    if not holes.any() or not (labels > 0).any():
+        return labels
+    box = _box(holes | (labels > 0))
+    inner = labels[box].copy()
+    nearest = ndi.distance_transform_edt(inner == 0, return_distances=False, return_indices=True)
+    gaps = holes[box]
+    inner[gaps] = inner[tuple(axis[gaps] for axis in nearest)]
+    result = labels.copy()
+    result[box] = inner
+    return result

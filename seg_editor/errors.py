@@ -1,0 +1,46 @@
+"""One exception type per boundary: what went wrong, which file, what to do — in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SegEditorError(Exception):
+    """An error that the user can act on.
+
+    Parameters
+    ----------
+    what : str
+        What went wrong, without a trailing period.
+    path : path-like, optional
+        The file or folder concerned; it leads the line.
+    remedy : str, optional
+        What the user can do, as a sentence without a trailing period.
+    """
+
+    def __init__(self, what: str, *, path: Path | str | None = None, remedy: str = "") -> None:
+        self.what = " ".join(what.split())
+        self.path = None if path is None else Path(path)
+        self.remedy = " ".join(remedy.split())
+        super().__init__(self.what)
+
+    def __str__(self) -> str:
+        lead = f"{self.path}: " if self.path is not None else ""
+        tail = f". {self.remedy}" if self.remedy else ""
+        return f"{lead}{self.what}{tail}."
+
+
+class CaseError(SegEditorError):
+    """A case, volume or segmentation cannot be read."""
+
+
+class ModelError(SegEditorError):
+    """Weights or a model card cannot be used."""
+
+
+class ExportError(SegEditorError):
+    """A result cannot be written."""
+
+
+class UsageError(SegEditorError):
+    """The request makes no sense as it stands."""

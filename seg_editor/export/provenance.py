@@ -1,0 +1,162 @@
+"""Where a result came from, and whether a file is still what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seg_editor import __version__
+from seg_editor.errors import CaseError, ExportError
+from seg_editor.export.picture import SYNTHETIC_ASCII
+
+if TYPE_CHECKING:
+    from seg_editor.cases import Case
+    from seg_editor.generation.counterfactual import Counterfactual
+
+FORMAT = "seg-editor provenance 1"
+_PROGRAMS = ("numpy", "scipy", "torch", "nibabel", "scikit-image", "pillow", "antspyx", "openvino")
+_SUFFIX = "_provenance.json"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def program_versions() -> dict[str, str]:
+    """Return the versions of this program, Python and the libraries that take part in a result."""
+    versions = {"seg-editor": __version__, "python": platform.python_version()}
+    for name in _PROGRAMS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def source_hashes(case: Case) -> dict[str, dict[str, str]]:
+    """Return file name and SHA-256 of each file that the case was read from, by modality and ``seg``."""
+    volumes = {str(m): case.volumes[m] for m in case.modalities}
+    if case.labels is not None:
+        volumes["seg"] = case.labels
+    return {key: {"file": volume.path.name, "sha256": volume.source.sha256} for key, volume in volumes.items()}
+
+
+def sidecar(
+    case: Case,
+    counterfactual: Counterfactual,
+    *,
+    results: Mapping[str, Mapping[str, str]],
+    metrics: Mapping[str, Any],
+    card: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the sidecar of an export, plain JSON types.
+
+    Parameters
+    ----------
+    results : mapping
+        File name to its hashes: ``sha256`` of the bytes, ``voxels_sha256`` of a volume's voxels and grid.
+    metrics : mapping
+        ``Metrics.to_dict()``.
+    card : mapping, optional
+        The model's card; its hash is kept.
+    """
+    request = counterfactual.request
+    model = {"name": request.model, "weights_sha256": request.model_hash}
+    if card is not None:
+        text = json.dumps(card, sort_keys=True, separators=(",", ":"), default=str)
+        model["card_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    return {
+        "format": FORMAT,
+        "notice": SYNTHETIC_ASCII,
+        "case_id": case.case_id,
+        "request": request.to_dict(),
+        "request_key": request.key,
+        "model": model,
+        "hole": {
+            "sha256": counterfactual.hole.content_hash,
+            "voxels": counterfactual.hole.voxels,
+            "margin": counterfactual.hole.margin,
+        },
+        "device": counterfactual.device,
+        "runtime": counterfactual.runtime,
+        "finished": counterfactual.finished,
+        "programs": program_versions(),
+        "sources": source_hashes(case),
+        "results": {name: dict(hashes) for name, hashes in results.items()},
+        "metrics": dict(metrics),
+    }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found.
+
+    Parameters
+    ----------
+    path : Path
+    state : str
+        ``intact`` (byte for byte as written), ``repacked`` (other bytes, the same voxels and grid) or ``altered``.
+    sidecar : mapping
+        The provenance that belongs to the file.
+    """
+
+    path: Path
+    state: str
+    sidecar: Mapping[str, Any]
+
+    @property
+    def intact(self) -> bool:
+        """Whether the pixels are those that were written."""
+        return self.state != "altered"
+
+
+def verify(path: Path | str) -> Verification:
+    """Compare an exported file with the provenance file beside it.
+
+    Raises
+    ------
+    ExportError
+        If the file or its provenance is missing or unreadable.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ExportError("there is no such file", path=path, remedy="Name a file that seg-editor exported")
+    data = _find_sidecar(path)
+    known: Mapping[str, str] = data["results"][path.name]
+    try:
+        if file_sha256(path) == known["sha256"]:
+            return Verification(path, "intact", data)
+    except OSError as error:
+        raise ExportError(f"it cannot be read ({error.strerror})", path=path, remedy="Check its permissions") from error
+    state = "repacked" if "voxels_sha256" in known and _voxels(path) == known["voxels_sha256"] else "altered"
+    return Verification(path, state, data)
+
+
+def _voxels(path: Path) -> str | None:
+    from seg_editor.cases import read_volume
+
+    try:
+        return read_volume(path).sha256
+    except CaseError:
+        return None
+
+
+def _find_sidecar(path: Path) -> dict[str, Any]:
+    for candidate in sorted(path.absolute().parent.glob(f"*{_SUFFIX}")):
+        try:
+            data = json.loads(candidate.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(data, dict) and data.get("format") == FORMAT and path.name in data.get("results", {}):
+            return data
+    raise ExportError(
+        "no provenance file beside it mentions it", path=path, remedy=f"Keep the file that ends in {_SUFFIX} with it"
+    )

@@ -1,0 +1,302 @@
+"""The engine: from a case and a hole to a counterfactual, one slice and one network pass at a time. No Qt here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.cases import MODALITIES, Case, Modality
+from seg_editor.errors import ModelError, UsageError
+from seg_editor.generation.conditioning import BRAIN_CHANNEL, UNKNOWN_CHANNEL
+from seg_editor.generation.context import CaseContext, Window
+from seg_editor.generation.counterfactual import Counterfactual, to_raw
+from seg_editor.generation.hole import Hole
+from seg_editor.generation.registry import LoadedModel
+from seg_editor.generation.request import GenerationRequest
+from seg_editor.generation.samplers import noise_levels, slice_noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Voxels by which tumor that stays is widened before it is kept from the network.
+TUMOR_MARGIN = 4
+
+Cancel = Callable[[], bool]
+
+
+class GenerationCancelled(Exception):
+    """The caller asked to stop; nothing was kept."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One network pass done.
+
+    Attributes
+    ----------
+    k, total : int
+        Passes done, and passes in all.
+    slice_index : int
+        Canonical axial slice.
+    preview : dict of Modality to float32 (x, y), or None
+        The slice as it stands, in the source's intensities.
+    seconds : float
+        Since the run began.
+    result : Counterfactual or None
+        On the last step.
+    """
+
+    k: int
+    total: int
+    slice_index: int
+    preview: dict[Modality, NDArray[np.float32]] | None
+    seconds: float
+    result: Counterfactual | None = None
+
+
+class Engine:
+    """Runs one model; keeps the last context, so that the next slice of the same hole starts at once."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        if model.card.kind != "inpaint":
+            raise ModelError(f"{model.card.name} does not fill holes", remedy="Choose a model of kind inpaint, as m5")
+        self.model = model
+        self._context: tuple[tuple[str, str], CaseContext] | None = None
+
+    def plan(
+        self,
+        case: Case,
+        hole: Hole,
+        *,
+        slices: str | Sequence[int] = "auto",
+        seed: int = 0,
+        steps: int | None = None,
+        preset: str = "standard",
+        modalities: Sequence[Modality] | None = None,
+    ) -> GenerationRequest:
+        """Fix everything that decides the result.
+
+        Parameters
+        ----------
+        case : Case
+        hole : Hole
+        slices : ``auto``, ``all`` or canonical axial indices
+            ``auto`` and ``all`` are every slice that holds hole voxels; listed slices must hold some.
+        seed : int
+        steps : int, optional
+            Network passes a slice; 1 is the posterior mean. Default: the preset's.
+        preset : str
+        modalities : sequence of Modality, optional
+            Default: all that the case has.
+
+        Raises
+        ------
+        UsageError
+            The hole is empty, a slice holds no hole, the preset or a modality is unknown.
+        """
+        if hole.empty:
+            raise UsageError("there is nothing to generate", remedy="Remove some tumor first")
+        wanted = hole.slices if isinstance(slices, str) else tuple(sorted({int(k) for k in slices}))
+        empty = [k for k in wanted if k not in set(hole.slices)]
+        if isinstance(slices, str) and slices not in ("auto", "all"):
+            raise UsageError(f"slices {slices!r} is neither auto, all nor a list", remedy="Write for example 70,71,72")
+        if empty:
+            first, last = hole.slices[0], hole.slices[-1]
+            raise UsageError(f"slice {empty[0]} holds no hole", remedy=f"The hole spans slices {first} to {last}")
+        presets = self.model.card.presets
+        if steps is None:
+            if preset not in presets:
+                raise UsageError(f"{self.model.card.name} has no preset {preset}", remedy=f"Choose one of {', '.join(presets)}")
+            steps = presets[preset]["steps"]
+        chosen = tuple(m for m in MODALITIES if m in (case.modalities if modalities is None else modalities))
+        absent = [m for m in chosen if m not in case.volumes]
+        if absent:
+            raise UsageError(f"the case has no {absent[0].display}", remedy="Choose modalities that it has")
+        return GenerationRequest(
+            case_hash=case.content_hash,
+            hole_hash=hole.content_hash,
+            slices=wanted,
+            modalities=chosen,
+            model=self.model.card.name,
+            model_hash=self.model.card.weights_sha256,
+            seed=seed,
+            steps=steps,
+            preset=preset,
+            margin=hole.margin,
+            runtime=self.model.runtime,
+        )
+
+    def run(
+        self,
+        case: Case,
+        hole: Hole,
+        request: GenerationRequest,
+        *,
+        tumor: NDArray[np.bool_] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Step]:
+        """Generate; yields after every network pass, the last step carries the result.
+
+        Parameters
+        ----------
+        case, hole, request
+            As planned.
+        tumor : bool (x, y, z), optional
+            Tumor that stays in the picture: it is widened and kept from the network as well.
+        cancel : callable, optional
+            Asked before every pass.
+
+        Raises
+        ------
+        GenerationCancelled
+            `cancel` returned true.
+        ModelError
+            The network returned values that are not finite, or ran out of memory.
+        """
+        began = time.perf_counter()
+        _check(cancel)
+        context = self._context_for(case, hole, tumor)
+        _check(cancel)
+        part = hole.restricted(request.slices)
+        patches = {m: np.zeros(case.grid.shape, case.volumes[m].raw.dtype)[part.box] for m in request.modalities}
+        seconds: dict[int, float] = {}
+        total, done = request.steps * len(request.slices), 0
+        for k in request.slices:
+            slice_began = time.perf_counter()
+            for residual, window in self._passes(context, request, k, case.grid.shape, cancel):
+                done += 1
+                fill = _compose(context, residual, window, k)
+                preview = _preview(case, context, request, part, fill, window, k)
+                if done < total:
+                    yield Step(done, total, k, preview, time.perf_counter() - began)
+            self._store(case, context, request, part, patches, fill, window, k)
+            seconds[k] = round(time.perf_counter() - slice_began, 4)
+        inside = part.mask[part.box]
+        result = Counterfactual(
+            request=request,
+            hole=part,
+            patches={m: v[inside] for m, v in patches.items()},
+            seconds=seconds,
+            device=str(self.model.device),
+            runtime=self.model.runtime,
+        )
+        yield Step(total, total, request.slices[-1], preview, time.perf_counter() - began, result)
+
+    def _context_for(self, case: Case, hole: Hole, tumor: NDArray[np.bool_] | None) -> CaseContext:
+        from scipy import ndimage as ndi
+
+        stays = Hole.from_mask(np.zeros(case.grid.shape, bool) if tumor is None else tumor, case.brain)
+        key = (case.content_hash, hole.content_hash + stays.content_hash)
+        if self._context is None or self._context[0] != key:
+            unknown = hole.mask
+            if not stays.empty:
+                unknown = unknown | (ndi.binary_dilation(stays.mask, iterations=TUMOR_MARGIN) & case.brain)
+            self._context = (key, CaseContext.of(case, unknown))
+        return self._context[1]
+
+    def _passes(
+        self, context: CaseContext, request: GenerationRequest, k: int, shape: tuple[int, int, int], cancel: Cancel | None
+    ) -> Iterator[tuple[NDArray[np.float32], Window]]:
+        """Residuals (4, h, w) after every network pass of one slice."""
+        import torch
+
+        inner = k - context.box[2].start
+        window = context.window(inner)
+        if window is None:
+            raise UsageError(f"slice {k} holds no hole inside the brain")
+        channels = torch.from_numpy(context.channels(inner, window)[None]).to(self.model.device)
+        hole = (channels[:, UNKNOWN_CHANNEL] * channels[:, BRAIN_CHANNEL])[:, None]
+        _check(cancel)
+        mean = self._network(torch.zeros(1, 4, *channels.shape[-2:], device=self.model.device), channels, float("inf")) * hole
+        yield mean[0].cpu().numpy(), window
+        levels = noise_levels(request.steps)
+        if not levels:
+            return
+        noise = np.zeros((4, channels.shape[-2], channels.shape[-1]), np.float32)
+        full = slice_noise(request.seed, k, (shape[0], shape[1]))[:, context.box[0], context.box[1]]
+        piece = full[:, window[0], window[1]]
+        noise[:, : piece.shape[1], : piece.shape[2]] = piece
+        x = (mean + levels[0] * torch.from_numpy(noise[None]).to(mean.device)) * hole
+        for level, following in zip(levels, (*levels[1:], 0.0), strict=True):
+            _check(cancel)
+            denoised = self._network(x, channels, level) * hole
+            x = denoised + (following / level) * (x - denoised)
+            yield (denoised if following else x)[0].cpu().numpy(), window
+
+    def _network(self, x: Tensor, channels: Tensor, sigma: float) -> Tensor:
+        import torch
+
+        level = torch.full((1,), sigma, device=x.device)
+        try:
+            with torch.inference_mode():
+                out: Tensor = self.model.network(x, channels, level)
+        except torch.OutOfMemoryError as error:
+            raise ModelError("the device ran out of memory", remedy="Generate on the CPU") from error
+        if not bool(torch.isfinite(out).all()):
+            raise ModelError("the network returned values that are not finite", remedy="Try another seed or model")
+        return out
+
+    def _store(
+        self,
+        case: Case,
+        context: CaseContext,
+        request: GenerationRequest,
+        part: Hole,
+        patches: dict[Modality, NDArray[np.generic]],
+        fill: NDArray[np.float32],
+        window: Window,
+        k: int,
+    ) -> None:
+        low = part.box[2].start
+        for m in request.modalities:
+            image = context.to_intensity(m, fill[MODALITIES.index(m)])
+            here = part.mask[:, :, k]
+            plane = np.zeros(case.grid.shape[:2], np.float32)
+            _paste(plane, image, context, window)
+            block = patches[m][:, :, k - low]
+            inside = here[part.box[0], part.box[1]]
+            block[inside] = to_raw(case.volumes[m], plane[part.box[0], part.box[1]][inside])
+
+
+def _compose(
+    context: CaseContext, residual: NDArray[np.float32], window: Window, k: int
+) -> NDArray[np.float32]:
+    """Harmonic fill plus residual, (4, h, w) cut to the slice, network units."""
+    inner = k - context.box[2].start
+    base = context.filled[:, window[0], window[1], inner]
+    return np.asarray(base + residual[:, : base.shape[1], : base.shape[2]], np.float32)
+
+
+def _preview(
+    case: Case,
+    context: CaseContext,
+    request: GenerationRequest,
+    part: Hole,
+    fill: NDArray[np.float32],
+    window: Window,
+    k: int,
+) -> dict[Modality, NDArray[np.float32]]:
+    out = {}
+    for m in request.modalities:
+        volume = case.volumes[m]
+        source = volume.raw[:, :, k].astype(np.float32) * np.float32(volume.slope) + np.float32(volume.inter)
+        plane = source.copy()
+        _paste(plane, context.to_intensity(m, fill[MODALITIES.index(m)]), context, window)
+        out[m] = np.where(part.mask[:, :, k], plane, source)
+    return out
+
+
+def _paste(plane: NDArray[np.float32], image: NDArray[np.float32], context: CaseContext, window: Window) -> None:
+    """Put a window of the crop into a whole slice, in place."""
+    x0, y0 = context.box[0].start + window[0].start, context.box[1].start + window[1].start
+    plane[x0 : x0 + image.shape[0], y0 : y0 + image.shape[1]] = image
+
+
+def _check(cancel: Cancel | None) -> None:
+    if cancel is not None and cancel():
+        raise GenerationCancelled

@@ -1,0 +1,102 @@
+"""M4 at work: five classes from FLAIR. It judges pictures and is never used to make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.anatomy.scale import IntensityScale
+from seg_editor.cases import Case, Modality, bounding_box
+from seg_editor.errors import CaseError
+from seg_editor.generation.registry import LoadedModel
+
+_MULTIPLE = 32
+_BATCH = 4
+TUMOR = 4
+
+
+class Referee:
+    """Segments slices of a case, or of a counterfactual made from it, always on the source's intensity scale."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+
+    def segment_slices(
+        self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None
+    ) -> NDArray[np.uint8]:
+        """Five-class maps of axial slices.
+
+        Parameters
+        ----------
+        case : Case
+        indices : sequence of int
+            Canonical axial indices.
+        raw : array (x, y, z), optional
+            A FLAIR volume in the case's stored values to look at instead of the case's own.
+
+        Returns
+        -------
+        uint8 (n, x, y)
+            0 background, 1 CSF, 2 GM, 3 WM, 4 tumor.
+
+        Raises
+        ------
+        CaseError
+            The case has no FLAIR.
+        """
+        import torch
+
+        volume = case.volumes.get(Modality.FLAIR)
+        if volume is None:
+            raise CaseError("the referee needs FLAIR", path=case.folder, remedy="Add the FLAIR volume to the case")
+        scale = self._scale(case)
+        source = volume.raw if raw is None else raw
+        x, y, _ = bounding_box(case.brain)
+        w, h = x.stop - x.start, y.stop - y.start
+        out = np.zeros((len(indices), *case.grid.shape[:2]), np.uint8)
+        for at in range(0, len(indices), _BATCH):
+            part = list(indices[at : at + _BATCH])
+            stored = np.stack([source[x, y, k] for k in part])
+            values = stored.astype(np.float32) * np.float32(volume.slope) + np.float32(volume.inter)
+            brain = np.stack([case.brain[x, y, k] for k in part])
+            image = np.where(brain, np.clip(scale.normalize(values), -7, 7), 0)
+            padded = np.pad(image, [(0, 0), (0, -w % _MULTIPLE), (0, -h % _MULTIPLE)])
+            with torch.inference_mode():
+                logits = self.model.network(torch.from_numpy(padded[:, None]).to(self.model.device))
+            classes = logits[:, :, :w, :h].argmax(1).byte().cpu().numpy()
+            out[at : at + len(part), x, y] = classes * brain
+        return out
+
+    def segment(
+        self,
+        case: Case,
+        *,
+        progress: Callable[[float, str], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Five-class map of the whole volume, (x, y, z); slices without brain stay 0.
+
+        When `cancel` returns true the rest stays 0.
+        """
+        out = np.zeros(case.grid.shape, np.uint8)
+        filled = [int(k) for k in np.flatnonzero(case.brain.any((0, 1)))]
+        for at in range(0, len(filled), _BATCH):
+            if cancel is not None and cancel():
+                break
+            part = filled[at : at + _BATCH]
+            out[:, :, part] = np.moveaxis(self.segment_slices(case, part), 0, -1)
+            if progress is not None:
+                progress((at + len(part)) / len(filled), "Segmenting")
+        return out
+
+    def _scale(self, case: Case) -> IntensityScale:
+        """Median and interquartile range over the whole brain of the source (tumor included: it may be unknown)."""
+        key = case.content_hash
+        cached: tuple[str, IntensityScale] | None = getattr(self, "_cached", None)
+        if cached is None or cached[0] != key:
+            cached = (key, IntensityScale.of(case.volumes[Modality.FLAIR].values(), case.brain))
+            self._cached = cached
+        return cached[1]

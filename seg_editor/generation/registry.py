@@ -1,0 +1,170 @@
+"""Bundled models: a folder each, with ``weights.safetensors`` and ``card.json``. safetensors only, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seg_editor.errors import ModelError
+from seg_editor.resources import resource_path
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+CARD_FORMAT = 1
+WEIGHTS_FILE = "weights.safetensors"
+_REINSTALL = "Install seg-editor again or export the model anew with seg-train export"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is; the JSON beside its weights.
+
+    Attributes
+    ----------
+    name, title : str
+    kind : str
+        ``inpaint`` (fills holes) or ``referee`` (segments).
+    network : str
+        Class in ``seg_editor.generation.networks``.
+    config : dict
+        Its shape.
+    weights_sha256 : str
+    parameters : int
+    presets : dict
+        Sampling presets: name to ``{"steps": n}``.
+    details : dict
+        Everything else that the card says: training, results, limits, license.
+    """
+
+    name: str
+    title: str
+    kind: str
+    network: str
+    config: dict[str, Any]
+    weights_sha256: str
+    parameters: int
+    presets: dict[str, dict[str, int]]
+    details: dict[str, Any]
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """Path of the weight file."""
+        return self.folder / WEIGHTS_FILE
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelCard:
+        """Read ``card.json``.
+
+        Raises
+        ------
+        ModelError
+            The card is missing or malformed.
+        """
+        path = folder / "card.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ModelError("there is no model here", path=path, remedy=_REINSTALL) from error
+        except (OSError, ValueError) as error:
+            raise ModelError(f"the model card cannot be read ({error})", path=path, remedy=_REINSTALL) from error
+        try:
+            if data["format"] != CARD_FORMAT:
+                raise ModelError(f"card format {data['format']} is not {CARD_FORMAT}", path=path, remedy=_REINSTALL)
+            known = ("name", "title", "kind", "network", "config", "weights_sha256", "parameters", "presets")
+            fields = {k: data[k] for k in known}
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"the model card lacks {error}", path=path, remedy=_REINSTALL) from error
+        details = {k: v for k, v in data.items() if k not in (*known, "format")}
+        return cls(**fields, details=details, folder=folder)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network ready to run."""
+
+    card: ModelCard
+    network: nn.Module
+    device: torch.device
+
+    @property
+    def runtime(self) -> str:
+        """``torch-cpu`` or ``torch-cuda``."""
+        return f"torch-{self.device.type}"
+
+
+def list_models(root: Path | None = None) -> tuple[ModelCard, ...]:
+    """Cards of all bundled models, by name; unreadable ones are left out."""
+    cards = []
+    folder = root or resource_path("models")
+    for path in sorted(folder.glob("*/card.json")):
+        try:
+            cards.append(ModelCard.read(path.parent))
+        except ModelError:
+            continue
+    return tuple(cards)
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """``auto`` takes CUDA when there is one.
+
+    Raises
+    ------
+    ModelError
+        CUDA is asked for and absent.
+    """
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError("there is no CUDA device", remedy="Choose --device cpu")
+    return torch.device(device)
+
+
+def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
+    """Load a bundled model by name, or a model folder by path.
+
+    Raises
+    ------
+    ModelError
+        The model is unknown, the weights are damaged, or they do not fit the card.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from seg_editor.generation import networks
+
+    folder = name if isinstance(name, Path) else resource_path("models", name)
+    if not (folder / "card.json").exists():
+        names = ", ".join(c.name for c in list_models()) or "none"
+        raise ModelError(f"there is no model {name}", remedy=f"Installed models: {names}")
+    card = ModelCard.read(folder)
+    try:
+        data = card.weights.read_bytes()
+    except OSError as error:
+        raise ModelError("the weights cannot be read", path=card.weights, remedy=_REINSTALL) from error
+    if hashlib.sha256(data).hexdigest() != card.weights_sha256:
+        raise ModelError("the weights are not the ones that the card describes", path=card.weights, remedy=_REINSTALL)
+    classes = {
+        "InpaintNet": (networks.InpaintNet, networks.InpaintConfig),
+        "RefereeUNet": (networks.RefereeUNet, networks.RefereeConfig),
+    }
+    try:
+        network_class, config_class = classes[card.network]
+        network = network_class(config_class.from_json(card.config))  # type: ignore[arg-type]
+        tensors = load(data)
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"the weights do not fit the card ({type(error).__name__})", path=card.weights, remedy=_REINSTALL
+        ) from error
+    target = choose_device(device)
+    network = network.to(target).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return LoadedModel(card, network.eval(), target)

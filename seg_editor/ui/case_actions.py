@@ -1,0 +1,204 @@
+"""Opening, saving, closing and recovering a case, with the question about unsaved changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from seg_editor.cases import segmentation_name
+from seg_editor.errors import SegEditorError
+from seg_editor.resources import resource_path
+from seg_editor.session import Workspace
+from seg_editor.ui.error_bar import ErrorBar
+from seg_editor.ui.preferences import Preferences
+from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
+
+log = logging.getLogger(__name__)
+SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
+
+
+def demo_folder() -> Path | None:
+    """Return the folder of the bundled demo case, or None."""
+    folders = sorted(p for p in resource_path("demo").glob("*") if p.is_dir())
+    return folders[0] if folders else None
+
+
+class CaseActions(QObject):
+    """What the File menu does.
+
+    Signals
+    -------
+    opened(object)
+        A new :class:`Workspace`, or None after closing.
+    opening(str)
+        What is being opened; empty when it ended.
+    """
+
+    opened = pyqtSignal(object)
+    opening = pyqtSignal(str)
+
+    def __init__(self, window: QWidget, errors: ErrorBar, tasks: Tasks, preferences: Preferences) -> None:
+        super().__init__(window)
+        self._window = window
+        self._errors = errors
+        self._tasks = tasks
+        self._preferences = preferences
+        self._task: Task | None = None
+        self.workspace: Workspace | None = None
+        self.journal = True
+        self.ask: Callable[[str], str] = self._ask
+
+    @property
+    def loading(self) -> bool:
+        """True while a case is being read."""
+        return self._task is not None
+
+    def choose_folder(self) -> None:
+        """Ask for a folder and open it."""
+        start = str(self._preferences.recent[0].parent) if self._preferences.recent else ""
+        name = QFileDialog.getExistingDirectory(self._window, "Open case: choose its folder", start)
+        if name:
+            self.open(Path(name))
+
+    def choose_file(self) -> None:
+        """Ask for one file of a case and open the case."""
+        pattern = "NIfTI images (*.nii *.nii.gz)"
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open case: choose any of its files", "", pattern)
+        if name:
+            self.open(Path(name))
+
+    def open_demo(self) -> None:
+        """Open the bundled demo case."""
+        folder = demo_folder()
+        if folder is None:
+            self._errors.show_error("The demo case is missing: install the program again.")
+        else:
+            self.open(folder)
+
+    def open(self, path: Path) -> None:
+        """Read a case in the background and show it; the case shown until then stays until the new one is ready."""
+        if not self.may_leave("open another case"):
+            return
+        self.cancel_opening()
+        journal = self.journal
+
+        def work(progress: Progress, cancelled: Cancelled) -> Workspace:
+            workspace = Workspace.open(path, journal=journal)
+            for modality in workspace.case.modalities:
+                workspace.view.window(modality)
+            return workspace
+
+        self._task = task = self._tasks.start(work, "open case")
+        task.done.connect(lambda workspace: self._finish(path, workspace))
+        task.failed.connect(self._fail)
+        self.opening.emit(f"Opening {path.name}…")
+
+    def cancel_opening(self) -> None:
+        """Forget the case that is being read."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self.opening.emit("")
+
+    def _finish(self, path: Path, workspace: Workspace) -> None:
+        self._task = None
+        self._release()
+        self.workspace = workspace
+        self._preferences.add_recent(path)
+        self._errors.dismiss()
+        self.opening.emit("")
+        self.opened.emit(workspace)
+        if workspace.recovery is not None:
+            self._offer_recovery(workspace)
+        elif workspace.case.notes:
+            self._errors.show_note(" ".join(f"{note.rstrip('.')}." for note in workspace.case.notes))
+
+    def _fail(self, error: object) -> None:
+        self._task = None
+        self.opening.emit("")
+        self._errors.show_error(error if isinstance(error, BaseException) else str(error))
+
+    def _offer_recovery(self, workspace: Workspace) -> None:
+        def restore() -> None:
+            try:
+                steps = workspace.recover()
+            except SegEditorError as error:
+                self._errors.show_error(error)
+            else:
+                self._errors.show_note(f"{steps} unsaved steps were restored.")
+
+        self._errors.show_note(
+            "The last session with this case ended without saving.",
+            (("Restore the edits", restore), ("Discard them", workspace.dismiss_recovery)),
+        )
+
+    def may_leave(self, purpose: str) -> bool:
+        """Ask about unsaved changes; False when the user wants to stay, or saving failed."""
+        if self.workspace is None or not self.workspace.dirty:
+            return True
+        answer = self.ask(purpose)
+        return answer == DISCARD or (answer == SAVE and self.save())
+
+    def _ask(self, purpose: str) -> str:
+        assert self.workspace is not None
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Unsaved changes")
+        box.setText(f"Save the changes to the segmentation of {self.workspace.case.case_id}?")
+        box.setInformativeText(f"They are lost if you {purpose} without saving.")
+        save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
+        discard = box.addButton("Don't save", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(save)
+        box.exec()
+        pressed = box.clickedButton()
+        return SAVE if pressed is save else DISCARD if pressed is discard else CANCEL
+
+    def save(self) -> bool:
+        """Save the segmentation into its file; asks for one when the case has none. False when it was not saved."""
+        workspace = self.workspace
+        if workspace is None:
+            return False
+        return self.save_as() if workspace.segmentation_path is None else self._write(None)
+
+    def save_as(self) -> bool:
+        """Ask for a file and save the segmentation into it."""
+        workspace = self.workspace
+        if workspace is None:
+            return False
+        start = workspace.segmentation_path or workspace.case.folder / segmentation_name(workspace.case)
+        pattern = "NIfTI images (*.nii.gz *.nii)"
+        name, _ = QFileDialog.getSaveFileName(self._window, "Save segmentation as", str(start), pattern)
+        return bool(name) and self._write(Path(name))
+
+    def _write(self, path: Path | None) -> bool:
+        assert self.workspace is not None
+        try:
+            written = self.workspace.save_segmentation(path)
+        except SegEditorError as error:
+            self._errors.show_error(error, (("Save as…", self.save_as),))
+            return False
+        self._errors.show_note(f"Saved {written.name}.")
+        return True
+
+    def close(self) -> bool:
+        """Close the case; False when the user wants to stay."""
+        if not self.may_leave("close the case"):
+            return False
+        self._release()
+        self.opened.emit(None)
+        return True
+
+    def _release(self) -> None:
+        if self.workspace is not None:
+            self.workspace.close()
+            self.workspace = None
+
+    def shut_down(self) -> None:
+        """End the session of the open case; ask before."""
+        self.cancel_opening()
+        self._release()

@@ -1,0 +1,225 @@
+"""The marks over a picture: orientation letters, scale bar, crosshair, captions, color bar, brush outline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPen, QTransform
+from PyQt6.QtWidgets import QApplication
+
+from seg_editor.ui.planes import PlaneView
+
+TEXT = QColor("#D5DBE2")
+MUTED = QColor("#8A94A0")
+_SHADE = QColor(0, 0, 0, 160)
+SYNTHETIC = "SYNTHETIC – not for clinical use"
+_NICE = (1, 2, 5, 10, 20, 50, 100, 200)
+_EDGE = 10.0
+
+
+@dataclass
+class Marks:
+    """What to draw over a picture.
+
+    Parameters
+    ----------
+    title, subtitle : str
+        Upper left corner.
+    crosshair : (u, v) or None
+        In mm of the plane.
+    accent : QColor
+        Crosshair and brush color.
+    color_bar : (low text, high text) or None
+        Draws the signed-difference color bar.
+    message : str
+        A sentence in the middle for a pane that has nothing to show.
+    synthetic : bool
+        Burn the warning strip in.
+    corner : str
+        Lower right corner: gray window.
+    badge : str
+        A short warning at the upper right, such as "from an earlier mask".
+    letters : bool
+        Orientation letters and scale bar.
+    """
+
+    title: str = ""
+    subtitle: str = ""
+    crosshair: tuple[float, float] | None = None
+    accent: QColor = field(default_factory=lambda: QColor("#3FBFAD"))
+    color_bar: tuple[str, str] | None = None
+    message: str = ""
+    synthetic: bool = False
+    corner: str = ""
+    badge: str = ""
+    letters: bool = True
+    ambiguous: bool = False
+
+
+@lru_cache(maxsize=1)
+def difference_colors() -> np.ndarray:
+    """Return the ``(256, 3)`` uint8 table of the signed difference: blue below zero, black at zero, orange above."""
+    stops = np.array([0.0, 0.22, 0.5, 0.78, 1.0])
+    colors = np.array([[186, 226, 255], [40, 122, 200], [12, 13, 15], [208, 100, 24], [255, 226, 170]], dtype=float)
+    where = np.linspace(0.0, 1.0, 256)
+    return np.stack([np.interp(where, stops, colors[:, c]) for c in range(3)], axis=1).astype(np.uint8)
+
+
+def font(size: int, *, bold: bool = False) -> QFont:
+    """Return the application font at a pixel size."""
+    made = QFont(QApplication.font())
+    made.setPixelSize(size)
+    made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
+    return made
+
+
+def _text(painter: QPainter, box: QRectF, flags: Qt.AlignmentFlag, text: str, color: QColor) -> None:
+    painter.setPen(_SHADE)
+    for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+        painter.drawText(box.translated(dx, dy), int(flags), text)
+    painter.setPen(color)
+    painter.drawText(box, int(flags), text)
+
+
+def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, to_screen: QTransform) -> None:
+    """Draw everything of `marks` into the pane's pixels."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    if marks.crosshair is not None:
+        _paint_crosshair(painter, port, to_screen.map(QPointF(*marks.crosshair)), marks.accent)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    bottom = port.bottom() - (26.0 if marks.synthetic else 0.0)
+    if marks.letters:
+        _paint_letters(painter, QRectF(port.left(), port.top(), port.width(), bottom - port.top()), view, marks.ambiguous)
+        _paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
+    _paint_captions(painter, port, marks)
+    if marks.corner:
+        painter.setFont(font(11))
+        corner = QRectF(port.right() - 220 - _EDGE, bottom - _EDGE - 16, 218, 16)
+        _text(painter, corner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, marks.corner, MUTED)
+    if marks.color_bar is not None:
+        _paint_color_bar(painter, port, marks.color_bar)
+    if marks.message:
+        _paint_message(painter, port, marks.message)
+    if marks.synthetic:
+        _paint_strip(painter, port)
+
+
+def _paint_crosshair(painter: QPainter, port: QRectF, at: QPointF, color: QColor) -> None:
+    tint = QColor(color)
+    tint.setAlpha(190)
+    painter.setPen(QPen(tint, 1))
+    x, y, gap = round(at.x()), round(at.y()), 8
+    left, right, top, bottom = (int(v) for v in (port.left(), port.right(), port.top(), port.bottom()))
+    painter.drawLine(left, y, x - gap, y)
+    painter.drawLine(x + gap, y, right, y)
+    painter.drawLine(x, top, x, y - gap)
+    painter.drawLine(x, y + gap, x, bottom)
+
+
+def _paint_letters(painter: QPainter, port: QRectF, view: PlaneView, ambiguous: bool) -> None:
+    left, right, top, bottom = ("?",) * 4 if ambiguous else view.letters
+    painter.setFont(font(14, bold=True))
+    inner = port.adjusted(_EDGE, _EDGE - 2, -_EDGE, -_EDGE + 2)
+    middle, center = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignHCenter
+    _text(painter, inner, Qt.AlignmentFlag.AlignLeft | middle, left, TEXT)
+    _text(painter, inner, Qt.AlignmentFlag.AlignRight | middle, right, TEXT)
+    _text(painter, inner, Qt.AlignmentFlag.AlignTop | center, top, TEXT)
+    _text(painter, inner, Qt.AlignmentFlag.AlignBottom | center, bottom, TEXT)
+
+
+def scale_bar_mm(pixels_per_mm: float, room: float) -> int:
+    """Return the longest round length in mm that fits into `room` pixels."""
+    fitting = [length for length in _NICE if length * pixels_per_mm <= room]
+    return fitting[-1] if fitting else _NICE[0]
+
+
+def _paint_scale_bar(painter: QPainter, port: QRectF, bottom: float, pixels_per_mm: float) -> None:
+    length = scale_bar_mm(pixels_per_mm, min(160.0, port.width() * 0.3))
+    width = length * pixels_per_mm
+    x, y = port.left() + _EDGE + 2, bottom - _EDGE - 4
+    for color, thick in ((_SHADE, 4.0), (TEXT, 1.5)):
+        pen = QPen(color, thick)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        painter.setPen(pen)
+        painter.drawLine(QPointF(x, y), QPointF(x + width, y))
+        painter.drawLine(QPointF(x, y - 4), QPointF(x, y + 0.75))
+        painter.drawLine(QPointF(x + width, y - 4), QPointF(x + width, y + 0.75))
+    painter.setFont(font(11))
+    box = QRectF(x, y - 20, max(width, 60.0), 15)
+    _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, f" {length} mm", TEXT)
+
+
+def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
+    x, y = port.left() + _EDGE + 2, port.top() + _EDGE - 2
+    if marks.title:
+        painter.setFont(font(13, bold=True))
+        _text(painter, QRectF(x, y, port.width(), 18), Qt.AlignmentFlag.AlignLeft, marks.title, TEXT)
+        y += 18
+    if marks.subtitle:
+        painter.setFont(font(11))
+        _text(painter, QRectF(x, y, port.width(), 16), Qt.AlignmentFlag.AlignLeft, marks.subtitle, MUTED)
+    if marks.badge:
+        painter.setFont(font(11, bold=True))
+        width = painter.fontMetrics().horizontalAdvance(marks.badge) + 16
+        box = QRectF(port.right() - _EDGE - width, port.top() + _EDGE - 1, width, 20)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(58, 48, 32, 235))
+        painter.drawRoundedRect(box, 4, 4)
+        painter.setPen(QColor("#E5B45A"))
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), marks.badge)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def _paint_color_bar(painter: QPainter, port: QRectF, ends: tuple[str, str]) -> None:
+    height = min(180.0, port.height() * 0.4)
+    box = QRectF(port.right() - _EDGE - 10, port.center().y() - height / 2 + 96, 10, height)
+    box.moveTop(min(box.top(), port.bottom() - height - 40))
+    table = np.ascontiguousarray(difference_colors()[::-1, None, :])
+    strip = QImage(table.tobytes(), 1, 256, 3, QImage.Format.Format_RGB888)
+    painter.drawImage(box, strip)
+    painter.setPen(QPen(MUTED, 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(box)
+    painter.setFont(font(11))
+    right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+    for text, y in ((ends[1], box.top()), ("0", box.center().y()), (ends[0], box.bottom())):
+        _text(painter, QRectF(box.left() - 86, y - 8, 80, 16), right, text, TEXT)
+
+
+def _paint_message(painter: QPainter, port: QRectF, message: str) -> None:
+    painter.setFont(font(13))
+    box = port.adjusted(24, 24, -24, -24)
+    bounds = painter.boundingRect(box, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), message)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(10, 12, 14, 205))
+    painter.drawRoundedRect(bounds.adjusted(-16, -10, 16, 10), 8, 8)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(TEXT)
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), message)
+
+
+def _paint_strip(painter: QPainter, port: QRectF) -> None:
+    box = QRectF(port.left(), port.bottom() - 23, port.width(), 24)
+    painter.fillRect(box, QColor("#1B1508"))
+    painter.setFont(font(11, bold=True))
+    painter.setPen(QColor("#E5B45A"))
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), SYNTHETIC)
+
+
+def paint_brush(painter: QPainter, at: QPointF, shape: str, radius: float) -> None:
+    """Draw the brush outline, light on dark so that it shows on any tissue."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    reach = max(radius, 1.5)
+    for color, width in ((QColor(0, 0, 0, 170), 3.0), (QColor(255, 255, 255, 235), 1.25)):
+        painter.setPen(QPen(color, width))
+        if shape == "square":
+            painter.drawRect(QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach))
+        else:
+            painter.drawEllipse(at, reach, reach)
+    if reach > 10 and math.isfinite(reach):
+        painter.drawPoint(at)

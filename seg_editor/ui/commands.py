@@ -1,0 +1,241 @@
+"""What each action of the table does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PyQt6.QtWidgets import QMessageBox
+
+from seg_editor import __version__
+from seg_editor.cases import MODALITIES
+from seg_editor.editing import Change, RemoveTumor
+from seg_editor.errors import SegEditorError
+from seg_editor.session import Workspace
+from seg_editor.ui.actions import Facts
+from seg_editor.ui.planes import Plane
+from seg_editor.ui.shortcut_sheet import ShortcutSheet
+from seg_editor.ui.state import Layout, Role, Tool, stepped_radius
+
+if TYPE_CHECKING:
+    from seg_editor.ui.main_window import MainWindow
+
+_ABOUT = (
+    "<p><b>seg-editor {version}</b></p>"
+    "<p>Browse and edit brain-MRI cases, and see what the brain would look like without the tumor.</p>"
+    "<p>Generated pictures are synthetic. This is not a medical device: not for clinical use.</p>"
+    "<p>GPL-3.0-or-later.</p>"
+)
+
+
+class Commands:
+    """Handlers of every action, and the facts that enable them."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._removed: tuple[int, bool] = (0, False)
+
+    @property
+    def _workspace(self) -> Workspace | None:
+        return self._window.workspace
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """Return what each pressable action of the table does."""
+        window, ui = self._window, self._window.ui
+        cases, viewer, exports = window.cases, window.viewer, window.exports
+        table: dict[str, Callable[[], object]] = {
+            "open": cases.choose_folder,
+            "open_file": cases.choose_file,
+            "open_demo": cases.open_demo,
+            "save": cases.save,
+            "save_as": cases.save_as,
+            "close": cases.close,
+            "quit": window.close,
+            "undo": lambda: self._jump("undo"),
+            "redo": lambda: self._jump("redo"),
+            "brush_smaller": lambda: self._resize_brush(-1),
+            "brush_larger": lambda: self._resize_brush(1),
+            "label_previous": lambda: self._step_label(-1),
+            "label_next": lambda: self._step_label(1),
+            "remove": self._remove,
+            "generate": self._generate,
+            "stop": self._stop,
+            "new_seed": window.generation.new_seed,
+            "slice_next": lambda: viewer.step(1),
+            "slice_previous": lambda: viewer.step(-1),
+            "slice_next_5": lambda: viewer.step(5),
+            "slice_previous_5": lambda: viewer.step(-5),
+            "largest": self._go_to_largest,
+            "modality_next": self._next_modality,
+            "auto_window": self._auto_window,
+            "fit": viewer.fit,
+            "zoom_in": lambda: viewer.zoom(1.25),
+            "zoom_out": lambda: viewer.zoom(0.8),
+            "overlay": lambda: self._flip_view("overlay"),
+            "outline": lambda: self._flip_view("outline"),
+            "opacity_less": lambda: self._change_opacity(-0.1),
+            "opacity_more": lambda: self._change_opacity(0.1),
+            "crosshair": lambda: self._flip_ui("crosshair"),
+            "tissue": lambda: self._flip_ui("tissue"),
+            "compute_tissue": window.tissue.start,
+            "radiological": lambda: self._flip_ui("radiological"),
+            "smooth": lambda: self._flip_ui("smooth"),
+            "export_png": exports.export_png,
+            "export_result": exports.export_result,
+            "panel_focus": window.move_focus,
+            "shortcuts": self._show_shortcuts,
+            "about": self._about,
+        }
+        for tool in Tool:
+            table[str(tool)] = lambda tool=tool: setattr(ui, "tool", tool)
+        for plane in Plane:
+            table[plane.name.lower()] = lambda plane=plane: self._set_view("plane", plane)
+        for layout in Layout:
+            table[f"layout_{layout}"] = lambda layout=layout: setattr(ui, "layout", layout)
+        for role in Role:
+            table[f"show_{role}"] = lambda role=role: setattr(ui, "picture", role)
+        for modality in MODALITIES:
+            table[f"modality_{modality}"] = lambda modality=modality: self._set_view("modality", modality)
+        for choice in ("system", "dark", "light"):
+            table[f"theme_{choice}"] = lambda choice=choice: window.choose_theme(choice)
+        return table
+
+    def facts(self) -> Facts:
+        """Return what is true now."""
+        window, workspace = self._window, self._workspace
+        generation, loading = window.generation, window.cases.loading
+        common = {
+            "loading": loading,
+            "running": generation.running,
+            "model_problem": generation.model_problem,
+            "slices": generation.settings.slices,
+            "tissue_running": window.tissue.running,
+            "has_tissue": window.tissue.labels is not None,
+        }
+        if workspace is None:
+            return Facts(**common)
+        segmentation, history = workspace.segmentation, workspace.history
+        counts = segmentation.counts
+        return Facts(
+            has_case=True,
+            has_tumor=any(count for value, count in counts.items() if value),
+            can_undo=history.can_undo,
+            can_redo=history.can_redo,
+            undo_name=history.undo_name.lower(),
+            redo_name=history.redo_name.lower(),
+            stroking=window.tools.stroking,
+            dirty=workspace.dirty,
+            removed=self._anything_removed(workspace),
+            hole_here=_removed_in(workspace, workspace.view.cursor[2]),
+            has_result=workspace.results.current is not None,
+            modalities=tuple(str(m) for m in workspace.case.modalities),
+            **common,
+        )
+
+    def checked(self) -> dict[str, bool]:
+        """Return the state of every checkable action."""
+        ui, workspace = self._window.ui, self._workspace
+        states = {str(tool): ui.tool is tool for tool in Tool}
+        states |= {f"layout_{layout}": ui.layout is layout for layout in Layout}
+        states |= {f"show_{role}": ui.picture is role for role in Role}
+        states |= {name: bool(getattr(ui, name)) for name in ("crosshair", "tissue", "radiological", "smooth")}
+        states |= {f"theme_{c}": self._window.theme_choice == c for c in ("system", "dark", "light")}
+        view = None if workspace is None else workspace.view
+        states |= {p.name.lower(): view is not None and view.plane is p for p in Plane}
+        states |= {f"modality_{m}": view is not None and view.modality is m for m in MODALITIES}
+        states |= {name: view is not None and bool(getattr(view, name)) for name in ("overlay", "outline")}
+        return states
+
+    def _anything_removed(self, workspace: Workspace) -> bool:
+        revision = workspace.segmentation.revision
+        if self._removed[0] != revision or revision == 0:
+            here = revision != 0 and _removed_in(workspace, workspace.view.cursor[2])
+            self._removed = (revision, here or (revision != 0 and bool(workspace.segmentation.removed.any())))
+        return self._removed[1]
+
+    def _set_view(self, name: str, value: object) -> None:
+        if self._workspace is not None:
+            setattr(self._workspace.view, name, value)
+
+    def _flip_view(self, name: str) -> None:
+        if self._workspace is not None:
+            setattr(self._workspace.view, name, not getattr(self._workspace.view, name))
+
+    def _flip_ui(self, name: str) -> None:
+        setattr(self._window.ui, name, not getattr(self._window.ui, name))
+
+    def _change_opacity(self, by: float) -> None:
+        if self._workspace is not None:
+            view = self._workspace.view
+            view.opacity = round(view.opacity + by, 2)
+            view.overlay = True
+
+    def _resize_brush(self, notches: int) -> None:
+        if self._workspace is not None:
+            view = self._workspace.view
+            view.brush = replace(view.brush, radius_mm=stepped_radius(view.brush.radius_mm, notches))
+
+    def _step_label(self, by: int) -> None:
+        if self._workspace is not None:
+            values = self._workspace.case.scheme.label_values
+            view = self._workspace.view
+            at = values.index(view.active_label) if view.active_label in values else 0
+            view.active_label = values[(at + by) % len(values)]
+
+    def _next_modality(self) -> None:
+        if self._workspace is not None:
+            modalities, view = self._workspace.case.modalities, self._workspace.view
+            view.modality = modalities[(modalities.index(view.modality) + 1) % len(modalities)]
+
+    def _auto_window(self) -> None:
+        if self._workspace is not None:
+            self._workspace.view.set_window(self._workspace.view.modality, None)
+
+    def _jump(self, name: str) -> None:
+        if self._workspace is not None:
+            change: Change | None = getattr(self._workspace, name)()
+            if change is not None:
+                self._window.status_message(f"{'Undone' if name == 'undo' else 'Redone'}: {change.name}")
+
+    def _remove(self) -> None:
+        if self._workspace is None:
+            return
+        try:
+            self._workspace.apply(RemoveTumor())
+        except SegEditorError as error:
+            self._window.errors.show_error(error)
+
+    def _generate(self) -> None:
+        if self._window.ui.layout is Layout.SINGLE and self._window.ui.picture is Role.SOURCE:
+            self._window.ui.layout = Layout.COMPARE
+        self._window.generation.generate()
+
+    def _stop(self) -> None:
+        if not self._window.tools.cancel() and not self._window.generation.stop():
+            self._window.ui.tool = Tool.NAVIGATE
+
+    def _go_to_largest(self) -> None:
+        if self._workspace is None:
+            return
+        segmentation = self._workspace.segmentation
+        counts = np.count_nonzero(segmentation.labels, axis=(0, 1))
+        if not counts.any():
+            counts = np.count_nonzero(segmentation.original, axis=(0, 1))
+        x, y, _ = self._workspace.view.cursor
+        if counts.any():
+            self._workspace.view.cursor = (x, y, int(np.argmax(counts)))
+
+    def _show_shortcuts(self) -> None:
+        sheet = ShortcutSheet(self._window.actions_table.preset, self._window)
+        sheet.preset_chosen.connect(self._window.choose_keys)
+        sheet.show()
+
+    def _about(self) -> None:
+        QMessageBox.about(self._window, "About seg-editor", _ABOUT.format(version=__version__))
+
+
+def _removed_in(workspace: Workspace, index: int) -> bool:
+    segmentation = workspace.segmentation
+    return bool(((segmentation.original[:, :, index] > 0) & (segmentation.labels[:, :, index] == 0)).any())

@@ -1,0 +1,133 @@
+"""Errors and notes in a bar above the picture: one line, dismissible, with details to copy; never a stack of dialogs."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QToolButton, QVBoxLayout
+
+from seg_editor.errors import SegEditorError
+from seg_editor.ui.icons import icon, pixmap
+from seg_editor.ui.panels.parts import named, restyle
+from seg_editor.ui.theme import Theme
+
+Choice = tuple[str, Callable[[], object]]
+_NOTE_MS = 6000
+
+
+class ErrorBar(QFrame):
+    """Shows the newest message; a note goes away by itself, an error stays until it is dismissed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("errorBar")
+        self._theme: Theme | None = None
+        self._mood = "error"
+        self._symbol = QLabel()
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self._choices = QHBoxLayout()
+        self.details_button = QPushButton("Details")
+        self.details_button.setCheckable(True)
+        self.details_button.toggled.connect(self._toggle_details)
+        self.copy_button = QPushButton("Copy")
+        self.copy_button.clicked.connect(self._copy)
+        self.close_button = QToolButton()
+        self.close_button.setToolTip("Dismiss")
+        self.close_button.clicked.connect(self.dismiss)
+        line = QHBoxLayout()
+        line.setContentsMargins(16, 8, 8, 8)
+        line.setSpacing(8)
+        for widget in (self._symbol, self.text):
+            line.addWidget(widget)
+        line.addLayout(self._choices)
+        for button in (self.details_button, self.copy_button, self.close_button):
+            button.setProperty("flat", True)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            line.addWidget(button)
+        self.details = named(QPlainTextEdit(), "details")
+        self.details.setReadOnly(True)
+        self.details.setFixedHeight(140)
+        stack = QVBoxLayout(self)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.setSpacing(0)
+        stack.addLayout(line)
+        stack.addWidget(self.details)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.dismiss)
+        self.dismiss()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Tint the icons."""
+        self._theme = theme
+        self.close_button.setIcon(icon("close", theme))
+        self._show_symbol()
+
+    def _show_symbol(self) -> None:
+        if self._theme is not None:
+            name, token = ("alert", "error") if self._mood == "error" else ("help", "accent")
+            self._symbol.setPixmap(pixmap(name, self._theme.color(token), 18, self.devicePixelRatioF()))
+
+    def show_error(self, error: BaseException | str, choices: Sequence[Choice] = ()) -> None:
+        """Show what went wrong; anything but a :class:`SegEditorError` carries its traceback under Details."""
+        if isinstance(error, BaseException):
+            known = isinstance(error, SegEditorError)
+            text = str(error) if known else f"Something went wrong: {error or type(error).__name__}"
+            details = "" if known else "".join(traceback.format_exception(error))
+        else:
+            text, details = error, ""
+        self._show(text, details, choices, "error")
+
+    def show_note(self, text: str, choices: Sequence[Choice] = ()) -> None:
+        """Show something worth knowing; it stays only when there is something to choose."""
+        self._show(text, "", choices, "note")
+        if not choices:
+            self._timer.start(_NOTE_MS)
+
+    def _show(self, text: str, details: str, choices: Sequence[Choice], mood: str) -> None:
+        self._timer.stop()
+        self._mood = mood
+        self.text.setText(text)
+        self.details.setPlainText(details)
+        self.details_button.setChecked(False)
+        self.details_button.setVisible(bool(details))
+        self.copy_button.setVisible(mood == "error")
+        self.details.hide()
+        self._clear_choices()
+        for label, action in choices:
+            button = QPushButton(label)
+            button.clicked.connect(lambda _checked=False, action=action: self._choose(action))
+            self._choices.addWidget(button)
+        restyle(self, mood=mood)
+        self._show_symbol()
+        self.show()
+
+    def _clear_choices(self) -> None:
+        while (item := self._choices.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.deleteLater()
+
+    def _choose(self, action: Callable[[], object]) -> None:
+        self.dismiss()
+        action()
+
+    def dismiss(self) -> None:
+        """Put the bar away."""
+        self._timer.stop()
+        self.hide()
+        self.details.hide()
+
+    def _toggle_details(self, on: bool) -> None:
+        self.details.setVisible(on)
+
+    def _copy(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText("\n\n".join(filter(None, (self.text.text(), self.details.toPlainText()))))

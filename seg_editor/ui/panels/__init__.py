@@ -1,0 +1,1 @@
+"""The panels of the right dock, one file each."""

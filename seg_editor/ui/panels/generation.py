@@ -1,0 +1,179 @@
+"""The generation panel: model, steps, slices, seed, the three buttons, and the chip that says what is going on."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtGui import QAction
+from PyQt6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QSpinBox, QToolButton
+
+from seg_editor.ui.action_set import ActionSet
+from seg_editor.ui.bind import bind
+from seg_editor.ui.generation import SEED_LIMIT, Generation, Status
+from seg_editor.ui.icons import icon
+from seg_editor.ui.panels.parts import Section, combo, field_label, named, restyle, row, show_choice, wrapped
+from seg_editor.ui.theme import Theme
+
+_MOODS = {
+    Status.RUNNING: "busy",
+    Status.LOADING: "busy",
+    Status.SCORING: "busy",
+    Status.WAITING: "busy",
+    Status.FRESH: "good",
+    Status.STALE: "warn",
+    Status.CANCELLED: "warn",
+    Status.FAILED: "bad",
+}
+_SLICES = (("slice", "This axial slice"), ("all", "All slices with a hole"))
+
+
+class ActionButton(QPushButton):
+    """A push button that mirrors an action of the table: text, enabled, tooltip."""
+
+    def __init__(self, action: QAction, text: str, *, primary: bool = False) -> None:
+        super().__init__(text)
+        self._action = action
+        self.setProperty("primary", primary)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setIconSize(QSize(18, 18))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.clicked.connect(action.trigger)
+        action.changed.connect(self._follow)
+        self._follow()
+
+    def _follow(self) -> None:
+        self.setEnabled(self._action.isEnabled())
+        self.setToolTip(self._action.toolTip())
+
+
+class GenerationPanel(Section):
+    """Everything that starts, stops and describes a run."""
+
+    def __init__(self, generation: Generation, actions: ActionSet) -> None:
+        super().__init__("Counterfactual")
+        self._generation = generation
+        settings = generation.settings
+        self._theme: Theme | None = None
+        self.chip = named(QLabel(), "chip")
+        self.head.addWidget(self.chip)
+        self.model = combo((), lambda key: setattr(settings, "model", key), "The network that paints healthy tissue")
+        self.preset = combo((), self._set_preset, "Sampling steps: more steps take longer and give finer texture")
+        self.slices = combo(_SLICES, lambda key: setattr(settings, "slices", key), "Which slices are generated")
+        self.seed = QSpinBox()
+        self.seed.setRange(0, SEED_LIMIT - 1)
+        self.seed.setToolTip("The seed of the noise: the same seed gives the same picture again")
+        self.seed.valueChanged.connect(lambda value: setattr(settings, "seed", value))
+        self.dice = QToolButton()
+        self.dice.setDefaultAction(actions["new_seed"])
+        self.lock = QToolButton()
+        self.lock.setCheckable(True)
+        self.lock.clicked.connect(lambda on: setattr(settings, "seed_locked", on))
+        for button in (self.dice, self.lock):
+            button.setFixedSize(QSize(32, 32))
+            button.setIconSize(QSize(18, 18))
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.remove = ActionButton(actions["remove"], " Remove tumor")
+        self.generate = ActionButton(actions["generate"], " Generate", primary=True)
+        self.stop = ActionButton(actions["stop"], " Stop")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.time = wrapped()
+        self.body.addLayout(row(field_label("Model"), self.model))
+        self.body.addLayout(row(field_label("Quality"), self.preset))
+        self.body.addLayout(row(field_label("Slices"), self.slices))
+        self.body.addLayout(row(field_label("Seed"), self.seed, self.dice, self.lock, spacing=6))
+        self.body.addSpacing(4)
+        self.body.addLayout(row(self.remove, self.generate, self.stop))
+        self.body.addWidget(self.bar)
+        self.body.addWidget(self.time)
+        self._clock = QTimer(self)
+        self._clock.setInterval(200)
+        self._clock.timeout.connect(self._show_time)
+        generation.changed.connect(self._show)
+        bind(self, settings.changed, lambda _name: self._show())
+        self._show()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Tint the icons."""
+        self._theme = theme
+        self.remove.setIcon(icon("remove", theme))
+        self.generate.setIcon(icon("generate", theme, on_accent=True))
+        self.stop.setIcon(icon("stop", theme))
+        self._show()
+
+    def _set_preset(self, key: str) -> None:
+        self._generation.settings.preset = key
+        self._generation.settings.steps = None
+
+    def _show(self) -> None:
+        self._show_settings()
+        generation = self._generation
+        status, running = generation.status, generation.running
+        k, total = generation.progress
+        text = f"{status} {k}/{total}" if status is Status.RUNNING else str(status)
+        self.chip.setText(text)
+        restyle(self.chip, mood=_MOODS.get(status, "quiet"))
+        self.generate.setVisible(not running)
+        self.stop.setVisible(running)
+        self.bar.setVisible(running)
+        self.bar.setRange(0, total if status is Status.RUNNING else 0)
+        self.bar.setValue(k)
+        if running and not self._clock.isActive():
+            self._clock.start()
+        elif not running:
+            self._clock.stop()
+        self._show_time()
+
+    def _show_settings(self) -> None:
+        generation, settings = self._generation, self._generation.settings
+        models = [(info.name, info.title) for info in generation.models]
+        if [self.model.itemData(i) for i in range(self.model.count())] != [name for name, _ in models]:
+            self.model.clear()
+            for name, title in models:
+                self.model.addItem(title, name)
+        self.model.setEnabled(bool(models))
+        self.model.setToolTip(generation.model_problem or "The network that paints healthy tissue")
+        show_choice(self.model, settings.model)
+        presets = next((dict(info.presets) for info in generation.models if info.name == settings.model), {})
+        wanted = [(name, f"{name.capitalize()} · {steps} steps") for name, steps in presets.items()]
+        if [self.preset.itemText(i) for i in range(self.preset.count())] != [text for _, text in wanted]:
+            self.preset.clear()
+            for name, text in wanted:
+                self.preset.addItem(text, name)
+        self.preset.setEnabled(bool(wanted))
+        show_choice(self.preset, settings.preset)
+        show_choice(self.slices, settings.slices)
+        if self.seed.value() != settings.seed:
+            self.seed.setValue(settings.seed)
+        self.lock.setChecked(settings.seed_locked)
+        if self._theme is not None:
+            self.lock.setIcon(icon("lock" if settings.seed_locked else "unlock", self._theme))
+        locked = "Locked: every run uses this seed" if settings.seed_locked else "Open: every run draws a new seed"
+        self.lock.setToolTip(f"{locked}. Click to change.")
+
+    def _show_time(self) -> None:
+        generation = self._generation
+        expected, device = generation.expected, generation.device
+        where = f" on the {device}" if device else ""
+        if generation.running:
+            about = f" of about {seconds_text(expected)}" if expected else ""
+            self.time.setText(f"{seconds_text(generation.elapsed)}{about}{where}")
+        elif generation.status is Status.FAILED:
+            self.time.setText(f"{generation.error}")
+        elif generation.model_problem:
+            self.time.setText(f"{generation.model_problem}.")
+        elif generation.status is Status.STALE:
+            self.time.setText("The mask changed since this picture was made: generate again.")
+        else:
+            self.time.setText(f"A run takes about {seconds_text(expected)}{where}." if expected else "")
+        self.time.setVisible(bool(self.time.text()))
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration as people say it."""
+    if seconds is None:
+        return "?"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,155 @@
+"""Small pieces that the panels are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+
+W = TypeVar("W", bound=QWidget)
+
+
+class Section(QFrame):
+    """A titled block of the dock; add widgets to ``body``, small controls to ``head``."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("section")
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(16, 12, 16, 16)
+        outer.setSpacing(8)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(8)
+        self.head.addWidget(named(QLabel(title.upper()), "sectionTitle"))
+        self.head.addStretch(1)
+        outer.addLayout(self.head)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(8)
+        outer.addLayout(self.body)
+
+
+def named(widget: W, name: str) -> W:
+    """Give a widget the object name that the style sheet knows."""
+    widget.setObjectName(name)
+    return widget
+
+
+def restyle(widget: QWidget, **properties: object) -> None:
+    """Set style properties and let the style sheet see them."""
+    fresh = False
+    for name, value in properties.items():
+        if widget.property(name) != value:
+            widget.setProperty(name, value)
+            fresh = True
+    style = widget.style()
+    if fresh and style is not None:
+        style.unpolish(widget)
+        style.polish(widget)
+
+
+def row(*widgets: QWidget | int, spacing: int = 8) -> QHBoxLayout:
+    """Put widgets beside each other; a number is a stretch."""
+    line = QHBoxLayout()
+    line.setSpacing(spacing)
+    for widget in widgets:
+        if isinstance(widget, int):
+            line.addStretch(widget)
+        else:
+            line.addWidget(widget)
+    return line
+
+
+def field_label(text: str, width: int = 72) -> QLabel:
+    """Return a label of fixed width that stands before a field."""
+    label = named(QLabel(text), "muted")
+    label.setFixedWidth(width)
+    return label
+
+
+def wrapped(text: str = "", name: str = "small") -> QLabel:
+    """Return a label that breaks lines and never widens the dock."""
+    label = named(QLabel(text), name)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+class Segments(QFrame):
+    """A row of buttons of which one is down.
+
+    Signals
+    -------
+    chosen(object)
+        The key of the button that the user pressed.
+    """
+
+    chosen = pyqtSignal(object)
+
+    def __init__(self, choices: Sequence[tuple[object, str, str]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("segments")
+        line = QHBoxLayout(self)
+        line.setContentsMargins(2, 2, 2, 2)
+        line.setSpacing(2)
+        self._buttons: dict[object, QToolButton] = {}
+        group = QButtonGroup(self)
+        for key, text, tip in choices:
+            button = QToolButton()
+            button.setText(text)
+            button.setToolTip(tip)
+            button.setCheckable(True)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            button.clicked.connect(lambda _checked=False, key=key: self.chosen.emit(key))
+            group.addButton(button)
+            line.addWidget(button)
+            self._buttons[key] = button
+
+    def button(self, key: object) -> QToolButton:
+        """Return the button of a key."""
+        return self._buttons[key]
+
+    def show_key(self, key: object) -> None:
+        """Show which one is down."""
+        if key in self._buttons:
+            self._buttons[key].setChecked(True)
+
+    def enable(self, key: object, why_not: str, tip: str) -> None:
+        """Enable a button, or say in its tooltip why it is disabled."""
+        self._buttons[key].setEnabled(not why_not)
+        self._buttons[key].setToolTip(f"{tip}. Not now: {why_not}." if why_not else tip)
+
+
+def combo(choices: Sequence[tuple[str, str]], chosen: Callable[[str], object], tip: str = "") -> QComboBox:
+    """Return a combo box of ``(key, text)`` that calls `chosen` with the key when the user picks."""
+    box = QComboBox()
+    box.setToolTip(tip)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    for key, text in choices:
+        box.addItem(text, key)
+    box.activated.connect(lambda index: chosen(str(box.itemData(index))))
+    return box
+
+
+def show_choice(box: QComboBox, key: str) -> None:
+    """Select a key without telling anyone."""
+    index = box.findData(key)
+    if index >= 0 and index != box.currentIndex():
+        blocked = box.blockSignals(True)
+        box.setCurrentIndex(index)
+        box.blockSignals(blocked)

@@ -1,0 +1,197 @@
+"""The generation worker: one thread, one running order, one waiting place in which the newest order wins."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from threading import Event
+from typing import Any
+
+from PyQt6.QtCore import QObject, QThread, pyqtSignal, pyqtSlot
+
+from seg_editor.errors import SegEditorError
+from seg_editor.ui.backend import Backend, Order
+
+log = logging.getLogger(__name__)
+
+SWITCH_INTERVAL = 0.0005
+"""While a sampler runs Python hands over this often, so that painting stays smooth (EDITOR.md, section 2)."""
+
+
+class Run(QObject):
+    """One order on its way, with the flag that stops it."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.order = order
+        self.stop = Event()
+        self.fraction = 0.0
+
+
+class _Worker(QObject):
+    """Lives in the worker thread."""
+
+    step = pyqtSignal(object, object)
+    result = pyqtSignal(object, object, float)
+    scored = pyqtSignal(object, object, object)
+    cancelled = pyqtSignal(object)
+    failed = pyqtSignal(object, object)
+    loaded = pyqtSignal(str, str)
+    load_failed = pyqtSignal(str, object)
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__()
+        self._backend = backend
+
+    @pyqtSlot(str)
+    def load(self, model: str) -> None:
+        try:
+            device = self._backend.load(model)
+        except Exception as error:  # noqa: BLE001 - shown, and the next run tries again
+            _log(error)
+            self.load_failed.emit(model, error)
+        else:
+            self.loaded.emit(model, device)
+
+    @pyqtSlot(object)
+    def run(self, run: Run) -> None:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        try:
+            self._run(run)
+        except Exception as error:  # noqa: BLE001 - a failed run is shown and never ends the program
+            if run.stop.is_set():
+                self.cancelled.emit(run)
+            else:
+                _log(error)
+                self.failed.emit(run, error)
+        finally:
+            sys.setswitchinterval(before)
+
+    def _run(self, run: Run) -> None:
+        started = time.perf_counter()
+        made: Any = None
+        for step in self._backend.run(run.order, run.stop.is_set):
+            if run.stop.is_set():
+                break
+            run.fraction = step.k / max(step.total, 1)
+            made = step.result
+            self.step.emit(run, step)
+        if run.stop.is_set():
+            self.cancelled.emit(run)
+            return
+        if made is None:
+            raise RuntimeError("the engine ended without a result")
+        self.result.emit(run, made, time.perf_counter() - started)
+        self.scored.emit(run, made, self._backend.score(run.order, made))
+
+
+def _log(error: Exception) -> None:
+    if not isinstance(error, SegEditorError):
+        log.error("generation failed", exc_info=error)
+
+
+class Sampler(QObject):
+    """Runs orders one after another. Signals arrive in the GUI thread.
+
+    Signals
+    -------
+    started(Run), step(Run, Step), result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Metrics),
+    cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception)
+    """
+
+    started = pyqtSignal(object)
+    step = pyqtSignal(object, object)
+    result = pyqtSignal(object, object, float)
+    scored = pyqtSignal(object, object, object)
+    cancelled = pyqtSignal(object)
+    failed = pyqtSignal(object, object)
+    loaded = pyqtSignal(str, str)
+    load_failed = pyqtSignal(str, object)
+    _go = pyqtSignal(object)
+    _load = pyqtSignal(str)
+
+    def __init__(self, backend: Backend, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thread = QThread()
+        self._thread.setObjectName("generation")
+        self._worker = _Worker(backend)
+        self._worker.moveToThread(self._thread)
+        self._go.connect(self._worker.run)
+        self._load.connect(self._worker.load)
+        self._worker.step.connect(self._on_step)
+        self._worker.result.connect(self.result)
+        self._worker.scored.connect(self._on_scored)
+        self._worker.cancelled.connect(self._on_cancelled)
+        self._worker.failed.connect(self._on_failed)
+        self._worker.loaded.connect(self.loaded)
+        self._worker.load_failed.connect(self.load_failed)
+        self.running: Run | None = None
+        self.waiting: Run | None = None
+
+    @property
+    def alive(self) -> bool:
+        """True while the thread exists."""
+        return self._thread.isRunning()
+
+    def load(self, model: str) -> None:
+        """Make a model ready in the background."""
+        self._ensure_thread()
+        self._load.emit(model)
+
+    def submit(self, order: Order) -> None:
+        """Run an order now or as soon as the running one stopped; an order that still waited is dropped."""
+        run = Run(order)
+        if self.running is None:
+            self._begin(run)
+        else:
+            self.waiting = run
+            self.running.stop.set()
+
+    def stop(self) -> bool:
+        """Stop the running order within one step and drop the waiting one; False when nothing ran."""
+        self.waiting = None
+        if self.running is None:
+            return False
+        self.running.stop.set()
+        return True
+
+    def shut_down(self, milliseconds: int = 120_000) -> bool:
+        """Stop and end the thread; it ends after the step in progress."""
+        self.stop()
+        self._thread.quit()
+        return bool(self._thread.wait(milliseconds))
+
+    def _ensure_thread(self) -> None:
+        if not self._thread.isRunning():
+            self._thread.start()
+
+    def _begin(self, run: Run) -> None:
+        self._ensure_thread()
+        self.running = run
+        self.started.emit(run)
+        self._go.emit(run)
+
+    def _end(self, run: Run) -> None:
+        if self.running is run:
+            self.running = None
+            waiting, self.waiting = self.waiting, None
+            if waiting is not None:
+                self._begin(waiting)
+
+    def _on_step(self, run: Run, step: object) -> None:
+        if not run.stop.is_set():
+            self.step.emit(run, step)
+
+    def _on_scored(self, run: Run, made: object, metrics: object) -> None:
+        self.scored.emit(run, made, metrics)
+        self._end(run)
+
+    def _on_cancelled(self, run: Run) -> None:
+        self.cancelled.emit(run)
+        self._end(run)
+
+    def _on_failed(self, run: Run, error: object) -> None:
+        self.failed.emit(run, error)
+        self._end(run)

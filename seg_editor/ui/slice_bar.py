@@ -1,0 +1,99 @@
+"""The slice slider: where you are, where the tumor is, and which slices were generated."""
+
+from __future__ import annotations
+
+import numpy as np
+from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PyQt6.QtWidgets import QSizePolicy, QWidget
+
+_MARGIN = 12.0
+
+
+class SliceBar(QWidget):
+    """A vertical slider; bars show how much tumor each slice holds, a line beside them the generated slices."""
+
+    chosen = pyqtSignal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip("Slices: drag or scroll. Gray bars: tumor in the slice. Line: generated slices.")
+        self._index, self._count = 0, 0
+        self._tumor = np.zeros(0)
+        self._hole: np.ndarray | None = None
+        self._accent = QColor("#3FBFAD")
+        self.plane_key: object = None
+        self.content_key: object = None
+
+    def sizeHint(self) -> QSize:
+        """A narrow column."""
+        return QSize(32, 200)
+
+    def set_accent(self, accent: QColor) -> None:
+        """Take the accent color of the theme."""
+        self._accent = accent
+        self.update()
+
+    def show_slices(self, index: int, count: int) -> None:
+        """Show the position."""
+        if (index, count) != (self._index, self._count):
+            self._index, self._count = index, count
+            self.update()
+
+    def show_content(self, tumor: np.ndarray, hole: np.ndarray | None) -> None:
+        """Show tumor voxels per slice and which slices were generated."""
+        self._tumor, self._hole = tumor, hole
+        self.update()
+
+    def _y(self, index: float) -> float:
+        room = self.height() - 2 * _MARGIN
+        return _MARGIN + room * (1 - (index + 0.5) / max(self._count, 1))
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw track, tumor, generated slices and handle."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor("#000000"))
+        if self._count == 0:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        middle = 18.0
+        painter.setBrush(QColor("#2A3037"))
+        painter.drawRoundedRect(QRectF(middle - 1, _MARGIN, 2, self.height() - 2 * _MARGIN), 1, 1)
+        thick = max(1.0, (self.height() - 2 * _MARGIN) / self._count)
+        if self._tumor.size == self._count and self._tumor.max(initial=0) > 0:
+            painter.setBrush(QColor("#7C8794"))
+            for k in np.flatnonzero(self._tumor):
+                width = 2 + 9 * float(self._tumor[k]) / float(self._tumor.max())
+                painter.drawRect(QRectF(middle - 2 - width, self._y(float(k)) - thick / 2, width, thick))
+        if self._hole is not None and self._hole.size == self._count:
+            painter.setBrush(self._accent)
+            for k in np.flatnonzero(self._hole):
+                painter.drawRect(QRectF(middle + 3, self._y(float(k)) - thick / 2, 3, thick))
+        painter.setBrush(QColor("#E4E8ED"))
+        painter.drawRoundedRect(QRectF(middle - 9, self._y(self._index) - 3, 18, 6), 3, 3)
+
+    def _choose(self, y: float) -> None:
+        room = self.height() - 2 * _MARGIN
+        if self._count and room > 0:
+            index = int(self._count * (1 - (y - _MARGIN) / room))
+            self.chosen.emit(min(max(index, 0), self._count - 1))
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Go to the slice under the mouse."""
+        if event is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._choose(event.position().y())
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        """Follow the drag."""
+        if event is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            self._choose(event.position().y())
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Step a slice a notch."""
+        if event is not None and self._count:
+            step = 1 if event.angleDelta().y() > 0 else -1
+            self.chosen.emit(min(max(self._index + step, 0), self._count - 1))
+            event.accept()

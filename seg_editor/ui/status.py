@@ -1,0 +1,90 @@
+"""The status bar: where the mouse is, every modality's intensity there, the label, and background work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
+
+from seg_editor.session import Workspace
+from seg_editor.ui.icons import icon
+from seg_editor.ui.panels.parts import named
+from seg_editor.ui.theme import Theme
+
+
+class Status(QStatusBar):
+    """Read-out on the left, the case and background work on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeGripEnabled(False)
+        self.setMinimumHeight(30)
+        self._workspace: Workspace | None = None
+        self.readout = named(QLabel(), "readout")
+        self.readout.setTextFormat(Qt.TextFormat.PlainText)
+        self.case = QLabel()
+        self.work = QLabel()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedWidth(120)
+        self.cancel = QToolButton()
+        self.cancel.setToolTip("Cancel the background work")
+        self.cancel.setIconSize(QSize(14, 14))
+        self.addWidget(self.readout, 1)
+        for widget in (self.work, self.bar, self.cancel, self.case):
+            self.addPermanentWidget(widget)
+        self.show_work("", 0.0)
+        self._cancel: Callable[[], object] | None = None
+        self.cancel.clicked.connect(lambda: self._cancel() if self._cancel else None)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Tint the icons."""
+        self.cancel.setIcon(icon("close", theme))
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Read from another case."""
+        self._workspace = workspace
+        self.readout.setText("")
+        if workspace is None:
+            self.case.setText("")
+            return
+        case = workspace.case
+        size = " × ".join(map(str, case.grid.shape))
+        step = " × ".join(f"{s:.3g}" for s in case.grid.spacing)
+        self.case.setText(f"{case.case_id}   {size}   {step} mm")
+        self.case.setToolTip(f"{case.folder}")
+
+    def show_voxel(self, voxel: tuple[int, int, int] | None) -> None:
+        """Show what lies under the mouse; outside the volume the crosshair's voxel."""
+        if self._workspace is not None:
+            self.readout.setText(describe(self._workspace, voxel or self._workspace.view.cursor))
+
+    def flash(self, text: str) -> None:
+        """Show a message in place of the read-out for a moment."""
+        self.showMessage(text, 2500)
+
+    def show_work(self, what: str, fraction: float, cancel: Callable[[], object] | None = None) -> None:
+        """Show background work with its progress (negative: unknown), or nothing."""
+        self._cancel = cancel
+        self.work.setText(what)
+        self.bar.setRange(0, 0 if fraction < 0 else 100)
+        self.bar.setValue(round(max(fraction, 0.0) * 100))
+        for widget in (self.work, self.bar):
+            widget.setVisible(bool(what))
+        self.cancel.setVisible(bool(what) and cancel is not None)
+
+
+def describe(workspace: Workspace, voxel: tuple[int, int, int]) -> str:
+    """Return voxel and world position, the intensity of every modality and the label, as one line."""
+    case = workspace.case
+    world = case.grid.world(voxel)
+    place = "({}, {}, {})".format(*voxel)
+    millimeters = "({:.1f}, {:.1f}, {:.1f}) mm".format(*world)
+    values = []
+    for modality in case.modalities:
+        volume = case.volumes[modality]
+        value = float(volume.raw[voxel]) * volume.slope + volume.inter
+        values.append(f"{modality.display} {value:.5g}")
+    label = workspace.case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
+    return "    ".join((f"voxel {place}", f"world {millimeters}", "   ".join(values), label))

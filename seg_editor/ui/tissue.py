@@ -1,0 +1,83 @@
+"""The tissue map in the background: start, progress, cancel, and the overlay when it is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from seg_editor.session import Workspace
+from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
+
+
+class Tissue(QObject):
+    """Computes the tissue map of the open case.
+
+    Signals
+    -------
+    progress(str, float)
+        What is being done, and how far (negative: unknown); an empty text when it ended.
+    ready(object)
+        Labels ``(x, y, z)`` uint8, or None when another case was opened.
+    failed(object)
+        The exception.
+    """
+
+    progress = pyqtSignal(str, float)
+    ready = pyqtSignal(object)
+    failed = pyqtSignal(object)
+
+    def __init__(self, tasks: Tasks, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._tasks = tasks
+        self._task: Task | None = None
+        self._workspace: Workspace | None = None
+        self.labels: np.ndarray | None = None
+
+    @property
+    def running(self) -> bool:
+        """True while a map is being computed."""
+        return self._task is not None
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Drop the map of the case before."""
+        self.cancel()
+        self._workspace = workspace
+        self.labels = None
+        self.ready.emit(None)
+
+    def start(self) -> None:
+        """Compute the map, or fetch it from the cache."""
+        if self._workspace is None or self._task is not None:
+            return
+        case = self._workspace.case
+
+        def work(progress: Progress, cancelled: Cancelled) -> Any:
+            from seg_editor.anatomy.tissue import tissue_map
+
+            return tissue_map(case, progress=progress, cancel=cancelled)
+
+        self._task = task = self._tasks.start(work, "tissue map")
+        task.progress.connect(lambda fraction, what: self.progress.emit(f"Tissue map: {what}", fraction))
+        task.done.connect(self._finish)
+        task.failed.connect(self._fail)
+        self.progress.emit("Tissue map", -1.0)
+
+    def cancel(self) -> None:
+        """Stop computing."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self.progress.emit("", 0.0)
+
+    def _finish(self, made: Any) -> None:
+        self._task = None
+        self.labels = made.labels
+        self.progress.emit("", 0.0)
+        self.ready.emit(made.labels)
+
+    def _fail(self, error: object) -> None:
+        self._task = None
+        self.progress.emit("", 0.0)
+        self.failed.emit(error)

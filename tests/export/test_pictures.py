@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seg_editor.cases import Case, Modality, open_case
+from seg_editor.errors import ExportError
+from seg_editor.export import (
+    diverging,
+    panel_image,
+    panel_modality,
+    panel_slice,
+    picture_text,
+    radiological,
+    save_png,
+)
+from seg_editor.export.panel import GAP, HEADER, MARGIN, PICTURE_HEIGHT
+from seg_editor.export.picture import STRIP, text_width
+from seg_editor.generation.request import GenerationRequest
+from seg_editor.metrics import score
+from tests.results import make_counterfactual
+from tests.tiny import make_case
+
+
+def test_radiological_puts_the_patients_right_at_image_left() -> None:
+    plane = np.zeros((4, 3), np.uint8)
+    plane[3, 2] = 1  # right, anterior
+    plane[0, 0] = 2  # left, posterior
+    image = radiological(plane)
+    assert image.shape == (3, 4)
+    assert image[0, 0] == 1
+    assert image[-1, -1] == 2
+
+
+def test_diverging_is_symmetric_about_a_dark_zero() -> None:
+    low, zero, high = diverging(np.array([-9.0, 0.0, 9.0]), 4.0)
+    assert zero.max() < 40
+    assert low[2] > low[0]
+    assert high[0] > high[2]
+    assert np.array_equal(diverging(np.array([4.0]), 4.0)[0], high)
+    assert diverging(np.zeros((2, 2)), 0.0).shape == (2, 2, 3)
+
+
+def test_dashes_have_a_width() -> None:
+    assert text_width("a – b", 20) > text_width("a  b", 20)
+
+
+def columns(image: Image.Image, number: int) -> np.ndarray:
+    """The pixels of one of the four pictures."""
+    width = (image.width - 2 * MARGIN - 3 * GAP - 96) // 4
+    left = MARGIN + number * (width + GAP)
+    return np.asarray(image)[HEADER : HEADER + PICTURE_HEIGHT, left : left + width]
+
+
+def test_panel(tiny_case: Case) -> None:
+    result = make_counterfactual(tiny_case)
+    image = panel_image(tiny_case, result, metrics=score(tiny_case, result))
+    source, mask, made, difference = (columns(image, n).astype(int) for n in range(4))
+    assert np.ptp(source, axis=2)[40:-40, 40:-40].max() == 0
+    changed = np.abs(source - made).max(axis=2) > 30
+    rows, places = np.nonzero(changed)
+    assert rows.size
+    # The tiny tumor lies at the patient's right or left, in front or behind, as in the array.
+    core = np.argwhere(result.hole.core[:, :, panel_slice(result)]).mean(axis=0)
+    right = core[0] > tiny_case.shape[0] / 2
+    front = core[1] > tiny_case.shape[1] / 2
+    assert (places.mean() < source.shape[1] / 2) == right
+    assert (rows.mean() < source.shape[0] / 2) == front
+    assert np.ptp(mask[changed], axis=1).mean() > 10
+    assert difference[changed][:, 2].mean() > difference[changed][:, 0].mean()  # darker than before: blue
+    strip = np.asarray(image)[-8, :, :]
+    assert (strip == np.array(STRIP)).all()
+
+
+def test_panel_defaults(tiny_case: Case) -> None:
+    result = make_counterfactual(tiny_case)
+    assert panel_modality(result) is Modality.FLAIR
+    assert panel_slice(result) == int(np.argmax(result.hole.core.sum(axis=(0, 1))))
+    only = make_counterfactual(tiny_case, fills={Modality.T1: 1.0})
+    assert panel_modality(only) is Modality.T1
+
+
+def test_panel_of_uneven_voxels_and_no_change(tmp_path: Path) -> None:
+    case = open_case(make_case(tmp_path / "case", spacing=(2.0, 1.0, 3.0), codes=(0, 0)))
+    result = make_counterfactual(case)
+    source = {m: case.volumes[m].raw[result.hole.mask] for m in case.modalities}
+    same = type(result)(result.request, result.hole, source, {}, "cpu", "torch-cpu")
+    wide = panel_image(case, same).width
+    even = open_case(make_case(tmp_path / "even"))
+    assert wide > 1.4 * panel_image(even, make_counterfactual(even)).width
+
+
+def test_png_is_lossless(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    path = save_png(tmp_path / "source.png", pixels, zoom=3, synthetic=False)
+    with Image.open(path) as image:
+        assert image.mode == "L"
+        assert image.size == (90, 60)
+        assert np.array_equal(np.asarray(image)[1::3, 1::3], pixels)
+        assert "Comment" not in image.text  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("zoom", [1, 4])
+def test_synthetic_png_has_its_strip_outside_the_picture(tmp_path: Path, zoom: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    path = save_png(tmp_path / "x_synthetic.png", pixels, zoom=zoom, synthetic=True)
+    with Image.open(path) as image:
+        shown = np.asarray(image)
+        assert np.array_equal(shown[: 60 * zoom : zoom, ::zoom], pixels)
+        assert image.height > 60 * zoom
+        assert (shown[-1] == np.array(STRIP)).all()
+        assert image.text["Comment"] == "SYNTHETIC - not for clinical use"  # type: ignore[attr-defined]
+
+
+def test_png_text(tiny_case: Case, tmp_path: Path) -> None:
+    result = make_counterfactual(tiny_case)
+    text = picture_text(tiny_case, view="counterfactual", modality=Modality.FLAIR, index=9, counterfactual=result)
+    path = save_png(tmp_path / "a_synthetic.png", np.zeros((4, 4), np.uint8), text=text, synthetic=True)
+    with Image.open(path) as image:
+        found = image.text  # type: ignore[attr-defined]
+    assert GenerationRequest.from_json(found["seg-editor:request"]) == result.request
+    assert found["seg-editor:canonical_index"] == "9"
+    assert found["Software"].startswith("seg-editor ")
+    assert json.loads(found["seg-editor:request"])["seed"] == 7
+
+
+def test_png_names(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 4), np.uint8)
+    with pytest.raises(ExportError, match="synthetic"):
+        save_png(tmp_path / "a.png", pixels, synthetic=True)
+    with pytest.raises(ExportError, match=r"\.png"):
+        save_png(tmp_path / "a_synthetic.jpg", pixels, synthetic=True)
+    with pytest.raises(ValueError, match="zoom"):
+        save_png(tmp_path / "a.png", pixels, zoom=0, synthetic=False)
+    assert not list(tmp_path.iterdir())

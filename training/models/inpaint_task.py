@@ -1,0 +1,162 @@
+"""M5 as a :class:`training.train.loop.Task`, with the healthy-hole figure as its validation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters
+from training.models.inpaint import InpaintSampler, InpaintSettings, inpaint_loss
+from training.prepare.bank import BankedCase, PlacedHoles, bank_hash, load_bank, unpack
+from training.prepare.volumes import PreparedCase
+
+
+@dataclass
+class HeldOut:
+    """A held-out case with its fixed benchmark holes (label volume, slice first)."""
+
+    banked: BankedCase
+    placed: PlacedHoles
+    labels: NDArray[np.uint8]
+    spread: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, case: PreparedCase, holes: NDArray[np.uint8]) -> HeldOut:
+        placed = PlacedHoles.make(case, (holes > 0) & case.brain)
+        healthy = case.brain & ~case.tumor & (holes == 0)
+        spread = np.array(
+            [np.subtract(*np.percentile(v[healthy].astype(np.float32), [99.5, 0.5])) for v in case.volumes], np.float32
+        )
+        return cls(BankedCase.of(case), placed, np.ascontiguousarray(holes.transpose(2, 0, 1)), spread)
+
+
+class InpaintTask:
+    """Trains M5 on a prepared folder (``cases/``, ``holes/``, ``val_holes/``)."""
+
+    name = "m5"
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        config: InpaintConfig | None = None,
+        settings: InpaintSettings | None = None,
+        train_ids: list[str],
+        val_ids: list[str],
+        compile_network: bool = False,
+    ) -> None:
+        self.data = data
+        self.config = config or InpaintConfig()
+        self.settings = settings or InpaintSettings()
+        self.compile_network = compile_network
+        cases = [BankedCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids]
+        self.sampler = InpaintSampler(cases, load_bank(data / "holes"), self.settings)
+        self.held_out = []
+        for i in val_ids:
+            with np.load(data / "val_holes" / f"{i}.npz", allow_pickle=False) as z:
+                self.held_out.append(HeldOut.of(PreparedCase.load(data / "cases" / f"{i}.npz"), z["holes"]))
+        self._fast: nn.Module | None = None
+
+    def build(self) -> nn.Module:
+        return InpaintNet(self.config)
+
+    def batch(self, size: int, seed: int, step: int) -> dict[str, Tensor]:
+        return self.sampler.batch(size, seed, step)
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        if self.compile_network:
+            if self._fast is None:
+                self._fast = cast(nn.Module, torch.compile(model))
+                self._fast.config = self.config  # type: ignore[assignment]
+            model = self._fast
+        return inpaint_loss(cast(InpaintNet, model), batch)
+
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """Mean-pass MSE in the holes of held-out cases over the harmonic fill's, range 0.5-99.5 percentile."""
+        ratios, mse, base = [], [], []
+        for case in self.held_out:
+            errors, floor = held_out_errors(cast(InpaintNet, model), case, device)
+            mse.append(errors.mean())
+            base.append(floor.mean())
+            ratios.append(errors.mean(0) / floor.mean(0))
+        total = float(np.mean(mse) / np.mean(base))
+        per_modality = np.mean(ratios, 0)
+        figures = {"score": -total, "mse": float(np.mean(mse)), "mse_harmonic": float(np.mean(base)), "ratio": total}
+        names = ("t1", "t1c", "t2", "flair")
+        return figures | {f"ratio_{n}": round(float(v), 4) for n, v in zip(names, per_modality, strict=True)}
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "config": self.config.to_json(),
+            "settings": asdict(self.settings),
+            "parameters": count_parameters(InpaintNet(self.config)),
+            "bank": bank_hash(self.data / "holes"),
+            "placements": len(self.sampler.bank),
+        }
+
+
+def held_out_errors(
+    model: InpaintNet, case: HeldOut, device: torch.device, stride: int = 3
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squared errors of the mean pass and of the harmonic fill, (holes, 4), in units of the healthy range squared.
+
+    Every `stride`-th slice is scored.
+    """
+    banked, placed = case.banked, case.placed
+    _, w, h = banked.brain.shape
+    count = int(case.labels.max())
+    sums = np.zeros((2, count + 1, 4))
+    sizes = np.zeros(count + 1)
+    for z in np.flatnonzero(placed.area)[::stride]:
+        context, truth, filled = slice_context(banked, placed, int(z))
+        inputs = torch.from_numpy(context[None]).to(device)
+        noisy = torch.zeros(1, 4, *inputs.shape[-2:], device=device)
+        with torch.autocast(device.type, torch.bfloat16):
+            residual = model(noisy, inputs, torch.full((1,), float("inf"), device=device))
+        predicted = filled + residual[0, :, :w, :h].float().cpu().numpy()
+        target = unpack(placed.target[z : z + 1], (w, h))[0]
+        labels = case.labels[z]
+        for k in np.unique(labels[target]):
+            where = target & (labels == k)
+            sizes[k] += where.sum()
+            for row, image in enumerate((predicted, filled)):
+                error = (image[:, where] - truth[:, where]) / case.spread[:, None]
+                sums[row, k] += (error.astype(np.float64) ** 2).sum(1)
+    keep = np.flatnonzero(sizes)
+    return sums[0, keep] / sizes[keep, None], sums[1, keep] / sizes[keep, None]
+
+
+def slice_context(
+    banked: BankedCase, placed: PlacedHoles, z: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Whole-slice conditioning (padded to a multiple of 16), truth and harmonic fill (4, x, y), unaugmented."""
+    from seg_editor.generation.conditioning import NEIGHBORS, assemble, positions
+
+    depth_count, w, h = banked.brain.shape
+    zs = np.clip([z + d for d in NEIGHBORS], 0, depth_count - 1)
+    unknown = unpack(placed.unknown[zs], (w, h))
+    valid = unpack(placed.mirror_valid[z : z + 1], (w, h))[0]
+    filled = banked.volumes[zs].astype(np.float32).transpose(1, 0, 2, 3).copy()
+    for i, k in enumerate(zs):
+        filled[:, i, unknown[i]] = placed.fill[placed.start[k] : placed.start[k + 1]].T
+    depth = np.zeros((w, h), np.float32)
+    depth[unknown[2]] = placed.depth[placed.start[z] : placed.start[z + 1]]
+    context = assemble(
+        filled,
+        unknown,
+        banked.brain[zs],
+        banked.mirrored[z].astype(np.float32) * valid,
+        valid,
+        positions(banked.lateral[z], banked.box, (0, 0), z),
+        depth,
+        banked.case.present,
+    )
+    pads = [(0, 0), (0, -w % 16), (0, -h % 16)]
+    return np.pad(context, pads), banked.volumes[z].astype(np.float32), filled[:, 2]

@@ -1,0 +1,211 @@
+"""M4's training task: five classes from a FLAIR slice, with hard augmentation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seg_editor.generation.conditioning import CHANNEL_SCALE
+from seg_editor.generation.networks import RefereeConfig, RefereeUNet, count_parameters
+from training.prepare.volumes import PreparedCase
+
+_FLAIR = 3
+_MULTIPLE = 32
+CLASSES = ("background", "CSF", "GM", "WM", "tumor")
+
+
+@dataclass(frozen=True)
+class RefereeSettings:
+    """Sampling and augmentation."""
+
+    size: tuple[int, int] = (160, 192)
+    tumor_share: float = 0.6
+    rotate: float = 20.0
+    zoom: float = 0.15
+    shear: float = 0.08
+    gain: float = 0.2
+    offset: float = 0.25
+    gamma: float = 0.3
+    bias: float = 0.25
+    noise: float = 0.12
+    blur: float = 0.2
+    tumor_weight: float = 1.5
+
+
+@dataclass
+class RefereeCase:
+    """FLAIR scaled over the whole brain (slice first, (z, x, y)) and its five-class map."""
+
+    case_id: str
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, case: PreparedCase) -> RefereeCase:
+        flair = case.volumes[_FLAIR].astype(np.float32) * CHANNEL_SCALE[_FLAIR]
+        inside = flair[case.brain]
+        low, middle, high = np.percentile(inside, [25, 50, 75])
+        image = np.where(case.brain, (flair - middle) / max(high - low, 1e-3), 0)
+        five = np.where(case.labels > 0, 4, case.tissue)
+        return cls(
+            case.case_id,
+            np.ascontiguousarray(image.transpose(2, 0, 1), np.float32),
+            np.ascontiguousarray(five.transpose(2, 0, 1), np.uint8),
+        )
+
+
+class RefereeTask:
+    """Trains M4 on the cases of a prepared folder that have a tissue map."""
+
+    name = "m4"
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        train_ids: list[str],
+        val_ids: list[str],
+        config: RefereeConfig | None = None,
+        settings: RefereeSettings | None = None,
+        compile_network: bool = False,
+    ) -> None:
+        self.config = config or RefereeConfig(base=24)
+        self.settings = settings or RefereeSettings()
+        self.compile_network = compile_network
+        self.cases = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids]
+        self.held_out = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in val_ids]
+        self.tumor = [(c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels == 4).sum((1, 2)) > 10)]
+        self.any = [(c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels > 0).sum((1, 2)) > 300)]
+
+    def build(self) -> nn.Module:
+        return RefereeUNet(self.config)
+
+    def batch(self, size: int, seed: int, step: int) -> dict[str, Tensor]:
+        images, labels = [], []
+        w, h = self.settings.size
+        for i in range(size):
+            rng = np.random.default_rng([seed, step, i])
+            pool = self.tumor if rng.random() < self.settings.tumor_share else self.any
+            c, z = pool[int(rng.integers(len(pool)))]
+            images.append(fit(self.cases[c].image[z], w, h))
+            labels.append(fit(self.cases[c].labels[z], w, h))
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+        return augment(
+            torch.from_numpy(np.stack(images))[:, None], torch.from_numpy(np.stack(labels)), self.settings, generator
+        )
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        logits = model(batch["image"]).float()
+        labels = batch["labels"]
+        weight = torch.ones(self.config.classes, device=logits.device)
+        weight[-1] = self.settings.tumor_weight
+        entropy = F.cross_entropy(logits, labels, weight)
+        chance = logits.softmax(1)
+        truth = F.one_hot(labels, self.config.classes).movedim(-1, 1).to(chance.dtype)
+        overlap = (chance * truth).sum((0, 2, 3))
+        dice = (2 * overlap + 1) / (chance.sum((0, 2, 3)) + truth.sum((0, 2, 3)) + 1)
+        loss = entropy + (1 - dice[1:].mean())
+        return loss, {"loss": float(loss.detach()), "entropy": float(entropy.detach()), "soft_dice_tumor": float(dice[-1].detach())}
+
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """Dice a class and case over whole volumes, averaged over cases."""
+        rows = [referee_dice(cast(RefereeUNet, model), case, device) for case in self.held_out]
+        mean = np.nanmean([r for r, _ in rows], 0)
+        figures = {f"dice_{name}": round(float(v), 4) for name, v in zip(CLASSES, mean, strict=True)}
+        false_positive = float(np.mean([f for _, f in rows]))
+        return {"score": float(mean[4] + 0.25 * mean[1:4].mean()), "false_positive_share": false_positive, **figures}
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "config": self.config.to_json(),
+            "settings": asdict(self.settings),
+            "parameters": count_parameters(RefereeUNet(self.config)),
+            "cases": len(self.cases),
+        }
+
+
+def fit(a: NDArray[Any], w: int, h: int) -> NDArray[Any]:
+    """Pad with zeros or cut (w, h) around the center."""
+    out = np.zeros((w, h), a.dtype)
+    x0, y0 = (w - a.shape[0]) // 2, (h - a.shape[1]) // 2
+    sx, sy = max(-x0, 0), max(-y0, 0)
+    part = a[sx : sx + w, sy : sy + h]
+    out[max(x0, 0) : max(x0, 0) + part.shape[0], max(y0, 0) : max(y0, 0) + part.shape[1]] = part
+    return out
+
+
+def augment(image: Tensor, labels: Tensor, s: RefereeSettings, generator: torch.Generator) -> dict[str, Tensor]:
+    """Flip, rotate, zoom and shear; gain, offset, gamma, bias field, blur and noise.
+
+    Parameters
+    ----------
+    image : (b, 1, x, y)
+    labels : (b, x, y)
+    """
+    b, _, w, h = image.shape
+
+    def uniform(scale: float, *shape: int) -> Tensor:
+        return (2 * torch.rand(b, *shape, generator=generator) - 1) * scale
+
+    angle = uniform(math.radians(s.rotate))
+    zoom = torch.exp(uniform(s.zoom))
+    shear = uniform(s.shear)
+    flip = torch.where(torch.rand(b, generator=generator) < 0.5, -1.0, 1.0)
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    # affine_grid runs (column, row) = (y, x); the flip mirrors left and right, the first image axis
+    theta = torch.zeros(b, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = cos, -sin * flip * (w / h)
+    theta[:, 1, 0], theta[:, 1, 1] = (sin + shear) * (h / w), cos * flip
+    theta[:, :, 2] = uniform(0.04, 2)
+    grid = F.affine_grid(theta, [b, 1, w, h], align_corners=False)
+    inside = F.grid_sample((labels > 0)[:, None].float() + (image != 0).float(), grid, mode="nearest", align_corners=False) > 0
+    image = F.grid_sample(image, grid, align_corners=False)
+    moved = F.grid_sample(labels[:, None].float(), grid, mode="nearest", align_corners=False)[:, 0].long()
+    gamma = torch.exp(uniform(s.gamma, 1, 1, 1))
+    low, span = -4.0, 10.0
+    image = ((image - low).clamp(min=0) / span) ** gamma * span + low
+    center = ((0.0 - low) / span) ** gamma * span + low
+    image = (image - center) * (1 + uniform(s.gain, 1, 1, 1)) + uniform(s.offset, 1, 1, 1)
+    field = F.interpolate(uniform(s.bias, 1, 3, 4), (w, h), mode="bicubic", align_corners=True)
+    image = image + field * (image + 2.5)
+    soft = F.avg_pool2d(image, 3, 1, 1)
+    image = torch.where(torch.rand(b, 1, 1, 1, generator=generator) < s.blur, soft, image)
+    image = image + torch.rand(b, 1, 1, 1, generator=generator) * s.noise * torch.randn(image.shape, generator=generator)
+    return {"image": image * inside, "labels": moved}
+
+
+def referee_dice(
+    model: RefereeUNet, case: RefereeCase, device: torch.device
+) -> tuple[NDArray[np.float64], float]:
+    """Dice a class over the volume, and the share of brain called tumor on slices without any."""
+    predicted = predict_volume(model, case.image, device)
+    dice = np.full(len(CLASSES), np.nan)
+    for k in range(len(CLASSES)):
+        a, b = predicted == k, case.labels == k
+        if b.any():
+            dice[k] = 2 * float((a & b).sum()) / float(a.sum() + b.sum())
+    clean = ~(case.labels == 4).any((1, 2)) & (case.labels > 0).any((1, 2))
+    brain = float((case.labels[clean] > 0).sum())
+    return dice, float((predicted[clean] == 4).sum()) / max(brain, 1.0)
+
+
+def predict_volume(model: RefereeUNet, image: NDArray[np.float32], device: torch.device) -> NDArray[np.uint8]:
+    """Classes (z, x, y) of a scaled FLAIR volume (z, x, y)."""
+    _, w, h = image.shape
+    padded = np.pad(image, [(0, 0), (0, -w % _MULTIPLE), (0, -h % _MULTIPLE)])
+    out = np.zeros(image.shape, np.uint8)
+    for z in range(0, len(image), 8):
+        x = torch.from_numpy(padded[z : z + 8, None]).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = model(x)
+        out[z : z + 8] = logits[:, :, :w, :h].argmax(1).byte().cpu().numpy()
+    return out * (image != 0)

@@ -1,0 +1,177 @@
+"""From case folders to a prepared set: ``cases/<id>.npz``, ``holes/``, ``val_holes/``, ``manifest.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.cases import open_case, read_labels
+from seg_editor.errors import CaseError, SegEditorError, UsageError
+from training.prepare.bank import make_shard
+from training.prepare.holes import TumorShapes
+from training.prepare.volumes import PreparedCase, prepare_case
+
+SPLITS = ("train", "val", "test")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Case ids a split; no case is in two."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Splits:
+        """Read ``splits.json``: lists of case ids under train, val and test.
+
+        Raises
+        ------
+        UsageError
+            The file is missing, lacks a split, or a case is in two splits.
+        """
+        try:
+            data = json.loads(path.read_text())
+            parts = {name: tuple(str(i) for i in data[name]) for name in SPLITS}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{path} holds no train, val and test lists ({error})", remedy="Give --splits a JSON with those three keys"
+            ) from error
+        seen: dict[str, str] = {}
+        for name, ids in parts.items():
+            for i in ids:
+                if i in seen:
+                    raise UsageError(f"{path}: {i} is in {seen[i]} and in {name}", remedy="Keep every patient in one split")
+                seen[i] = name
+        return cls(**parts)
+
+    @classmethod
+    def seeded(cls, ids: list[str], seed: int = 0) -> Splits:
+        """Split cases 80/10/10 at random, at least one each when there are three."""
+        order = [sorted(ids)[int(k)] for k in np.random.default_rng(seed).permutation(len(ids))]
+        held = max(1, round(len(order) / 10)) if len(order) >= 3 else 0
+        return cls(tuple(order[2 * held :]), tuple(order[:held]), tuple(order[held : 2 * held]))
+
+
+def prepare(
+    cases: Path,
+    out: Path,
+    splits: Splits,
+    *,
+    tissue: Path | None = None,
+    say: Say = print,
+) -> list[str]:
+    """Prepare every case of the train and val splits; done ones are skipped.
+
+    Returns
+    -------
+    list of str
+        One line for each case that could not be prepared.
+    """
+    (out / "cases").mkdir(parents=True, exist_ok=True)
+    (out / "val_holes").mkdir(exist_ok=True)
+    failures = []
+    for case_id in (*splits.train, *splits.val):
+        path = out / "cases" / f"{case_id}.npz"
+        try:
+            if not path.exists():
+                prepare_case(cases / case_id, tissue=_tissue(tissue, case_id)).save(path)
+                say(f"{case_id} prepared")
+            if case_id in splits.val:
+                _benchmark_holes(cases / case_id, case_id, out)
+        except SegEditorError as error:
+            failures.append(str(error))
+            say(str(error))
+    write_manifest(out, splits)
+    return failures
+
+
+def _tissue(folder: Path | None, case_id: str) -> NDArray[np.uint8] | None:
+    if folder is None or not (folder / f"{case_id}.npz").exists():
+        return None
+    with np.load(folder / f"{case_id}.npz", allow_pickle=False) as z:
+        return np.asarray(z["tissue"], np.uint8)
+
+
+def _benchmark_holes(folder: Path, case_id: str, out: Path) -> None:
+    """Crop a case's benchmark holes like its volumes."""
+    source, target = folder / f"{case_id}_holes.nii.gz", out / "val_holes" / f"{case_id}.npz"
+    if target.exists() or not source.exists():
+        return
+    labels = read_labels(source).raw
+    prepared = PreparedCase.load(out / "cases" / f"{case_id}.npz")
+    box = tuple(slice(o, o + n) for o, n in zip(prepared.origin, prepared.shape, strict=True))
+    np.savez_compressed(target, holes=labels[box].astype(np.uint8))
+
+
+def make_bank(out: Path, splits: Splits, shapes: Path, *, shards: range, per_shard: int, seed: int, say: Say = print) -> None:
+    """Place holes in the training cases; shards that exist are kept."""
+    (out / "holes").mkdir(parents=True, exist_ok=True)
+    if not shapes.exists():
+        raise CaseError("the tumor shapes are missing", path=shapes, remedy="Give --shapes an .npz of label maps")
+    tumor_shapes = TumorShapes(shapes)
+    cases: list[PreparedCase] | None = None
+    for index in shards:
+        path = out / "holes" / f"holes_{index:04d}.npz"
+        if path.exists():
+            continue
+        if cases is None:
+            cases = [PreparedCase.load(out / "cases" / f"{i}.npz") for i in splits.train]
+        make_shard(cases, tumor_shapes, path, seed=seed, index=index, count=per_shard)
+        say(path.name)
+
+
+def write_manifest(out: Path, splits: Splits) -> None:
+    """Record which cases belong to which split, with the hash of every file."""
+    record = {}
+    for name in SPLITS:
+        for case_id in getattr(splits, name):
+            path = out / "cases" / f"{case_id}.npz"
+            if path.exists():
+                record[case_id] = {"split": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    temporary = out / ".manifest.json.part"
+    temporary.write_text(json.dumps({"format": 1, "cases": record}, indent=1))
+    temporary.replace(out / "manifest.json")
+
+
+def read_manifest(out: Path, split: str, *, verify: bool = False) -> list[str]:
+    """Case ids of a split.
+
+    Raises
+    ------
+    UsageError
+        There is no manifest, no such split, or (with `verify`) a file does not match its hash.
+    """
+    path = out / "manifest.json"
+    try:
+        cases = json.loads(path.read_text())["cases"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
+    ids = [i for i, entry in cases.items() if entry["split"] == split]
+    if not ids:
+        raise UsageError(f"{path} has no case in the {split} split", remedy="Prepare the set with such a split")
+    for i in ids if verify else ():
+        file = out / "cases" / f"{i}.npz"
+        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != cases[i]["sha256"]:
+            raise UsageError(f"{file} does not match the manifest", remedy="Delete it and run seg-train prepare again")
+    return ids
+
+
+def list_cases(folder: Path) -> list[str]:
+    """Names of the subfolders that hold a case."""
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        try:
+            open_case(path)
+        except SegEditorError:
+            continue
+        found.append(path.name)
+    return found

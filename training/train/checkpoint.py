@@ -1,0 +1,96 @@
+"""Checkpoints without pickle: one safetensors file whose header carries the run's state as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from seg_editor.errors import ModelError
+
+_SCALARS = "optimizer_scalars"
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    """Write weights, their moving average, the optimizer and `state` (JSON-able); atomic.
+
+    The optimizer's tensors are stored in full; its scalars go into the header.
+    """
+    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"ema.{k}": v for k, v in ema.items()}
+    packed = optimizer.state_dict()
+    scalars: dict[str, dict[str, Any]] = {}
+    for index, slots in packed["state"].items():
+        for name, value in slots.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{name}"] = value
+            else:
+                scalars.setdefault(str(index), {})[name] = value
+    header = {"state": json.dumps(state), _SCALARS: json.dumps(scalars)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary, metadata=header)
+        with temporary.open("rb+") as f:
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ModelError(
+            f"the checkpoint could not be written ({error.strerror or error})",
+            path=path,
+            remedy="Free some space; the last good checkpoint was kept",
+        ) from error
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Restore `model` (and `optimizer`); return the moving average and the state.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, damaged or belongs to another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as f:
+            header = f.metadata() or {}
+            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+        state: dict[str, Any] = json.loads(header["state"])
+        scalars: dict[str, dict[str, Any]] = json.loads(header[_SCALARS])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"not a readable checkpoint ({error})", path=path, remedy="Delete it, or resume from an older one"
+        ) from error
+    try:
+        model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+    except RuntimeError as error:
+        raise ModelError(
+            "the checkpoint belongs to another network",
+            path=path,
+            remedy="Use the preset and model that it was trained with, or another --out",
+        ) from error
+    if optimizer is not None:
+        _restore_optimizer(optimizer, tensors, scalars)
+    return {k[4:]: v for k, v in tensors.items() if k.startswith("ema.")}, state
+
+
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], scalars: dict[str, dict[str, Any]]
+) -> None:
+    slots: dict[int, dict[str, Any]] = {int(i): dict(v) for i, v in scalars.items()}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".", 2)
+            slots.setdefault(int(index), {})[name] = value
+    packed = optimizer.state_dict()
+    optimizer.load_state_dict({"state": slots, "param_groups": packed["param_groups"]})
