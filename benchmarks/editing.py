@@ -1,4 +1,4 @@
-"""Time the editing core on a volume of real size: ``python benchmarks/editing.py`` prints JSON, milliseconds p50 and p95."""
+"""Time the editing core on a volume of real size; prints JSON with p50 and p95 in milliseconds."""
 
 from __future__ import annotations
 

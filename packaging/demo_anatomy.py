@@ -182,7 +182,7 @@ def build_anatomy(template: Template, rng: np.random.Generator) -> Anatomy:
     sulci = np.where(wm > -1.6, -2.0, sulci) - 3.0 * deep - 1.5 * cerebellum
     folia = cerebellum_folia(shape, rng) * cerebellum * (1.0 - brainstem) - (1.0 - cerebellum)
     template_csf = 3.0 * (csf_share - 0.56) + 2.0 * (csf_share - blur(csf_share, 2.0))
-    csf = np.maximum.reduce([sulci, template_csf, 2.5 * folia - 2.15]).astype(np.float32)
+    csf = np.maximum.reduce([sulci, template_csf, 2.5 * folia - 1.85]).astype(np.float32)
     csf = without_lakes(csf, 400)
     csf = np.maximum(csf, signed_distance(ventricle_core))
     pallidum = ellipsoid(shape, (19.0, -5.0, -1.0), (5.0, 9.5, 6.0), 2.0)

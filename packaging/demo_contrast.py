@@ -87,7 +87,7 @@ def render(name: str, tissue: Tissue, tumor: Tumor, vessel: Field, rng: np.rando
     white = c.wm + (c.brainstem - c.wm) * tissue.brainstem
     gray = c.gm + (c.nuclei - c.gm) * np.clip(2.0 * tissue.nuclei, 0.0, 1.0)
     white = white * (1.0 - tissue.nuclei) + c.nuclei * tissue.nuclei
-    still = 0.62 + 0.38 * tissue.ventricle if name == "t2" else 1.0
+    still = 0.74 + 0.26 * tissue.ventricle if name == "t2" else 1.0
     healthy = c.csf * still * tissue.csf + gray * tissue.gm + white * tissue.wm
     healthy += (c.pallidum - healthy) * tissue.pallidum * (1.0 - tissue.csf)
     healthy *= 1.0 + c.detail * tissue.detail

@@ -124,12 +124,12 @@ def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
     from nibabel.filebasedimages import ImageFileError
 
     try:
-        image: Any = nib.load(path)  # type: ignore[attr-defined]
+        image: Any = nib.load(path)
         data = np.asarray(image.dataobj, np.float32)
     except (OSError, EOFError, ImageFileError, ValueError) as error:
         raise CaseError("the atlas cannot be read", path=path, remedy="Give the folder of the SRI24 atlas") from error
     data = data.reshape(data.shape[:3])
-    canonical = nib.as_closest_canonical(nib.Nifti1Image(data, image.affine))  # type: ignore[attr-defined]
+    canonical = nib.as_closest_canonical(nib.Nifti1Image(data, image.affine))  # type: ignore[no-untyped-call]
     values = np.ascontiguousarray(canonical.dataobj, np.float32)
     x, y, z = values.shape
     return values, Grid((x, y, z), canonical.affine)

@@ -15,6 +15,9 @@ N4_ITERATIONS = (30, 20)
 N4_TOLERANCE = 1e-6
 ATROPOS_ITERATIONS = 3
 MRF_WEIGHT = 0.1
+CONTRAST_PERCENTILES = (4.0, 98.0)
+"""What lies beyond is cut: CSF reaches far down and would draw the gray class to itself."""
+
 _N4_SECONDS_PER_MEGAVOXEL = 1.0
 _ATROPOS_SECONDS_PER_MEGAVOXEL = 10.0
 
@@ -25,48 +28,68 @@ def segment(arrays: Arrays, options: dict[str, Any], report: Report) -> Arrays:
     Parameters
     ----------
     arrays : dict
-        ``image0``, ``image1``, …: float32 (x, y, z), all positive, cropped; ``mask``: uint8 (x, y, z), where to look.
+        ``image0``, perhaps ``image1``: float32 (x, y, z), all positive, cropped; ``mask``: uint8 (x, y, z), where to
+        look. With two images (T1 and T2) their `contrast` is what is clustered.
     options : dict
-        ``spacing``: voxel size in mm; ``n4``: whether to correct the bias field.
+        ``spacing``: voxel size in mm.
     report : callable
         Takes start and end fraction, expected seconds, and the stage's name.
 
     Returns
     -------
     dict
-        ``classes``: uint8 (x, y, z), 0 outside the mask; ``image0`` …: the corrected images, float32.
+        ``classes``: uint8 (x, y, z), 0 outside the mask; ``image``: what was clustered, float32.
     """
     report(0.0, 0.05, 4.0, "Loading ANTs")
     import ants
 
     spacing = tuple(float(s) for s in options["spacing"])
-    mask = ants.from_numpy(arrays["mask"].astype(np.float32), spacing=spacing)
+    inside = arrays["mask"] > 0
+    mask = ants.from_numpy(inside.astype(np.float32), spacing=spacing)
     names = sorted(key for key in arrays if key.startswith("image"))
-    images = [ants.from_numpy(np.ascontiguousarray(arrays[name], np.float32), spacing=spacing) for name in names]
-    size = arrays["mask"].size / 1e6
-    if options.get("n4", True):
-        for k, image in enumerate(images):
-            done = 0.05 + 0.20 * k / len(images)
-            report(done, done + 0.20 / len(images), _N4_SECONDS_PER_MEGAVOXEL * size, "Correcting the bias field")
-            images[k] = ants.n4_bias_field_correction(
-                image,
-                mask=mask,
-                shrink_factor=N4_SHRINK if min(image.shape) >= 4 * N4_SHRINK else 1,
-                convergence={"iters": list(N4_ITERATIONS), "tol": N4_TOLERANCE},
-            )
-    seconds = _ATROPOS_SECONDS_PER_MEGAVOXEL * (1 + len(images)) / 2 * int(arrays["mask"].sum()) / 1e6
-    report(0.25, 0.98, seconds, "Finding CSF, gray and white matter")
+    corrected: list[NDArray[np.float32]] = []
+    for k, name in enumerate(names):
+        start = 0.1 + 0.2 * k / len(names)
+        seconds = _N4_SECONDS_PER_MEGAVOXEL * inside.size / 1e6
+        report(start, start + 0.2 / len(names), seconds, "Correcting the bias field")
+        image = ants.n4_bias_field_correction(
+            ants.from_numpy(np.ascontiguousarray(arrays[name], np.float32), spacing=spacing),
+            mask=mask,
+            shrink_factor=N4_SHRINK if min(inside.shape) >= 8 * N4_SHRINK else 1,
+            convergence={"iters": list(N4_ITERATIONS), "tol": N4_TOLERANCE},
+        )
+        corrected.append(np.ascontiguousarray(image.numpy(), np.float32))
+    clustered = corrected[0] if len(corrected) == 1 else contrast(corrected[0], corrected[1], inside)
+    seconds = _ATROPOS_SECONDS_PER_MEGAVOXEL * int(inside.sum()) / 1e6
+    report(0.3, 0.98, seconds, "Finding CSF, gray and white matter")
     found = ants.atropos(
-        a=images if len(images) > 1 else images[0],
+        a=ants.from_numpy(clustered, spacing=spacing),
         x=mask,
         i="kmeans[3]",
         m=f"[{MRF_WEIGHT},1x1x1]",
         c=f"[{ATROPOS_ITERATIONS},0]",
     )
-    result: Arrays = {name: _array(image) for name, image in zip(names, images, strict=True)}
-    result["classes"] = np.rint(found["segmentation"].numpy()).astype(np.uint8)
-    return result
+    return {"classes": np.rint(found["segmentation"].numpy()).astype(np.uint8), "image": clustered}
 
 
-def _array(image: Any) -> NDArray[np.float32]:
-    return np.ascontiguousarray(image.numpy(), np.float32)
+def contrast(t1: NDArray[np.float32], t2: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Combine T1 and T2 so that tissues part and what both share, such as the coil's shading, cancels.
+
+    Parameters
+    ----------
+    t1, t2 : float32 array (x, y, z)
+        Positive.
+    mask : bool array (x, y, z)
+
+    Returns
+    -------
+    float32 array (x, y, z)
+        (T1 - T2) / (T1 + T2), each divided by its median; outliers cut; stretched to 100 to 1000, 0 outside the mask.
+        CSF is darkest, white matter brightest.
+    """
+    a = t1 / max(float(np.median(t1[mask])), 1e-6)
+    b = t2 / max(float(np.median(t2[mask])), 1e-6)
+    ratio = (a - b) / np.maximum(a + b, 1e-6)
+    low, high = (float(v) for v in np.percentile(ratio[mask], CONTRAST_PERCENTILES))
+    stretched = np.clip((ratio - low) / max(high - low, 1e-6), 0, 1) * 900 + 100
+    return np.where(mask, stretched, 0).astype(np.float32)

@@ -50,7 +50,9 @@ def name_classes(
     found = [k for k in (1, 2, 3) if np.any(classes == k)]
     if len(found) < 3:
         raise ValueError(f"only {len(found)} of 3 intensity classes were found")
-    dark_to_bright = sorted(found, key=lambda k: float(np.median(image[classes == k])) + 1e-9 * float(image[classes == k].mean()))
+    dark_to_bright = sorted(
+        found, key=lambda k: float(np.median(image[classes == k])) + 1e-9 * float(image[classes == k].mean())
+    )
     if modality in _ASCENDING:
         order = _ASCENDING[modality]
         names = dict(zip(dark_to_bright, order, strict=True))
@@ -85,7 +87,7 @@ def evidence(
     Returns
     -------
     dict
-        ``"depth"``: 1 if WM lies deeper than GM and than CSF, else 0. ``"t1"``, ``"t1c"``, ``"t2"``: 1 if the medians
+        ``"depth"``: 1 if WM lies deeper than GM, else 0. ``"t1"``, ``"t1c"``, ``"t2"``: 1 if the medians
         follow that contrast's order. ``"flair"``: 1 if CSF is darkest. ``"csf"``, ``"gm"``, ``"wm"``: share of voxels.
     """
     masks = {k: (labels == k) & where for k in TISSUES}
@@ -94,8 +96,7 @@ def evidence(
     if min(int(m.sum()) for m in masks.values()) == 0:
         return result
     depth = depth_below_surface(brain)
-    mean_depth = {k: float(depth[m].mean()) for k, m in masks.items()}
-    result["depth"] = float(mean_depth[WM] > max(mean_depth[GM], mean_depth[CSF]))
+    result["depth"] = float(depth[masks[WM]].mean() > depth[masks[GM]].mean())
     for modality, image in images.items():
         median = {k: float(np.median(image[m])) for k, m in masks.items()}
         if modality in _ASCENDING:

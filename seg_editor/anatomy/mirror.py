@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 from scipy.optimize import minimize
 
+_TILT = 0.26  # the tangent of about 15 degrees
+
 
 @dataclass(frozen=True)
 class MirrorPlane:
@@ -24,12 +26,12 @@ class MirrorPlane:
     def matrix(self) -> NDArray[np.float64]:
         """Householder matrix of the reflection, (3, 3)."""
         n = np.asarray(self.normal)
-        return np.eye(3) - 2 * np.outer(n, n)
+        return np.asarray(np.eye(3) - 2 * np.outer(n, n), np.float64)
 
     @property
     def shift(self) -> NDArray[np.float64]:
         """Translation of the reflection: ``p' = matrix @ p + shift``."""
-        return 2 * self.offset * np.asarray(self.normal)
+        return np.asarray(2 * self.offset * np.asarray(self.normal), np.float64)
 
     def lateral(self, shape: tuple[int, int, int]) -> NDArray[np.float32]:
         """Signed distance to the plane in voxels, (x, y, z)."""
@@ -70,10 +72,12 @@ def estimate_plane(volume: NDArray[np.float32], weight: NDArray[np.bool_]) -> Mi
         seen = ndi.affine_transform(small_weight, plane.matrix, plane.shift, order=1)
         both = seen * small_weight
         either = np.abs(seen - small_weight).mean()
-        return float((both * (moved - small) ** 2).sum() / max(both.sum(), 1.0) + 4.0 * either + 10 * max(abs(p[0]), abs(p[1]), 0.26) - 2.6)
+        mismatch = (both * (moved - small) ** 2).sum() / max(both.sum(), 1.0)
+        return float(mismatch + 4.0 * either + 10 * max(abs(p[0]), abs(p[1]), _TILT) - 10 * _TILT)
 
-    best = minimize(cost, np.zeros(3), method="Nelder-Mead", options={"xatol": 0.005, "fatol": 1e-4, "maxfev": 160,
-                    "initial_simplex": [[0, 0, 0], [0.08, 0, 0], [0, 0.08, 0], [0, 0, 1.2]]})
+    simplex = [[0, 0, 0], [0.08, 0, 0], [0, 0.08, 0], [0, 0, 1.2]]
+    options = {"xatol": 0.005, "fatol": 1e-4, "maxfev": 160, "initial_simplex": simplex}
+    best = minimize(cost, np.zeros(3), method="Nelder-Mead", options=options)
     plane = _plane(best.x, center)
     # block centers lie at step * i + (step - 1) / 2
     offset = plane.offset * step + (step - 1) / 2 * float(np.sum(plane.normal))
@@ -140,4 +144,5 @@ def _plane(p: NDArray[np.float64], center: NDArray[np.float64]) -> MirrorPlane:
 
 def _block_mean(a: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     x, y, z = (s // step for s in a.shape)
-    return np.asarray(a[: x * step, : y * step, : z * step].reshape(x, step, y, step, z, step).mean((1, 3, 5)), np.float32)
+    blocks = a[: x * step, : y * step, : z * step].reshape(x, step, y, step, z, step)
+    return np.asarray(blocks.mean((1, 3, 5)), np.float32)

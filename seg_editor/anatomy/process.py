@@ -32,6 +32,7 @@ Job = Callable[[Arrays, dict[str, Any], Report], Arrays]
 
 _POLL = 0.1
 _GRACE = 3.0
+_NICE = 5
 _log = logging.getLogger(__name__)
 
 
@@ -105,8 +106,8 @@ def run_job(
 
 
 def load_arrays(path: Path) -> Arrays:
-    """Read an ``.npz`` without pickle; raises ``OSError``, ``ValueError`` or ``zipfile.BadZipFile`` on a broken file."""
-    with np.load(path, allow_pickle=False) as archive:
+    """Read an ``.npz`` without pickle; ``OSError``, ``ValueError`` or ``zipfile.BadZipFile`` on a broken file."""
+    with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return {key: archive[key] for key in archive.files}
 
 
@@ -159,7 +160,8 @@ def _serve(folder_name: str, pipe: Connection) -> None:
     tempfile.tempdir = folder_name
     _quiet(folder / "log.txt")
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(max(0, _NICE - os.nice(0)))
+    _die_with_parent()
 
     def report(start: float, end: float, seconds: float, text: str) -> None:
         parent = multiprocessing.parent_process()
@@ -176,9 +178,22 @@ def _serve(folder_name: str, pipe: Connection) -> None:
         _send(pipe, {"done": True})
     except ImportError as error:
         _send(pipe, {"error": f"antspyx cannot be loaded ({error})", "remedy": "Install it with: pip install antspyx"})
-    except Exception as error:  # noqa: BLE001 -- the boundary of the process: every failure becomes one line
+    except Exception as error:
         traceback.print_exc()
         _send(pipe, {"error": f"the tissue computation failed ({type(error).__name__}: {error})"})
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process if the program is killed; elsewhere it ends at its next stage."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        pr_set_pdeathsig = 1
+        try:
+            ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        except (OSError, AttributeError):
+            _log.debug("prctl is not available")
 
 
 def _quiet(log: Path) -> None:

@@ -36,10 +36,10 @@ class IntensityScale:
         -----
         Large volumes are sampled at a fixed stride, so the result is deterministic.
         """
-        sample = values[healthy]
-        if sample.size == 0:
+        inside = values[healthy]
+        if inside.size == 0:
             return cls(0.0, 1.0)
-        sample = sample[:: max(1, sample.size // _SAMPLE)].astype(np.float32)
+        sample = inside[:: max(1, inside.size // _SAMPLE)].astype(np.float32)
         low, median, high = np.percentile(sample, [25, 50, 75])
         spread = float(high - low)
         if spread <= 0:

@@ -37,12 +37,14 @@ __all__ = [
     "tissue_map",
 ]
 
-METHOD_VERSION = "atropos-1"
+METHOD_VERSION = "atropos-2"
 """Part of the cache key: change it whenever a change of settings changes maps."""
 
 _PREFERENCE = (Modality.T1, Modality.T1C, Modality.T2, Modality.FLAIR)
 _TUMOR_MARGIN_MM = 3.0
 _PAD = 3
+_VOID = 0.65
+"""Mean of T1 and T2, each over its median, below which a voxel is bone, air, vessel or skin left by the stripping."""
 _MIN_BRAIN_VOXELS = 1000
 _log = logging.getLogger(__name__)
 
@@ -99,7 +101,8 @@ def tissue_map(
     Parameters
     ----------
     case : Case
-        T1 is used if there is one, else T1c, T2, FLAIR. The case's own segmentation tells where the tumor is.
+        T1 (else T1c) against T2 is used, or the one of them that is there, else FLAIR. The case's own segmentation
+        tells where the tumor is.
     progress : callable(fraction, text), optional
         Called in the calling thread about ten times a second.
     cancel : callable() -> bool, optional
@@ -202,38 +205,52 @@ def _compute(
 ) -> TissueMap:
     modality = next((m for m in _PREFERENCE if m in case.volumes), None)
     if modality is None or int(case.brain.sum()) < _MIN_BRAIN_VOXELS:
-        raise ModelError("there is no brain to find tissue in", path=case.folder, remedy="Check the images of this case")
+        remedy = "Check the images of this case"
+        raise ModelError("there is no brain to find tissue in", path=case.folder, remedy=remedy)
     box = _box(case.brain)
-    brain, hidden = case.brain[box], tumor[box]
-    spacing = case.grid.spacing
-    near_tumor = _grow(hidden, _TUMOR_MARGIN_MM, spacing)
-    values = case.volumes[modality].values(box)
-    use = brain & ~near_tumor & np.isfinite(values) & (values != _outside(values, brain))
-    if int(use.sum()) < _MIN_BRAIN_VOXELS:
+    brain = case.brain[box]
+    values = {m: volume.values(box) for m, volume in case.volumes.items()}
+    use = brain & ~_grow(tumor[box], _TUMOR_MARGIN_MM, case.grid.spacing)
+    arrays = _inputs(values, modality, use, brain)
+    if int(arrays["mask"].sum()) < _MIN_BRAIN_VOXELS:
         raise ModelError("too little brain is left beside the tumor to find tissue in", path=case.folder)
-    image = positive(values, use)
-    arrays: Arrays = {"image0": image, "mask": use.astype(np.uint8)}
-    found = run_job(
-        "seg_editor.anatomy.atropos:segment",
-        arrays,
-        {"spacing": list(spacing)},
-        progress=progress,
-        cancel=cancel,
-        threads=threads,
-    )
+    options = {"spacing": list(case.grid.spacing)}
+    job = "seg_editor.anatomy.atropos:segment"
+    found = run_job(job, arrays, options, progress=progress, cancel=cancel, threads=threads)
     try:
-        named = name_classes(found["classes"], found["image0"], modality, brain)
+        named = name_classes(found["classes"], found["image"], modality, brain)
     except ValueError as error:
         raise ModelError(str(error), path=case.folder, remedy="Check that the images show a whole brain") from error
-    others = {m: volume.values(box) for m, volume in case.volumes.items()}
-    checked = evidence(named, others, brain, use)
-    for name in ("depth", *(m.value for m in others)):
-        if checked.get(name) == 0.0:
-            _log.warning("%s: the tissue map from %s disagrees with: %s", case.case_id, modality.display, name)
-    named = _fill_nearest(named, brain & (named == 0))
+    checked = evidence(named, values, brain, arrays["mask"] > 0)
+    against = [name for name, value in checked.items() if name in {"depth", *values} and value == 0.0]
+    if against:
+        _log.warning("%s: the tissue map disagrees with %s", case.case_id, ", ".join(against))
     labels = np.zeros(case.brain.shape, np.uint8)
-    labels[box] = named
+    labels[box] = _fill_nearest(named, brain & (named == 0))
     return TissueMap(healthy_tissue(labels, tumor & case.brain), "atropos", checked)
+
+
+def _inputs(
+    values: Mapping[Modality, NDArray[np.float32]],
+    modality: Modality,
+    use: NDArray[np.bool_],
+    brain: NDArray[np.bool_],
+) -> Arrays:
+    """Images for the worker and the mask of what they can tell: no background, nothing that is dark on T1 and T2."""
+    chosen = [modality]
+    if modality in (Modality.T1, Modality.T1C) and Modality.T2 in values:
+        chosen.append(Modality.T2)
+    for m in chosen:
+        use = use & np.isfinite(values[m]) & (values[m] != _outside(values[m], brain))
+    if int(use.sum()) < _MIN_BRAIN_VOXELS:
+        return {"mask": use.astype(np.uint8)}
+    images = [positive(values[m], use) for m in chosen]
+    if len(images) == 2:
+        brightness = sum(image / np.median(image[use]) for image in images) / 2
+        use = use & (brightness > _VOID)
+    arrays: Arrays = {f"image{k}": np.where(use, image, 0) for k, image in enumerate(images)}
+    arrays["mask"] = use.astype(np.uint8)
+    return arrays
 
 
 def positive(values: NDArray[np.floating], use: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -59,7 +59,8 @@ class CaseContext:
         unknown = unknown & case.brain
         brain = case.brain
         found = ndi.find_objects(brain.astype(np.uint8))[0]
-        x, y, z = (slice(max(s.start - _PAD, 0), min(s.stop + _PAD, n)) for s, n in zip(found, brain.shape, strict=True))
+        spans = zip(found, brain.shape, strict=True)
+        x, y, z = (slice(max(s.start - _PAD, 0), min(s.stop + _PAD, n)) for s, n in spans)
         box = (x, y, z)
         brain, unknown = brain[box], unknown[box]
         known = brain & ~unknown

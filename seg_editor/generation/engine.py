@@ -78,6 +78,7 @@ class Engine:
         steps: int | None = None,
         preset: str = "standard",
         modalities: Sequence[Modality] | None = None,
+        tumor: NDArray[np.bool_] | None = None,
     ) -> GenerationRequest:
         """Fix everything that decides the result.
 
@@ -93,6 +94,8 @@ class Engine:
         preset : str
         modalities : sequence of Modality, optional
             Default: all that the case has.
+        tumor : bool (x, y, z), optional
+            Tumor that stays in the picture; the same array goes to :meth:`run`.
 
         Raises
         ------
@@ -111,7 +114,8 @@ class Engine:
         presets = self.model.card.presets
         if steps is None:
             if preset not in presets:
-                raise UsageError(f"{self.model.card.name} has no preset {preset}", remedy=f"Choose one of {', '.join(presets)}")
+                name = self.model.card.name
+                raise UsageError(f"{name} has no preset {preset}", remedy=f"Choose one of {', '.join(presets)}")
             steps = presets[preset]["steps"]
         chosen = tuple(m for m in MODALITIES if m in (case.modalities if modalities is None else modalities))
         absent = [m for m in chosen if m not in case.volumes]
@@ -129,6 +133,7 @@ class Engine:
             preset=preset,
             margin=hole.margin,
             runtime=self.model.runtime,
+            tumor_hash=_tumor_hash(_staying(case, tumor)),
         )
 
     def run(
@@ -157,10 +162,15 @@ class Engine:
             `cancel` returned true.
         ModelError
             The network returned values that are not finite, or ran out of memory.
+        UsageError
+            The request was planned for something else.
         """
         began = time.perf_counter()
+        planned = (request.case_hash, request.hole_hash, request.model_hash)
+        if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256):
+            raise UsageError("the request belongs to another case, hole or model", remedy="Plan the run again")
         _check(cancel)
-        context = self._context_for(case, hole, tumor)
+        context = self._context_for(case, hole, request, tumor)
         _check(cancel)
         part = hole.restricted(request.slices)
         patches = {m: np.zeros(case.grid.shape, case.volumes[m].raw.dtype)[part.box] for m in request.modalities}
@@ -187,20 +197,29 @@ class Engine:
         )
         yield Step(total, total, request.slices[-1], preview, time.perf_counter() - began, result)
 
-    def _context_for(self, case: Case, hole: Hole, tumor: NDArray[np.bool_] | None) -> CaseContext:
+    def _context_for(
+        self, case: Case, hole: Hole, request: GenerationRequest, tumor: NDArray[np.bool_] | None
+    ) -> CaseContext:
         from scipy import ndimage as ndi
 
-        stays = Hole.from_mask(np.zeros(case.grid.shape, bool) if tumor is None else tumor, case.brain)
-        key = (case.content_hash, hole.content_hash + stays.content_hash)
+        stays = _staying(case, tumor)
+        if _tumor_hash(stays) != request.tumor_hash:
+            raise UsageError("the tumor that stays is not the one of the request", remedy="Plan the run again")
+        key = (case.content_hash, hole.content_hash + request.tumor_hash)
         if self._context is None or self._context[0] != key:
             unknown = hole.mask
-            if not stays.empty:
+            if stays is not None:
                 unknown = unknown | (ndi.binary_dilation(stays.mask, iterations=TUMOR_MARGIN) & case.brain)
             self._context = (key, CaseContext.of(case, unknown))
         return self._context[1]
 
     def _passes(
-        self, context: CaseContext, request: GenerationRequest, k: int, shape: tuple[int, int, int], cancel: Cancel | None
+        self,
+        context: CaseContext,
+        request: GenerationRequest,
+        k: int,
+        shape: tuple[int, int, int],
+        cancel: Cancel | None,
     ) -> Iterator[tuple[NDArray[np.float32], Window]]:
         """Residuals (4, h, w) after every network pass of one slice."""
         import torch
@@ -212,7 +231,8 @@ class Engine:
         channels = torch.from_numpy(context.channels(inner, window)[None]).to(self.model.device)
         hole = (channels[:, UNKNOWN_CHANNEL] * channels[:, BRAIN_CHANNEL])[:, None]
         _check(cancel)
-        mean = self._network(torch.zeros(1, 4, *channels.shape[-2:], device=self.model.device), channels, float("inf")) * hole
+        nothing = torch.zeros(1, 4, *channels.shape[-2:], device=self.model.device)
+        mean = self._network(nothing, channels, float("inf")) * hole
         yield mean[0].cpu().numpy(), window
         levels = noise_levels(request.steps)
         if not levels:
@@ -295,6 +315,17 @@ def _paste(plane: NDArray[np.float32], image: NDArray[np.float32], context: Case
     """Put a window of the crop into a whole slice, in place."""
     x0, y0 = context.box[0].start + window[0].start, context.box[1].start + window[1].start
     plane[x0 : x0 + image.shape[0], y0 : y0 + image.shape[1]] = image
+
+
+def _staying(case: Case, tumor: NDArray[np.bool_] | None) -> Hole | None:
+    """The tumor that stays as a mask inside the brain; None when there is none."""
+    if tumor is None or not tumor.any():
+        return None
+    return Hole.from_mask(tumor, case.brain)
+
+
+def _tumor_hash(stays: Hole | None) -> str:
+    return "" if stays is None else stays.content_hash
 
 
 def _check(cancel: Cancel | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -200,9 +201,10 @@ class RefereeUNet(nn.Module):
         super().__init__()
         self.config = config
         widths = [config.base * 2**i for i in range(config.depth + 1)]
+        pairs = list(pairwise(widths))
         self.first = DoubleConv(config.inputs * config.fold**2, widths[0])
-        self.down = nn.ModuleList(DoubleConv(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(DoubleConv(a, b) for a, b in pairs)
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairs)
         self.up = nn.ModuleList(DoubleConv(2 * a, a) for a in widths[:-1])
         self.head = nn.Conv2d(widths[0], config.classes * config.fold**2, 1)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality, bounding_box
-from seg_editor.errors import CaseError
+from seg_editor.errors import CaseError, ModelError
 from seg_editor.generation.registry import LoadedModel
 
 _MULTIPLE = 32
@@ -22,7 +22,10 @@ class Referee:
     """Segments slices of a case, or of a counterfactual made from it, always on the source's intensity scale."""
 
     def __init__(self, model: LoadedModel) -> None:
+        if model.card.kind != "referee":
+            raise ModelError(f"{model.card.name} does not segment", remedy="Choose a model of kind referee, as m4")
         self.model = model
+        self._scale_of: tuple[str, IntensityScale] | None = None
 
     def segment_slices(
         self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None
@@ -54,9 +57,12 @@ class Referee:
             raise CaseError("the referee needs FLAIR", path=case.folder, remedy="Add the FLAIR volume to the case")
         scale = self._scale(case)
         source = volume.raw if raw is None else raw
-        x, y, _ = bounding_box(case.brain)
-        w, h = x.stop - x.start, y.stop - y.start
         out = np.zeros((len(indices), *case.grid.shape[:2]), np.uint8)
+        box = bounding_box(case.brain)
+        if box is None:
+            return out
+        x, y, _ = box
+        w, h = x.stop - x.start, y.stop - y.start
         for at in range(0, len(indices), _BATCH):
             part = list(indices[at : at + _BATCH])
             stored = np.stack([source[x, y, k] for k in part])
@@ -94,9 +100,7 @@ class Referee:
 
     def _scale(self, case: Case) -> IntensityScale:
         """Median and interquartile range over the whole brain of the source (tumor included: it may be unknown)."""
-        key = case.content_hash
-        cached: tuple[str, IntensityScale] | None = getattr(self, "_cached", None)
-        if cached is None or cached[0] != key:
-            cached = (key, IntensityScale.of(case.volumes[Modality.FLAIR].values(), case.brain))
-            self._cached = cached
-        return cached[1]
+        if self._scale_of is None or self._scale_of[0] != case.content_hash:
+            scale = IntensityScale.of(case.volumes[Modality.FLAIR].values(), case.brain)
+            self._scale_of = (case.content_hash, scale)
+        return self._scale_of[1]

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 CARD_FORMAT = 1
 WEIGHTS_FILE = "weights.safetensors"
 _REINSTALL = "Install seg-editor again or export the model anew with seg-train export"
+_FIELDS: dict[str, type] = {
+    "name": str,
+    "title": str,
+    "kind": str,
+    "network": str,
+    "config": dict,
+    "weights_sha256": str,
+    "parameters": int,
+    "presets": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -76,11 +86,15 @@ class ModelCard:
         try:
             if data["format"] != CARD_FORMAT:
                 raise ModelError(f"card format {data['format']} is not {CARD_FORMAT}", path=path, remedy=_REINSTALL)
-            known = ("name", "title", "kind", "network", "config", "weights_sha256", "parameters", "presets")
-            fields = {k: data[k] for k in known}
+            fields = {k: data[k] for k in _FIELDS}
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model card lacks {error}", path=path, remedy=_REINSTALL) from error
-        details = {k: v for k, v in data.items() if k not in (*known, "format")}
+        wrong = [k for k, kind in _FIELDS.items() if not isinstance(fields[k], kind)]
+        if not wrong and not all(isinstance(p, dict) and isinstance(p.get("steps"), int) for p in data["presets"].values()):
+            wrong = ["presets"]
+        if wrong:
+            raise ModelError(f"the model card has a malformed {wrong[0]}", path=path, remedy=_REINSTALL)
+        details = {k: v for k, v in data.items() if k not in (*_FIELDS, "format")}
         return cls(**fields, details=details, folder=folder)
 
 
@@ -130,6 +144,13 @@ def choose_device(device: str = "auto") -> torch.device:
 def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
     """Load a bundled model by name, or a model folder by path.
 
+    Parameters
+    ----------
+    name : str or Path
+        A string is looked up among the bundled models first.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+
     Raises
     ------
     ModelError
@@ -142,6 +163,8 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
     from seg_editor.generation import networks
 
     folder = name if isinstance(name, Path) else resource_path("models", name)
+    if not (folder / "card.json").exists() and Path(name, "card.json").exists():
+        folder = Path(name)
     if not (folder / "card.json").exists():
         names = ", ".join(c.name for c in list_models()) or "none"
         raise ModelError(f"there is no model {name}", remedy=f"Installed models: {names}")
@@ -156,12 +179,17 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
         "InpaintNet": (networks.InpaintNet, networks.InpaintConfig),
         "RefereeUNet": (networks.RefereeUNet, networks.RefereeConfig),
     }
+    if card.network not in classes:
+        raise ModelError(
+            f"the network {card.network} is unknown", path=folder / "card.json", remedy="Install a newer seg-editor"
+        )
     try:
         network_class, config_class = classes[card.network]
-        network = network_class(config_class.from_json(card.config))  # type: ignore[arg-type]
-        tensors = load(data)
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in load(data).items()}
+        with torch.device("meta"):  # shapes only: the values come from the file
+            network = network_class(config_class.from_json(card.config))  # type: ignore[arg-type]
+        network.load_state_dict(tensors, assign=True)
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"the weights do not fit the card ({type(error).__name__})", path=card.weights, remedy=_REINSTALL
         ) from error

@@ -40,6 +40,8 @@ class GenerationRequest:
         Margin of the hole in mm.
     runtime : str
         ``torch-cpu``, ``torch-cuda`` or ``openvino``.
+    tumor_hash : str
+        Identity of the tumor that stays in the picture and is kept from the model; empty when there is none.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class GenerationRequest:
     preset: str
     margin: int
     runtime: str
+    tumor_hash: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slices", tuple(sorted({int(k) for k in self.slices})))
@@ -106,7 +109,7 @@ class GenerationRequest:
             values["modalities"] = tuple(Modality(m) for m in data["modalities"])
             for name in ("seed", "steps", "margin"):
                 values[name] = int(data[name])
-            for name in ("case_hash", "hole_hash", "model", "model_hash", "preset", "runtime"):
+            for name in ("case_hash", "hole_hash", "model", "model_hash", "preset", "runtime", "tumor_hash"):
                 values[name] = str(data[name])
         except (TypeError, ValueError) as error:
             raise UsageError(f"this is not a generation request: {error}", remedy=_AS_WRITTEN) from None

@@ -23,7 +23,7 @@ def noise_levels(steps: int) -> tuple[float, ...]:
 
 
 def slice_noise(seed: int, k: int, shape: tuple[int, int], channels: int = 4) -> NDArray[np.float32]:
-    """Unit Gaussian noise of slice `k`, (channels, x, y), correlated with its neighbors' so that volumes do not flicker.
+    """Unit Gaussian noise of slice `k`, (channels, x, y), correlated with its neighbors' against flicker along z.
 
     A pure function of (seed, k, shape): any subset of slices gets the same noise.
     """

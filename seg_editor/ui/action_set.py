@@ -29,6 +29,7 @@ class ActionSet(QObject):
     def __init__(self, window: QWidget, handlers: Mapping[str, Callable[[], object]], preset: str = "seg-editor") -> None:
         super().__init__(window)
         self._actions: dict[str, QAction] = {}
+        self._reasons: dict[str, str] = {}
         self.preset = preset
         for spec in ACTIONS:
             if spec.kind != "press":
@@ -50,6 +51,7 @@ class ActionSet(QObject):
     def use_preset(self, preset: str) -> None:
         """Give every action the keys of a preset."""
         self.preset = preset
+        self._reasons = {}
         for name, action in self._actions.items():
             action.setShortcuts([QKeySequence(key) for key in BY_ID[name].keys_for(preset)])
 
@@ -64,6 +66,9 @@ class ActionSet(QObject):
         for name, action in self._actions.items():
             spec = BY_ID[name]
             why = spec.why_disabled(facts)
+            if self._reasons.get(name) == why:
+                continue
+            self._reasons[name] = why
             action.setEnabled(not why)
             action.setToolTip(tooltip(spec, self.preset, why))
             action.setStatusTip(why or spec.tip)

@@ -118,14 +118,15 @@ class EngineBackend:
         engine = self._engines[order.model]
         case = order.case
         hole = find_hole(order.original, order.labels, brain=case.brain, spacing=case.grid.spacing)
+        stays = order.labels > 0
         request = engine.plan(
-            case, hole, slices=order.slices, seed=order.seed, steps=order.steps, preset=order.preset
+            case, hole, slices=order.slices, seed=order.seed, steps=order.steps, preset=order.preset, tumor=stays
         )
         again = order.known.get(request.key)
         if again is not None:
             yield Done(again)
             return
-        yield from engine.run(case, hole, request, cancel=cancel, tumor=order.labels > 0)
+        yield from engine.run(case, hole, request, cancel=cancel, tumor=stays)
 
     def score(self, order: Order, result: Counterfactual) -> Any:
         """Score with the referee where its weights exist."""

@@ -64,9 +64,16 @@ class Marks:
 def difference_colors() -> np.ndarray:
     """Return the ``(256, 3)`` uint8 table of the signed difference: blue below zero, black at zero, orange above."""
     stops = np.array([0.0, 0.22, 0.5, 0.78, 1.0])
-    colors = np.array([[186, 226, 255], [40, 122, 200], [12, 13, 15], [208, 100, 24], [255, 226, 170]], dtype=float)
+    colors = np.array([[186, 226, 255], [40, 122, 200], [0, 0, 0], [208, 100, 24], [255, 226, 170]], dtype=float)
     where = np.linspace(0.0, 1.0, 256)
     return np.stack([np.interp(where, stops, colors[:, c]) for c in range(3)], axis=1).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def difference_table() -> np.ndarray:
+    """Return the ``(256, 4)`` uint8 table for drawing over the gray picture: no difference is transparent."""
+    alpha = np.clip(np.abs(np.arange(256) - 128.0) * 8, 0, 255)
+    return np.concatenate([difference_colors(), alpha[:, None].astype(np.uint8)], axis=1)
 
 
 def font(size: int, *, bold: bool = False) -> QFont:
@@ -111,13 +118,12 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
 def _paint_crosshair(painter: QPainter, port: QRectF, at: QPointF, color: QColor) -> None:
     tint = QColor(color)
     tint.setAlpha(190)
-    painter.setPen(QPen(tint, 1))
     x, y, gap = round(at.x()), round(at.y()), 8
     left, right, top, bottom = (int(v) for v in (port.left(), port.right(), port.top(), port.bottom()))
-    painter.drawLine(left, y, x - gap, y)
-    painter.drawLine(x + gap, y, right, y)
-    painter.drawLine(x, top, x, y - gap)
-    painter.drawLine(x, y + gap, x, bottom)
+    painter.fillRect(left, y, x - gap - left, 1, tint)
+    painter.fillRect(x + gap, y, right - x - gap, 1, tint)
+    painter.fillRect(x, top, 1, y - gap - top, tint)
+    painter.fillRect(x, y + gap, 1, bottom - y - gap, tint)
 
 
 def _paint_letters(painter: QPainter, port: QRectF, view: PlaneView, ambiguous: bool) -> None:
@@ -141,13 +147,9 @@ def _paint_scale_bar(painter: QPainter, port: QRectF, bottom: float, pixels_per_
     length = scale_bar_mm(pixels_per_mm, min(160.0, port.width() * 0.3))
     width = length * pixels_per_mm
     x, y = port.left() + _EDGE + 2, bottom - _EDGE - 4
-    for color, thick in ((_SHADE, 4.0), (TEXT, 1.5)):
-        pen = QPen(color, thick)
-        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-        painter.setPen(pen)
-        painter.drawLine(QPointF(x, y), QPointF(x + width, y))
-        painter.drawLine(QPointF(x, y - 4), QPointF(x, y + 0.75))
-        painter.drawLine(QPointF(x + width, y - 4), QPointF(x + width, y + 0.75))
+    for color, grow in ((_SHADE, 1.0), (TEXT, 0.0)):
+        for bar in (QRectF(x, y, width, 1.5), QRectF(x, y - 4, 1.5, 4), QRectF(x + width - 1.5, y - 4, 1.5, 4)):
+            painter.fillRect(bar.adjusted(-grow, -grow, grow, grow), color)
     painter.setFont(font(11))
     box = QRectF(x, y - 20, max(width, 60.0), 15)
     _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, f" {length} mm", TEXT)
@@ -175,9 +177,8 @@ def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
 
 
 def _paint_color_bar(painter: QPainter, port: QRectF, ends: tuple[str, str]) -> None:
-    height = min(180.0, port.height() * 0.4)
-    box = QRectF(port.right() - _EDGE - 10, port.center().y() - height / 2 + 96, 10, height)
-    box.moveTop(min(box.top(), port.bottom() - height - 40))
+    height = min(144.0, port.height() * 0.3)
+    box = QRectF(port.right() - _EDGE - 10, port.bottom() - height - 44, 10, height)
     table = np.ascontiguousarray(difference_colors()[::-1, None, :])
     strip = QImage(table.tobytes(), 1, 256, 3, QImage.Format.Format_RGB888)
     painter.drawImage(box, strip)
@@ -194,10 +195,7 @@ def _paint_message(painter: QPainter, port: QRectF, message: str) -> None:
     painter.setFont(font(13))
     box = port.adjusted(24, 24, -24, -24)
     bounds = painter.boundingRect(box, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), message)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(10, 12, 14, 205))
-    painter.drawRoundedRect(bounds.adjusted(-16, -10, 16, 10), 8, 8)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.fillRect(bounds.adjusted(-16, -10, 16, 10), QColor(10, 12, 14, 205))
     painter.setPen(TEXT)
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), message)
 

@@ -238,4 +238,6 @@ class Commands:
 
 def _removed_in(workspace: Workspace, index: int) -> bool:
     segmentation = workspace.segmentation
+    if segmentation.revision == 0:
+        return False
     return bool(((segmentation.original[:, :, index] > 0) & (segmentation.labels[:, :, index] == 0)).any())

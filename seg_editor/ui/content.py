@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from seg_editor.cases import bounding_box
 from seg_editor.ui.planes import Plane, PlaneView, boundary_segments
-from seg_editor.ui.windowing import GrayWindow, to_gray, to_signed, width_of
+from seg_editor.ui.windowing import GrayWindow, to_signed, width_of
 
 if TYPE_CHECKING:
     from seg_editor.cases import Case, Modality
@@ -27,6 +27,22 @@ class Preview:
     pictures: Mapping[Any, np.ndarray]
 
 
+class _Shared:
+    """The slices asked for last, so that linked panes cut each of them out once."""
+
+    def __init__(self, size: int = 8) -> None:
+        self._kept: dict[Any, np.ndarray] = {}
+        self._size = size
+
+    def get(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what `key` stands for, made at most once while it is kept."""
+        if key not in self._kept:
+            while len(self._kept) >= self._size:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = make()
+        return self._kept[key]
+
+
 class Pictures:
     """Slices of the source and of the counterfactual of one case, as they are needed.
 
@@ -41,6 +57,7 @@ class Pictures:
         self._result: Counterfactual | None = None
         self._composed: dict[Any, np.ndarray] = {}
         self.preview: Preview | None = None
+        self._shared = _Shared()
 
     @property
     def result(self) -> Counterfactual | None:
@@ -54,8 +71,12 @@ class Pictures:
             self._composed = {}
 
     def source(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray:
-        """Return a source slice ``(rows, columns)`` in raw units."""
-        return view.slice(self.case.volumes[modality].raw, index)
+        """Return a source slice ``(rows, columns)`` in raw units; panes that show the same one share it."""
+        return self._shared.get((modality, view, index), lambda: view.slice(self.case.volumes[modality].raw, index))
+
+    def labels(self, labels: np.ndarray, revision: int, view: PlaneView, index: int) -> np.ndarray:
+        """Return the label codes of a slice, shared in the same way."""
+        return self._shared.get((revision, view, index), lambda: label_codes(labels, view, index))
 
     def generated(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray | None:
         """Return the counterfactual's slice, a running preview of it, or None where there is neither."""
@@ -95,11 +116,6 @@ def difference_reach(window: GrayWindow) -> float:
     return DIFFERENCE_FRACTION * width_of(window)
 
 
-def gray_picture(picture: np.ndarray, window: GrayWindow) -> np.ndarray:
-    """Return the uint8 picture of a raw slice."""
-    return to_gray(picture, window)
-
-
 def difference_picture(source: np.ndarray, generated: np.ndarray, window: GrayWindow) -> np.ndarray:
     """Return the signed difference as uint8 codes of :func:`~seg_editor.ui.chrome.difference_colors`."""
     return to_signed(source, generated, difference_reach(window))
@@ -109,6 +125,36 @@ def label_codes(labels: np.ndarray, view: PlaneView, index: int) -> np.ndarray:
     """Return a label slice ``(rows, columns)`` as uint8 codes for the lookup table."""
     codes = view.slice(labels, index)
     return codes if codes.dtype == np.uint8 else np.clip(codes, 0, 255).astype(np.uint8)
+
+
+def used_part(codes: np.ndarray) -> tuple[slice, slice] | None:
+    """Return the smallest ``(rows, columns)`` that hold labels, or None."""
+    rows = np.flatnonzero(codes.any(axis=1))
+    if rows.size == 0:
+        return None
+    columns = np.flatnonzero(codes[rows[0] : rows[-1] + 1].any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+class Profile:
+    """Labeled voxels per slice of one plane, kept up to date by the boxes that change."""
+
+    def __init__(self) -> None:
+        self.plane: Plane | None = None
+        self.counts = np.zeros(0, dtype=np.int64)
+
+    def recount(self, labels: np.ndarray, plane: Plane, box: tuple[slice, slice, slice] | None = None) -> None:
+        """Count all slices, or only those that meet `box`."""
+        axis = int(plane)
+        others = tuple(other for other in range(3) if other != axis)
+        if self.plane is not plane or box is None or self.counts.size != labels.shape[axis]:
+            self.plane = plane
+            self.counts = np.asarray(np.count_nonzero(labels, axis=others))
+            return
+        part = [slice(None)] * 3
+        part[axis] = box[axis]
+        self.counts = self.counts.copy()
+        self.counts[box[axis]] = np.count_nonzero(labels[tuple(part)], axis=others)
 
 
 def label_table(

@@ -258,7 +258,7 @@ class MainWindow(QMainWindow):
         parts = (self.actions_table, self.errors, self.empty, self.status, self.labels_panel, self.generation_panel)
         for part in parts:
             part.set_theme(theme)
-        self.viewer.set_theme(theme.color("accent") if theme.name == "dark" else theme.color("accent_hover"))
+        self.viewer.set_theme(theme.color("viewer_accent"))
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Look for models once the window is on the screen."""

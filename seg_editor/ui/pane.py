@@ -59,6 +59,7 @@ class PictureItem(pg.ImageItem):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(axisOrder="row-major")
         self.smooth = False
+        self._place: tuple[float, float, float, float] | None = None
 
     def _updateView(self) -> None:
         """Follow no pyqtgraph view: the pane places the item itself."""
@@ -68,17 +69,15 @@ class PictureItem(pg.ImageItem):  # type: ignore[misc]
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
         super().paint(painter, *args)
 
-    def show_levels(self, picture: np.ndarray, view: PlaneView) -> None:
-        """Show a contiguous uint8 ``(rows, columns)`` picture."""
-        width, height = view.size_mm
-        if self.image is None or self.image.shape != picture.shape or self._placed != (width, height):
-            self.setImage(picture, autoLevels=False, levels=(0, 255))
-            self.setRect(QRectF(0, 0, width, height))
-            self._placed = (width, height)
-        else:
-            self.setImage(picture, autoLevels=False, levels=(0, 255))
-
-    _placed: tuple[float, float] | None = None
+    def show_levels(self, picture: np.ndarray, view: PlaneView, crop: tuple[slice, slice] | None = None) -> None:
+        """Show a contiguous uint8 picture: all ``(rows, columns)`` of the plane, or the part that `crop` names."""
+        du, dv = view.step
+        rows, columns = crop or (slice(0, picture.shape[0]), slice(0, picture.shape[1]))
+        place = (columns.start * du, rows.start * dv, picture.shape[1] * du, picture.shape[0] * dv)
+        self.setImage(picture, autoLevels=False, levels=(0, 255))
+        if self._place != place:
+            self._place = place
+            self.setRect(QRectF(*place))
 
 
 class SlicePane(QGraphicsView):
@@ -109,10 +108,11 @@ class SlicePane(QGraphicsView):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setMinimumSize(160, 160)
-        self.picture, self.tissue, self.labels = PictureItem(), PictureItem(), PictureItem()
-        for depth, item in enumerate((self.picture, self.tissue, self.labels)):
+        self.picture, self.difference, self.tissue, self.labels = (PictureItem() for _ in range(4))
+        for depth, item in enumerate((self.picture, self.difference, self.tissue, self.labels)):
             item.setZValue(depth)
             self._scene.addItem(item)
+        self.picture.setCacheMode(PictureItem.CacheMode.DeviceCoordinateCache)
         self._outlines: list[QGraphicsPathItem] = []
         self._view: PlaneView | None = None
         self._region = QRectF()
@@ -153,18 +153,16 @@ class SlicePane(QGraphicsView):
             self._view, self._region = view, wanted
             self._place()
 
-    def set_outlines(self, outlines: list[tuple[np.ndarray, QColor, bool]]) -> None:
-        """Draw line segments ``(points in mm, color, dashed)`` over the picture, always about one pixel wide."""
+    def set_outlines(self, outlines: list[tuple[np.ndarray, QColor]]) -> None:
+        """Draw line segments ``(points in mm, color)`` over the picture, always about one pixel wide."""
         while len(self._outlines) < len(outlines):
             item = QGraphicsPathItem()
             item.setZValue(5)
             self._scene.addItem(item)
             self._outlines.append(item)
-        for item, (points, color, dashed) in zip(self._outlines, outlines, strict=False):
+        for item, (points, color) in zip(self._outlines, outlines, strict=False):
             pen = QPen(color, 1.25)
             pen.setCosmetic(True)
-            if dashed:
-                pen.setDashPattern([4, 3])
             item.setPen(pen)
             path = QPainterPath()
             if len(points):

@@ -13,6 +13,7 @@ from seg_editor.ui import chrome, content
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.planes import Plane, PlaneView, boundary_segments, plane_name
 from seg_editor.ui.state import Role, UiState
+from seg_editor.ui.windowing import to_gray
 from seg_editor.ui.theme import TISSUE_COLORS, label_colors
 
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
@@ -91,28 +92,37 @@ class PaneContent:
         self.pane.set_view(view, None if box is None else view.region(box, _FRAME_MM))
         state = self._workspace.view
         modality, window = state.modality, state.window()
+        crop = None if box is None else view.crop(box)
         source = self._pictures.source(modality, view, index)
         role = self.role
         generated = None if role is Role.SOURCE else self._pictures.generated(modality, view, index)
-        item = self.pane.picture
-        item.smooth = self._ui.smooth and role is not Role.DIFFERENCE
-        if role is Role.DIFFERENCE and generated is not None:
-            item.setLookupTable(chrome.difference_colors(), update=False)
-            item.show_levels(content.difference_picture(source, generated, window), view)
-        else:
-            item.setLookupTable(None, update=False)
-            item.show_levels(content.gray_picture(source if generated is None else generated, window), view)
-        item.setOpacity(0.35 if role is not Role.SOURCE and generated is None else 1.0)
+        signed = role is Role.DIFFERENCE and generated is not None
+        item, difference = self.pane.picture, self.pane.difference
+        item.smooth = self._ui.smooth
+        shown = source if generated is None or signed else generated
+        part = crop or (slice(None), slice(None))
+        item.show_levels(to_gray(shown[part], window, self._strength(role, signed, generated is None)), view, crop)
+        if signed and generated is not None:
+            difference.setLookupTable(chrome.difference_table(), update=False)
+            difference.show_levels(content.difference_picture(source[part], generated[part], window), view, crop)
+        difference.setVisible(signed)
         self._mark(role, generated is not None)
         self.draw_marks()
+
+    def _strength(self, role: Role, signed: bool, missing: bool) -> float:
+        if role is Role.SOURCE:
+            return 1.0
+        if signed:
+            return 0.22
+        return 0.35 if missing else 0.6 if self.stale and self._pictures.preview is None else 1.0
 
     def _mark(self, role: Role, generated: bool) -> None:
         marks, state = self.pane.marks, self._workspace.view
         view, index = self.view, self.index
         marks.accent = self.accent
         marks.ambiguous = bool(getattr(self._workspace.case.grid, "ambiguous", False))
-        marks.title = f"{role.display} · {state.modality.display}"
-        marks.subtitle = f"{plane_name(view.plane)} {index + 1} / {view.count}"
+        marks.title = role.display
+        marks.subtitle = f"{state.modality.display} · {plane_name(view.plane)} {index + 1} / {view.count}"
         low, high = state.window()
         marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
         marks.synthetic = role is Role.RESULT and generated
@@ -160,10 +170,14 @@ class PaneContent:
             pane.labels.setVisible(False)
             pane.set_outlines([])
             return
-        codes = content.label_codes(segmentation.labels, view, index)
-        self.color_labels()
-        pane.labels.show_levels(codes, view)
-        pane.labels.setVisible(self.role is not Role.DIFFERENCE)
+        codes = self._pictures.labels(segmentation.labels, segmentation.revision, view, index)
+        crop = content.used_part(codes)
+        if crop is not None and self.role is not Role.DIFFERENCE:
+            self.color_labels()
+            pane.labels.show_levels(np.ascontiguousarray(codes[crop]), view, crop)
+            pane.labels.setVisible(True)
+        else:
+            pane.labels.setVisible(False)
         self._outline(codes)
 
     def _outline(self, codes: np.ndarray) -> None:
@@ -175,11 +189,11 @@ class PaneContent:
         colors = label_colors(self._workspace.case.scheme)
         shown = [value for value in colors if value not in ui.hidden_labels]
         outlines = [
-            (points, QColor(*colors[value]), False) for value, points in content.label_outlines(codes, view, shown)
+            (points, QColor(*colors[value])) for value, points in content.label_outlines(codes, view, shown)
         ]
-        gone = (view.slice(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
-        if gone.any():
-            outlines.append((boundary_segments(gone, view.step), _GHOST, True))
+        if self._workspace.segmentation.revision:
+            gone = (view.slice(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
+            outlines.append((boundary_segments(gone, view.step), _GHOST))
         self.pane.set_outlines(outlines)
 
     def color_labels(self) -> None:

@@ -95,6 +95,14 @@ class PlaneView:
         selector[int(self.plane)] = index
         return self.flat(volume[tuple(selector)])
 
+    def crop(self, box: tuple[slice, slice, slice]) -> tuple[slice, slice]:
+        """Return the ``(rows, columns)`` of the picture that show a voxel box."""
+        across, down = self.axes
+        columns, rows = self.size
+        right, left = box[across].stop, box[across].start
+        span = slice(columns - right, columns - left) if self.flip_across else slice(left, right)
+        return slice(rows - box[down].stop, rows - box[down].start), span
+
     def to_voxel(self, u: float, v: float, index: float) -> tuple[float, float, float]:
         """Return the voxel position ``(x, y, z)`` of a point of the picture, in float indices."""
         across, down = self.axes
@@ -116,12 +124,10 @@ class PlaneView:
 
     def region(self, box: tuple[slice, slice, slice], margin: float) -> tuple[float, float, float, float]:
         """Return ``(u, v, width, height)`` in mm of a voxel box in this plane, widened by `margin` mm on every side."""
-        across, down = self.axes
+        rows, columns = self.crop(box)
         du, dv = self.step
-        first = box[across].start if not self.flip_across else self.shape[across] - box[across].stop
-        top = self.shape[down] - box[down].stop
-        width, height = (box[axis].stop - box[axis].start for axis in (across, down))
-        return first * du - margin, top * dv - margin, width * du + 2 * margin, height * dv + 2 * margin
+        width, height = (columns.stop - columns.start) * du, (rows.stop - rows.start) * dv
+        return columns.start * du - margin, rows.start * dv - margin, width + 2 * margin, height + 2 * margin
 
     def holds(self, box: tuple[slice, slice, slice], index: int) -> bool:
         """True when slice `index` meets `box`."""

@@ -9,12 +9,12 @@ from seg_editor.ui.action_set import native_key
 from seg_editor.ui.actions import ACTIONS, GROUPS, PRESETS, Action
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
-_COLUMNS = (("tools", "mouse", "generate"), ("view",), ("file", "edit", "export", "help"))
+_COLUMNS = (("tools", "generate", "edit"), ("mouse", "file", "export", "help"), ("slices",), ("view",))
 _TITLES = {**dict(GROUPS), "mouse": "Mouse"}
 
 
 class ShortcutSheet(QDialog):
-    """Three columns of keys and a choice of the preset."""
+    """Columns of keys and a choice of the preset."""
 
     preset_chosen = pyqtSignal(str)
 
@@ -33,12 +33,13 @@ class ShortcutSheet(QDialog):
         head.addWidget(self.presets)
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(24, 24, 24, 16)
         outer.setSpacing(16)
         outer.addLayout(head)
         outer.addWidget(self._area)
-        self.resize(1180, 780)
+        self.resize(1360, 660)
         self._fill()
 
     def _choose(self, preset: str) -> None:
@@ -50,7 +51,7 @@ class ShortcutSheet(QDialog):
         body = named(QWidget(), "dockBody")
         columns = QHBoxLayout(body)
         columns.setContentsMargins(24, 16, 24, 16)
-        columns.setSpacing(40)
+        columns.setSpacing(32)
         for groups in _COLUMNS:
             column = QVBoxLayout()
             column.setSpacing(8)
@@ -74,7 +75,7 @@ class ShortcutSheet(QDialog):
             keys = QHBoxLayout()
             keys.setSpacing(4)
             keys.addStretch(1)
-            for key in action.keys_for(self._preset)[:2]:
+            for key in _fitting(action.keys_for(self._preset)):
                 shown = key if action.kind == "mouse" else native_key(key)
                 cap = named(QLabel(shown), "keycap")
                 cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -87,4 +88,9 @@ class ShortcutSheet(QDialog):
     def _group_of(action: Action) -> str:
         if action.kind == "mouse":
             return "mouse"
-        return action.menu or "view"
+        return action.menu or "slices"
+
+
+def _fitting(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys that fit into a line: the first, and a second that is short."""
+    return keys[:2] if sum(map(len, keys[:2])) <= 20 and (len(keys) < 2 or len(keys[1]) <= 12) else keys[:1]

@@ -24,8 +24,6 @@ class SliceBar(QWidget):
         self._tumor = np.zeros(0)
         self._hole: np.ndarray | None = None
         self._accent = QColor("#3FBFAD")
-        self.plane_key: object = None
-        self.content_key: object = None
 
     def sizeHint(self) -> QSize:
         """A narrow column."""
@@ -42,9 +40,14 @@ class SliceBar(QWidget):
             self._index, self._count = index, count
             self.update()
 
-    def show_content(self, tumor: np.ndarray, hole: np.ndarray | None) -> None:
-        """Show tumor voxels per slice and which slices were generated."""
-        self._tumor, self._hole = tumor, hole
+    def show_tumor(self, counts: np.ndarray) -> None:
+        """Show tumor voxels per slice."""
+        self._tumor = counts
+        self.update()
+
+    def show_hole(self, generated: np.ndarray | None) -> None:
+        """Show which slices were generated."""
+        self._hole = generated
         self.update()
 
     def _y(self, index: float) -> float:

@@ -61,8 +61,8 @@ class Status(QStatusBar):
             self.readout.setText(describe(self._workspace, voxel or self._workspace.view.cursor))
 
     def flash(self, text: str) -> None:
-        """Show a message in place of the read-out for a moment."""
-        self.showMessage(text, 2500)
+        """Show a message in place of the read-out until the mouse moves."""
+        self.readout.setText(text)
 
     def show_work(self, what: str, fraction: float, cancel: Callable[[], object] | None = None) -> None:
         """Show background work with its progress (negative: unknown), or nothing."""

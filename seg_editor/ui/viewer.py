@@ -10,9 +10,10 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from seg_editor.editing import Box
+from seg_editor.editing.delta import union_box
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
-from seg_editor.ui.content import Pictures, Preview
+from seg_editor.ui.content import Pictures, Preview, Profile
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent, Slot
 from seg_editor.ui.planes import Plane
@@ -61,6 +62,7 @@ class Viewer(QWidget):
         self._stale = False
         self._accent = QColor("#3FBFAD")
         self._grid_host = QWidget()
+        self._grid_host.setObjectName("panes")
         self._grid = QGridLayout(self._grid_host)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(1)
@@ -76,6 +78,9 @@ class Viewer(QWidget):
         self._late.setInterval(_THROTTLE_MS)
         self._late.timeout.connect(self._draw_late)
         self._waiting: set[int] = set()
+        self._changed_box: Box | None = None
+        self._profile = Profile()
+        self._hole_key: object = None
         bind(self, ui.changed, self._on_ui)
 
     @property
@@ -101,6 +106,7 @@ class Viewer(QWidget):
         self._workspace = workspace
         self._tissue = None
         self._stale = False
+        self._profile, self._changed_box, self._hole_key = Profile(), None, None
         self.pictures = None if workspace is None else Pictures(workspace.case)
         for camera in self._cameras.values():
             camera.fit()
@@ -263,6 +269,7 @@ class Viewer(QWidget):
                 made.draw_marks()
 
     def _on_labels(self, box: Box) -> None:
+        self._changed_box = box if self._changed_box is None else union_box(self._changed_box, box)
         for number, made in enumerate(self.contents):
             if not made.meets(box):
                 continue
@@ -270,9 +277,8 @@ class Viewer(QWidget):
                 made.draw_labels()
             else:
                 self._waiting.add(number)
-        if self._waiting or self.live is None:
-            if not self._late.isActive():
-                self._late.start()
+        if not self._late.isActive():
+            self._late.start()
 
     def _draw_late(self) -> None:
         for number in sorted(self._waiting):
@@ -280,26 +286,30 @@ class Viewer(QWidget):
                 self.contents[number].draw_labels()
         self._waiting.clear()
         if self.live is None:
-            self._update_bar(recount=True)
+            self._update_bar()
+        else:
+            self._late.start()
 
     def _on_results(self) -> None:
         if self._workspace is not None and self.pictures is not None:
             self.pictures.set_result(self._workspace.results.current)
             for made in self.contents:
                 made.draw()
-            self._update_bar(recount=True)
+            self._update_bar()
 
-    def _update_bar(self, *, recount: bool = False) -> None:
+    def _update_bar(self) -> None:
         made, workspace = self.active, self._workspace
         if made is None or workspace is None:
             self.slice_bar.show_slices(0, 0)
             return
         self.slice_bar.show_slices(made.index, made.view.count)
-        key = (made.plane, workspace.segmentation.revision, id(workspace.results.current))
-        if (recount or self.slice_bar.plane_key != key[0]) and self.slice_bar.content_key != key:
-            axes = tuple(axis for axis in range(3) if axis != int(made.plane))
-            tumor = np.count_nonzero(workspace.segmentation.labels, axis=axes)
+        box, self._changed_box = self._changed_box, None
+        if box is not None or self._profile.plane is not made.plane:
+            self._profile.recount(workspace.segmentation.labels, made.plane, box)
+            self.slice_bar.show_tumor(self._profile.counts)
+        key = (made.plane, id(workspace.results.current))
+        if key != self._hole_key:
+            self._hole_key = key
             result = workspace.results.current
-            hole = None if result is None else result.hole.mask.any(axis=axes)
-            self.slice_bar.show_content(tumor, hole)
-            self.slice_bar.plane_key, self.slice_bar.content_key = made.plane, key
+            axes = tuple(axis for axis in range(3) if axis != int(made.plane))
+            self.slice_bar.show_hole(None if result is None else result.hole.mask.any(axis=axes))

@@ -48,7 +48,7 @@ class ViewerBar(QFrame):
         buttons.setSpacing(4)
         self._overlays = ("overlay", "outline", "tissue", "crosshair")
         self._layouts = ("layout_single", "layout_compare", "layout_planes")
-        for name in (*self._overlays, "auto_window", "fit", "", *self._layouts):
+        for name in (*self._overlays, "", *self._layouts):
             if not name:
                 buttons.addSpacing(12)
                 continue
@@ -95,9 +95,9 @@ class ViewerBar(QFrame):
     def _on_ui(self, name: str) -> None:
         if name in ("layout", "picture"):
             self.picture.show_key(self._ui.picture)
-            self.picture.setVisible(self._ui.layout is not Layout.COMPARE)
             self.plane.setVisible(self._ui.layout is not Layout.PLANES)
             has_result = self._workspace is not None and self._workspace.results.current is not None
+            self.picture.setVisible(has_result and self._ui.layout is not Layout.COMPARE)
             why = "" if has_result else "generate a counterfactual first"
             for role in (Role.RESULT, Role.DIFFERENCE):
                 self.picture.enable(role, why, f"Show the {role.display.lower()}")

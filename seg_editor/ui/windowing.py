@@ -29,11 +29,11 @@ def dragged(window: GrayWindow, across: float, down: float, span: float) -> Gray
     return level - width / 2, level + width / 2
 
 
-def to_gray(picture: np.ndarray, window: GrayWindow) -> np.ndarray:
-    """Return the picture as contiguous uint8, 0 at and below black, 255 at and above white."""
+def to_gray(picture: np.ndarray, window: GrayWindow, strength: float = 1.0) -> np.ndarray:
+    """Return the picture as contiguous uint8: 0 at and below black, ``255 * strength`` at and above white."""
     scaled = np.subtract(picture, np.float32(window[0]), dtype=np.float32)
-    scaled *= np.float32(255.0 / width_of(window))
-    np.clip(scaled, 0, 255, out=scaled)
+    scaled *= np.float32(255.0 * strength / width_of(window))
+    np.clip(scaled, 0, 255 * strength, out=scaled)
     return scaled.astype(np.uint8)
 
 

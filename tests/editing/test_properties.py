@@ -179,7 +179,7 @@ def test_cancelled_stroke_leaves_nothing(
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.tuples(*(st.floats(0, 39, allow_nan=False) for _ in range(3))), min_size=1, max_size=6),
+    st.lists(st.tuples(*(st.floats(0, 25, allow_nan=False) for _ in range(3))), min_size=1, max_size=6),
     st.sampled_from([0.5, 1.0, 3.0]),
     st.booleans(),
     AXES,
@@ -187,7 +187,7 @@ def test_cancelled_stroke_leaves_nothing(
 def test_strokes_have_no_gaps(
     points: list[tuple[float, float, float]], radius: float, three_d: bool, axis: int
 ) -> None:
-    segmentation = Segmentation(np.zeros((40, 40, 40), dtype=np.uint8), SCHEME_124)
+    segmentation = Segmentation(np.zeros((26, 26, 26), dtype=np.uint8), SCHEME_124)
     stroke = Stroke(segmentation, Brush("round", radius, three_d), axis, 1)
     stroke.begin(points[0])
     for point in points[1:]:

@@ -51,10 +51,10 @@ class MetricsPanel(Section):
         self.jump = QToolButton()
         self.jump.clicked.connect(self._jump)
         self.residual = _Number(
-            "TumorResidual", "Tumor that the referee still sees, as a share of the removed tumor. 0 is best."
+            "TumorResidual", "Tumor that the referee still sees; 0 is best."
         )
-        self.iou = _Number("DiffMap IoU", "How well the changed pixels match the tumor. 1: only the tumor changed.")
-        self.outside = _Number("Change outside", "Largest change outside the hole. 0: every voxel there is the source's.")
+        self.iou = _Number("DiffMap IoU", "How well change and tumor overlap; 1 is best.")
+        self.outside = _Number("Change outside", "Largest change outside the hole; must be 0.")
         self.scope = wrapped()
         for widget in (self.note, self.jump, self.scope, self.residual, self.iou, self.outside):
             self.body.addWidget(widget)
@@ -113,7 +113,7 @@ class MetricsPanel(Section):
         reason = str(metrics.overall.get("tumor_residual_reason") or "")
         self.residual.show_value(number(line.tumor_residual), _parts(line) or reason)
         ceiling = metrics.overall.get("diffmap_iou_ceiling")
-        self.iou.show_value(number(line.diffmap_iou), f"at most {number(ceiling)} with this margin" if ceiling else "")
+        self.iou.show_value(number(line.diffmap_iou), f"{number(ceiling)} if the whole hole changed" if ceiling else "")
         change = line.change_outside_max
         self.outside.show_value("0" if change == 0 else f"{change:.3g}", "0 voxels changed" if change == 0 else "")
 

@@ -1,0 +1,238 @@
+"""The few functions that a researcher imports; the command line and the window walk the same path.
+
+>>> from seg_editor import api
+>>> case = api.open_case("BraTS2021_00014")
+>>> outcome = api.remove(case)
+>>> api.export(case, outcome, "out")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.cases import Case, Modality, Subregion, open_case, read_labels, write_like
+from seg_editor.errors import CaseError, ModelError, UsageError
+from seg_editor.export import ExportResult, write_counterfactual
+from seg_editor.export.folder import staging
+from seg_editor.export.names import file_slice_index
+from seg_editor.generation.counterfactual import Counterfactual
+from seg_editor.generation.engine import Engine
+from seg_editor.generation.hole import DEFAULT_MARGIN, Hole, find_hole
+from seg_editor.generation.referee import TUMOR, Referee
+from seg_editor.generation.registry import list_models, load_model
+from seg_editor.metrics import Metrics, score
+
+__all__ = ["Options", "Outcome", "export", "inpaint", "open_case", "remove", "segment", "with_segmentation"]
+
+Progress = Callable[[int, int], None]
+REFEREE = "m4"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to generate.
+
+    Attributes
+    ----------
+    model : str
+    slices : ``auto``, ``all`` or indices along the file's slice axis
+    seed : int
+    steps : int or None
+        Network passes a slice; None takes the preset's.
+    preset : str
+    modalities : tuple of Modality or None
+        None generates all that the case has.
+    margin : int
+        Millimeters by which the removed tumor is widened.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    model: str = "m5"
+    slices: str | tuple[int, ...] = "auto"
+    seed: int = 0
+    steps: int | None = None
+    preset: str = "standard"
+    modalities: tuple[Modality, ...] | None = None
+    margin: int = DEFAULT_MARGIN
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A counterfactual with its figures; `labels` is the edited segmentation, or None when nothing was edited."""
+
+    counterfactual: Counterfactual
+    metrics: Metrics
+    labels: NDArray[np.integer] | None
+    card: dict[str, object]
+
+
+def with_segmentation(case: Case, path: Path | str) -> Case:
+    """Give a case the segmentation of another file (as ``seg-editor segment`` writes).
+
+    Raises
+    ------
+    CaseError
+        The file is unreadable or lies on another grid.
+    """
+    labels = read_labels(Path(path))
+    _same_grid(case, labels.grid.shape, labels.grid.affine, Path(path))
+    case.labels = labels
+    case.__dict__.pop("tumor", None)
+    case.__dict__.pop("labels_hash", None)
+    return case
+
+
+def remove(case: Case, options: Options | None = None, *, progress: Progress | None = None) -> Outcome:
+    """Remove the whole tumor and fill the hole with healthy tissue.
+
+    Parameters
+    ----------
+    case : Case
+        With a segmentation.
+    options : Options, optional
+    progress : callable(done, total), optional
+        Called after every network pass.
+
+    Raises
+    ------
+    CaseError
+        The case has no segmentation, or no tumor in it.
+    """
+    options = options or Options()
+    if case.labels is None:
+        raise CaseError(
+            "the case has no segmentation",
+            path=case.folder,
+            remedy=f"Add {case.labels_path.name}, or make one with seg-editor segment and pass it with --seg",
+        )
+    edited = np.zeros_like(case.labels.raw)
+    hole = find_hole(case.labels.raw, edited, brain=case.brain, margin=options.margin, spacing=case.grid.spacing)
+    if hole.empty:
+        raise CaseError(
+            "the segmentation holds no tumor", path=case.labels_path, remedy="Fill any region with seg-editor inpaint --hole"
+        )
+    return _generate(case, hole, options, None, edited, progress)
+
+
+def inpaint(
+    case: Case, hole_file: Path | str, options: Options | None = None, *, progress: Progress | None = None
+) -> Outcome:
+    """Fill any hole (nonzero voxels of a NIfTI file on the case's grid) with healthy tissue.
+
+    The case's own tumor, if it has a segmentation, is kept from the model but stays in the picture.
+    """
+    options = options or Options(margin=0)
+    path = Path(hole_file)
+    labels = read_labels(path)
+    _same_grid(case, labels.grid.shape, labels.grid.affine, path)
+    hole = Hole.from_mask(labels.raw, case.brain, options.margin, spacing=case.grid.spacing)
+    if hole.empty:
+        raise CaseError("the hole holds no brain voxel", path=path, remedy="Mark voxels inside the brain with 1")
+    tumor = None if case.tumor is None else case.tumor & ~hole.mask
+    return _generate(case, hole, options, tumor, None, progress)
+
+
+def segment(
+    case: Case,
+    *,
+    device: str = "auto",
+    progress: Callable[[float, str], None] | None = None,
+) -> NDArray[np.uint8]:
+    """Five-class map (x, y, z) by the referee: 0 background, 1 CSF, 2 GM, 3 WM, 4 tumor."""
+    return Referee(load_model(REFEREE, device)).segment(case, progress=progress)
+
+
+def write_segmentation(case: Case, five: NDArray[np.uint8], out: Path) -> tuple[Path, ...]:
+    """Write ``<case_id>_seg_auto.nii.gz`` (tumor, as the scheme's edema: M4 knows no subregions) and ``<case_id>_tissue_auto.nii.gz``."""
+    source = case.labels_source.with_dtype(np.dtype(np.uint8), is_labels=True)
+    tumor = np.where(five == TUMOR, case.scheme.value(Subregion.ED), 0).astype(np.uint8)
+    with staging(Path(out)) as stage:
+        write_like(source, tumor, stage.path(f"{case.case_id}_seg_auto.nii.gz"))
+        write_like(source, five, stage.path(f"{case.case_id}_tissue_auto.nii.gz"))
+        return stage.publish()
+
+
+def export(case: Case, outcome: Outcome, out: Path | str) -> ExportResult:
+    """Write volumes, edited mask, panel, metrics and provenance into a folder."""
+    return write_counterfactual(
+        case,
+        outcome.counterfactual,
+        edited_labels=outcome.labels,
+        metrics=outcome.metrics,
+        out=Path(out),
+        card=outcome.card,
+    )
+
+
+def find_referee(device: str = "auto") -> Referee | None:
+    """The bundled referee, or None when it is not installed."""
+    if REFEREE not in {card.name for card in list_models()}:
+        return None
+    return Referee(load_model(REFEREE, device))
+
+
+def _generate(
+    case: Case,
+    hole: Hole,
+    options: Options,
+    tumor: NDArray[np.bool_] | None,
+    edited: NDArray[np.integer] | None,
+    progress: Progress | None,
+) -> Outcome:
+    model = load_model(options.model, options.device)
+    engine = Engine(model)
+    request = engine.plan(
+        case,
+        hole,
+        slices=options.slices if isinstance(options.slices, str) else canonical_slices(case, options.slices),
+        seed=options.seed,
+        steps=options.steps,
+        preset=options.preset,
+        modalities=options.modalities,
+        tumor=tumor,
+    )
+    result: Counterfactual | None = None
+    for step in engine.run(case, hole, request, tumor=tumor):
+        if progress is not None:
+            progress(step.k, step.total)
+        result = step.result or result
+    if result is None:
+        raise ModelError("the model returned no result", remedy="Try another model")
+    referee = find_referee(options.device)
+    metrics = score(case, result, referee=referee if Modality.FLAIR in result.modalities else None)
+    card = {"name": model.card.name, "title": model.card.title, "weights_sha256": model.card.weights_sha256}
+    return Outcome(result, metrics, edited, card)
+
+
+def canonical_slices(case: Case, indices: Sequence[int]) -> tuple[int, ...]:
+    """Indices along the file's slice axis to canonical axial indices.
+
+    Raises
+    ------
+    UsageError
+        An index lies outside the volume.
+    """
+    source = case.volumes[case.modalities[0]].source
+    table = {file_slice_index(source, k): k for k in range(case.grid.shape[2])}
+    for k in indices:
+        if k not in table:
+            raise UsageError(f"there is no slice {k}", remedy=f"Slices run from 0 to {case.grid.shape[2] - 1}")
+    return tuple(table[k] for k in indices)
+
+
+def _same_grid(case: Case, shape: tuple[int, int, int], affine: NDArray[np.float64], path: Path) -> None:
+    if shape != case.grid.shape or not np.allclose(affine, case.grid.affine, atol=1e-3):
+        wanted = "x".join(str(n) for n in case.grid.shape)
+        found = "x".join(str(n) for n in shape)
+        raise CaseError(
+            f"the grid ({found}) is not the case's ({wanted}) or lies elsewhere",
+            path=path,
+            remedy=f"Resample it onto the grid of {case.case_id}",
+        )

@@ -1,0 +1,118 @@
+"""An engine without a network: fills the hole from its border, step by step, and can be held, made slow or made to fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from seg_editor.generation.counterfactual import Counterfactual, to_raw
+from seg_editor.generation.hole import Hole, find_hole
+from seg_editor.generation.request import GenerationRequest
+from seg_editor.metrics.score import score
+from seg_editor.ui.backend import Cancel, Done, ModelInfo, Order
+
+
+class FakeReferee:
+    """Sees tumor nowhere."""
+
+    def segment_slices(self, case: Any, indices: Sequence[int], raw: np.ndarray | None = None) -> np.ndarray:
+        """White matter wherever there is brain."""
+        brain = np.moveaxis(case.brain[:, :, list(indices)], 2, 0)
+        return np.where(brain, 3, 0).astype(np.uint8)
+
+
+class FakeBackend:
+    """A :class:`~seg_editor.ui.backend.Backend` for tests and screenshots.
+
+    Parameters
+    ----------
+    steps : int
+        Steps of the one preset.
+    """
+
+    def __init__(self, steps: int = 4) -> None:
+        self.steps = steps
+        self.hold = Event()
+        self.hold.set()
+        self.failure: Exception | None = None
+        self.runs: list[Order] = []
+        self.ends: list[str] = []
+        self.pause = 0.0
+
+    def models(self) -> Sequence[ModelInfo]:
+        """One model."""
+        return (ModelInfo("m5", "M5 · context-guided", {"preview": 1, "standard": self.steps}),)
+
+    def load(self, model: str) -> str:
+        """Nothing to load."""
+        return "CPU"
+
+    def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
+        """Yield previews, then the result; waits while :attr:`hold` is cleared."""
+        self.runs.append(order)
+        case = order.case
+        hole = find_hole(order.original, order.labels, brain=case.brain, spacing=case.grid.spacing)
+        slices = order.slices if isinstance(order.slices, tuple) else hole.slices
+        request = GenerationRequest(
+            case_hash=case.content_hash,
+            hole_hash=hole.content_hash,
+            slices=slices,
+            modalities=case.modalities,
+            model=order.model,
+            model_hash="ab" * 32,
+            seed=order.seed,
+            steps=order.steps or self.steps,
+            preset=order.preset,
+            margin=hole.margin,
+            runtime="torch-cpu",
+        )
+        if request.key in order.known:
+            self.ends.append("known")
+            yield Done(order.known[request.key])
+            return
+        part = hole.restricted(slices)
+        filled = {m: _fill(case.volumes[m].values(), part, order.seed) for m in case.modalities}
+        for k in range(1, request.steps):
+            while not self.hold.wait(0.005):
+                if cancel():
+                    break
+            if cancel():
+                self.ends.append("cancelled")
+                return
+            time.sleep(self.pause)
+            if self.failure is not None:
+                raise self.failure
+            rng = np.random.default_rng(k)
+            z = slices[0]
+            noise = rng.normal(0, 60.0 * (1 - k / request.steps), part.mask[:, :, z].shape) * part.mask[:, :, z]
+            preview = {m: (v[:, :, z] + noise).astype(np.float32) for m, v in filled.items()}
+            yield Done(None, k, request.steps, z, preview, 0.0)
+        patches = {m: to_raw(case.volumes[m], filled[m][part.mask]) for m in case.modalities}
+        result = Counterfactual(request, part, patches, dict.fromkeys(slices, 0.1), "cpu", "torch-cpu")
+        self.ends.append("finished")
+        yield Done(result, request.steps, request.steps, slices[-1])
+
+    def score(self, order: Order, result: Counterfactual) -> Any:
+        """Real metrics with a referee that sees nothing."""
+        return score(order.case, result, tumor=result.hole.core, referee=FakeReferee(), remaining=order.labels > 0)
+
+
+def _fill(values: np.ndarray, hole: Hole, seed: int) -> np.ndarray:
+    """Values with the hole filled slice by slice: mirrored tissue where there is some, else the healthy median."""
+    out = values.copy()
+    rng = np.random.default_rng(seed)
+    brain = values > 0
+    columns = np.flatnonzero(brain.any(axis=(1, 2)))
+    middle = int(columns[0] + columns[-1])
+    mirrored = np.zeros_like(values)
+    source = middle - np.arange(values.shape[0])
+    valid = (source >= 0) & (source < values.shape[0])
+    mirrored[valid] = values[source[valid]]
+    median = float(np.median(values[brain & ~hole.mask])) if (brain & ~hole.mask).any() else 1.0
+    fill = np.where(mirrored > 0, mirrored, median) + rng.normal(0, 4, values.shape)
+    out[hole.mask] = np.clip(fill, 1, None)[hole.mask]
+    return out.astype(np.float32)
