@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from demo_noise import Field, blur, signed_distance, smooth_noise, soft_step
+from demo_noise import Field, as_field, blur, signed_distance, smooth_noise, soft_step
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
@@ -111,7 +111,7 @@ def gyral_pattern(seed: Field, wavelength: float, steps: int, template_weight: f
     pattern in about [-1, 1]
     """
     pad = tuple(fft.next_fast_len(n + 8, real=True) for n in seed.shape)
-    state = np.zeros(pad, dtype=np.float32)
+    state: Field = np.zeros(pad, dtype=np.float32)
     drive = np.zeros(pad, dtype=np.float32)
     box = tuple(slice(0, n) for n in seed.shape)
     drive[box] = seed
@@ -130,8 +130,8 @@ def gyral_pattern(seed: Field, wavelength: float, steps: int, template_weight: f
 def grow_gyri(template: Template, rng: np.random.Generator) -> Field:
     """Level of gyral white matter: template contrast, sharpened and completed by a grown pattern (2 mm, then 1 mm)."""
     gray_share = template.gm + template.wm
-    level = template.wm - 0.5 * template.gm - 1.2 * np.clip(1.0 - gray_share, 0.0, 1.0) * template.brain
-    band = blur(level, 1.0) - blur(level, 5.0)
+    level = as_field(template.wm - 0.5 * template.gm - 1.2 * np.clip(1.0 - gray_share, 0.0, 1.0) * template.brain)
+    band = as_field(blur(level, 1.0) - blur(level, 5.0))
     shape = band.shape
     band /= band[template.brain].std()
     noise = smooth_noise(rng, (shape[0], shape[1], shape[2]), 3.0)
@@ -178,13 +178,15 @@ def build_anatomy(template: Template, rng: np.random.Generator) -> Anatomy:
     ridge = outside - blur(outside, 1.8)
     thickness = 3.2 + 0.35 * smooth_noise(rng, shape, 8.0)
     open_csf = np.minimum(outside - thickness, 5.0 * (csf_share - 0.40))
-    sulci = np.maximum(open_csf, 3.2 * ridge - 1.8 + 0.4 * smooth_noise(rng, shape, 9.0) + 0.4 * (outside - 2.0).clip(-2.0, 1.0))
+    sulci = np.maximum(
+        open_csf, 3.2 * ridge - 1.8 + 0.4 * smooth_noise(rng, shape, 9.0) + 0.4 * (outside - 2.0).clip(-2.0, 1.0)
+    )
     sulci = np.where(wm > -1.6, -2.0, sulci) - 3.0 * deep - 1.5 * cerebellum
     folia = cerebellum_folia(shape, rng) * cerebellum * (1.0 - brainstem) - (1.0 - cerebellum)
     template_csf = 3.0 * (csf_share - 0.56) + 2.0 * (csf_share - blur(csf_share, 2.0))
-    csf = np.maximum.reduce([sulci, template_csf, 2.5 * folia - 1.85]).astype(np.float32)
+    csf = np.maximum(sulci, template_csf).astype(np.float32)
     csf = without_lakes(csf, 400)
-    csf = np.maximum(csf, signed_distance(ventricle_core))
+    csf = np.maximum.reduce([csf, as_field(2.5 * folia - 1.6), signed_distance(ventricle_core)])
     pallidum = ellipsoid(shape, (19.0, -5.0, -1.0), (5.0, 9.5, 6.0), 2.0)
     red = ellipsoid(shape, (5.5, -20.0, -8.0), (3.5, 4.0, 4.0), 1.5)
     nigra = ellipsoid(shape, (10.0, -17.0, -12.0), (3.0, 6.0, 3.0), 1.5)

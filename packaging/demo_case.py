@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 from demo_anatomy import Anatomy, build_anatomy, load_template
 from demo_contrast import CONTRASTS, Tissue, render, vessels
-from demo_noise import Field, signed_distance, smooth_noise
+from demo_noise import Field, as_field, signed_distance, smooth_noise
 from demo_tumor import grow, mass_effect
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -35,7 +35,9 @@ GAIN = 0.8
 def personal_warp(rng: np.random.Generator) -> list[Field]:
     """Smooth random displacement that makes the template one person, voxels, one array an axis."""
     return [
-        2.4 * smooth_noise(rng, SHAPE, 26.0) + 1.9 * smooth_noise(rng, SHAPE, 10.0) + 0.75 * smooth_noise(rng, SHAPE, 4.5)
+        2.4 * smooth_noise(rng, SHAPE, 26.0)
+        + 1.9 * smooth_noise(rng, SHAPE, 10.0)
+        + 0.75 * smooth_noise(rng, SHAPE, 4.5)
         for _ in range(3)
     ]
 
@@ -67,14 +69,14 @@ def tissue_shares(anatomy: Anatomy, rng: np.random.Generator) -> Tissue:
     """Tissue shares on the case grid after warp and mass effect."""
     positions = positions_in_template(anatomy, rng)
     fields = {name: pull(field, positions) for name, field in anatomy.fields().items()}
-    csf = np.clip(0.5 + (fields["csf"] - 0.3 * (1.0 - fields["ventricle"])) / 1.4, 0.0, 1.0)
-    wm = np.clip(0.5 + fields["wm"] / 1.4, 0.0, 1.0) * (1.0 - csf)
+    csf = as_field(np.clip(0.5 + (fields["csf"] - 0.3 * (1.0 - fields["ventricle"])) / 1.4, 0.0, 1.0))
+    wm = as_field(np.clip(0.5 + fields["wm"] / 1.4, 0.0, 1.0) * (1.0 - csf))
     brain = strip_skull((fields["brain"] > 0.3) & (csf < 0.5), fields["brain"], rng)
     return Tissue(
         csf=csf,
-        gm=1.0 - csf - wm,
+        gm=as_field(1.0 - csf - wm),
         wm=wm,
-        nuclei=fields["nuclei"] * (1.0 - csf),
+        nuclei=as_field(fields["nuclei"] * (1.0 - csf)),
         pallidum=fields["pallidum"],
         brainstem=fields["brainstem"],
         ventricle=fields["ventricle"],
@@ -102,15 +104,15 @@ def falx_and_tentorium(fields: dict[str, Field], csf: Field) -> Field:
     falx = np.exp(-((fields["side"] / 0.9) ** 2)) * (fields["brain"] < 28.0)
     tent = np.exp(-(((fields["cerebellum"] - 0.5) / 0.16) ** 2)) * (1.0 - fields["brainstem"])
     sheets = np.maximum(falx, 0.8 * tent) * csf * (1.0 - fields["ventricle"])
-    return sheets.astype(np.float32)
+    return as_field(sheets)
 
 
 def write(array: NDArray[np.int16], path: Path) -> None:
     """Write a canonical RAS+ array in the file orientation of BraTS, byte for byte repeatable."""
-    image = nib.nifti1.Nifti1Image(np.ascontiguousarray(array[::-1, ::-1]), AFFINE)
-    image.set_qform(AFFINE, code=1)
-    image.set_sform(AFFINE, code=1)
-    image.header.set_xyzt_units("mm")
+    image = nib.nifti1.Nifti1Image(np.ascontiguousarray(array[::-1, ::-1]), AFFINE)  # type: ignore[no-untyped-call]
+    image.set_qform(AFFINE, code=1)  # type: ignore[no-untyped-call]
+    image.set_sform(AFFINE, code=1)  # type: ignore[no-untyped-call]
+    image.header.set_xyzt_units("mm")  # type: ignore[no-untyped-call]
     image.header["descrip"] = b"synthetic, from the MNI152 template"
     path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=9, mtime=0))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from demo_noise import Field, blur, smooth_noise
+from demo_noise import Field, as_field, blur, smooth_noise
 from demo_tumor import Tumor
 
 
@@ -77,7 +77,7 @@ def vessels(tissue: Tissue, rng: np.random.Generator) -> Field:
     plexus = tissue.ventricle * np.clip(1.5 * smooth_noise(rng, shape, 1.6) - 1.0, 0.0, 1.0)
     plexus = plexus * ((y < 112) & (z < 84) & (np.abs(tissue.side) > 7.0))
     share = np.clip(np.maximum.reduce([thin, sagittal, 0.6 * dura, shell, 0.7 * plexus]), 0.0, 1.0) * tissue.brain
-    return share.astype(np.float32)
+    return as_field(share)
 
 
 def render(name: str, tissue: Tissue, tumor: Tumor, vessel: Field, rng: np.random.Generator) -> Field:
@@ -92,7 +92,9 @@ def render(name: str, tissue: Tissue, tumor: Tumor, vessel: Field, rng: np.rando
     healthy += (c.pallidum - healthy) * tissue.pallidum * (1.0 - tissue.csf)
     healthy *= 1.0 + c.detail * tissue.detail
     if name == "flair":
-        lining = blur(tissue.ventricle, 1.6) * (1.0 - tissue.csf) * np.clip(1.0 + smooth_noise(rng, shape, 5.0), 0.0, 2.0)
+        lining = (
+            blur(tissue.ventricle, 1.6) * (1.0 - tissue.csf) * np.clip(1.0 + smooth_noise(rng, shape, 5.0), 0.0, 2.0)
+        )
         healthy += 0.35 * c.wm * lining
     texture = smooth_noise(rng, shape, 2.0) + smooth_noise(rng, shape, 5.0) + 1.2 * smooth_noise(rng, shape, 9.0)
     healthy *= 1.0 + c.texture * texture
@@ -106,14 +108,14 @@ def render(name: str, tissue: Tissue, tumor: Tumor, vessel: Field, rng: np.rando
     image += (c.necrosis * debris - image) * tumor.necrosis
     fringe = np.clip(1.9 - tissue.depth, 0.0, 1.0) * np.clip(0.55 + 0.35 * smooth_noise(rng, shape, 1.5), 0.0, 0.95)
     image *= 1.0 - fringe * (1.0 - vessel * c.vessel_share)
-    return scan(image.astype(np.float32), c, tissue, rng)
+    return scan(as_field(image), c, tissue, rng)
 
 
 def scan(image: Field, contrast: Contrast, tissue: Tissue, rng: np.random.Generator) -> Field:
     """Bias field, in-plane blur, slice-to-slice gain, Rician noise; zero outside the brain."""
     shape = (image.shape[0], image.shape[1], image.shape[2])
-    bias = np.exp(contrast.bias * 0.6 * smooth_noise(rng, shape, 45.0)).astype(np.float32)
-    gain = (1.0 + 0.008 * rng.standard_normal(shape[2])).astype(np.float32)
+    bias = as_field(np.exp(contrast.bias * 0.6 * smooth_noise(rng, shape, 45.0)))
+    gain = as_field(1.0 + 0.008 * rng.standard_normal((shape[2],)))
     image = blur(image, contrast.blur) * np.clip(bias, 0.85, 1.15) * gain
     sigma = contrast.noise
     real, imaginary = (receiver_noise(rng, shape) for _ in range(2))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 Field = NDArray[np.float32]
+
+
+def as_field(values: ArrayLike) -> Field:
+    """`values` as float32."""
+    return np.asarray(values, dtype=np.float32)
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int, int], sigma: float) -> Field:

@@ -62,7 +62,9 @@ def grow(wm: Field, csf: Field, depth: Field, rng: np.random.Generator) -> Tumor
     shape = (wm.shape[0], wm.shape[1], wm.shape[2])
     offsets, _ = radial(shape)
     stretched = np.sqrt((offsets[0] / 0.95) ** 2 + (offsets[1] / 1.15) ** 2 + (offsets[2] / 0.95) ** 2)
-    lobes = 2.6 * smooth_noise(rng, shape, 6.5) + 1.3 * smooth_noise(rng, shape, 3.0) + 0.5 * smooth_noise(rng, shape, 1.5)
+    lobes = (
+        2.6 * smooth_noise(rng, shape, 6.5) + 1.3 * smooth_noise(rng, shape, 3.0) + 0.5 * smooth_noise(rng, shape, 1.5)
+    )
     core = (CORE_RADIUS - stretched + lobes).astype(np.float32)
     satellite = np.sqrt((offsets[0] - 6.0) ** 2 + (offsets[1] + 23.0) ** 2 + (offsets[2] - 4.0) ** 2)
     core = np.maximum(core, (4.5 - satellite + 0.6 * lobes)).astype(np.float32)

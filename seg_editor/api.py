@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.cases import Case, Modality, Subregion, open_case, read_labels, write_like
+from seg_editor.cases import Case, Modality, Subregion, decide_scheme, open_case, read_labels, write_like
 from seg_editor.errors import CaseError, ModelError, UsageError
 from seg_editor.export import ExportResult, write_counterfactual
 from seg_editor.export.folder import staging
@@ -62,6 +63,10 @@ class Options:
     margin: int = DEFAULT_MARGIN
     device: str = "auto"
 
+    def __post_init__(self) -> None:
+        if self.margin < 0:
+            raise UsageError("the margin cannot be negative", remedy="Use 0 or more millimeters")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -83,9 +88,13 @@ def with_segmentation(case: Case, path: Path | str) -> Case:
     """
     labels = read_labels(Path(path))
     _same_grid(case, labels.grid.shape, labels.grid.affine, Path(path))
+    try:
+        case.scheme = decide_scheme((int(v) for v in np.unique(labels.raw)), case.layout)
+    except CaseError as error:
+        raise CaseError(error.what, path=path, remedy=error.remedy) from None
     case.labels = labels
     case.__dict__.pop("tumor", None)
-    case.__dict__.pop("labels_hash", None)
+    case.notes = tuple(note for note in case.notes if "segmentation" not in note)
     return case
 
 
@@ -116,7 +125,9 @@ def remove(case: Case, options: Options | None = None, *, progress: Progress | N
     hole = find_hole(case.labels.raw, edited, brain=case.brain, margin=options.margin, spacing=case.grid.spacing)
     if hole.empty:
         raise CaseError(
-            "the segmentation holds no tumor", path=case.labels_path, remedy="Fill any region with seg-editor inpaint --hole"
+            "the segmentation holds no tumor",
+            path=case.labels_path,
+            remedy="Fill any region with seg-editor inpaint --hole",
         )
     return _generate(case, hole, options, None, edited, progress)
 
@@ -150,13 +161,32 @@ def segment(
 
 
 def write_segmentation(case: Case, five: NDArray[np.uint8], out: Path) -> tuple[Path, ...]:
-    """Write ``<case_id>_seg_auto.nii.gz`` (tumor, as the scheme's edema: M4 knows no subregions) and ``<case_id>_tissue_auto.nii.gz``."""
+    """Write ``<case_id>_seg_auto.nii.gz`` and ``<case_id>_tissue_auto.nii.gz``.
+
+    Tumor gets the scheme's value of edema: M4 knows no subregions.
+    """
     source = case.labels_source.with_dtype(np.dtype(np.uint8), is_labels=True)
     tumor = np.where(five == TUMOR, case.scheme.value(Subregion.ED), 0).astype(np.uint8)
     with staging(Path(out)) as stage:
         write_like(source, tumor, stage.path(f"{case.case_id}_seg_auto.nii.gz"))
         write_like(source, five, stage.path(f"{case.case_id}_tissue_auto.nii.gz"))
         return stage.publish()
+
+
+def check_folder(out: Path | str) -> None:
+    """Say before a long computation that nothing can be written into a folder; leaves no trace.
+
+    Raises
+    ------
+    ExportError
+        One line with a remedy.
+    """
+    with suppress(_Enough), staging(Path(out)):
+        raise _Enough
+
+
+class _Enough(Exception):
+    pass
 
 
 def export(case: Case, outcome: Outcome, out: Path | str) -> ExportResult:
@@ -207,8 +237,7 @@ def _generate(
         raise ModelError("the model returned no result", remedy="Try another model")
     referee = find_referee(options.device)
     metrics = score(case, result, referee=referee if Modality.FLAIR in result.modalities else None)
-    card = {"name": model.card.name, "title": model.card.title, "weights_sha256": model.card.weights_sha256}
-    return Outcome(result, metrics, edited, card)
+    return Outcome(result, metrics, edited, model.card.to_dict())
 
 
 def canonical_slices(case: Case, indices: Sequence[int]) -> tuple[int, ...]:

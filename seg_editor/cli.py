@@ -6,13 +6,14 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from seg_editor import __version__
-from seg_editor.errors import SegEditorError, UsageError
+from seg_editor.errors import ExportError, SegEditorError, UsageError
 from seg_editor.resources import resource_path
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true")
 
     p = commands.add_parser("demo", help="the demo case: in the editor, or headless when there is no display")
-    p.add_argument("--out", type=Path, default=Path("out/demo"), help="where the headless demo writes (default %(default)s)")
+    out = Path("out/demo")
+    p.add_argument("--out", type=Path, default=out, help="where the headless demo writes (default %(default)s)")
     p.add_argument("--headless", action="store_true", help="even when there is a display")
     return parser
 
@@ -88,7 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or (words[0] not in COMMANDS and not words[0].startswith("-")):
         words.insert(0, "open")
-    args = build_parser().parse_args(words)
+    parser = build_parser()
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.error("a command is missing")
     try:
         return _RUN[args.command](args)
     except SegEditorError as error:
@@ -110,11 +115,15 @@ def _write_log(text: str) -> Path:
 
     from platformdirs import user_log_path
 
-    folder = user_log_path("seg-editor", appauthor=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "seg-editor.log"
-    with path.open("a", encoding="utf-8") as f:
-        f.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} seg-editor {__version__}\n{text}\n")
+    entry = f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} seg-editor {__version__}\n{text}\n"
+    path = user_log_path("seg-editor", appauthor=False) / "seg-editor.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as f:
+            f.write(entry)
+    except OSError:
+        path = Path(tempfile.gettempdir()) / "seg-editor.log"
+        path.write_text(entry, encoding="utf-8")
     return path
 
 
@@ -144,7 +153,9 @@ def _options(args: argparse.Namespace) -> Options:
         try:
             slices = tuple(int(k) for k in args.slices.split(","))
         except ValueError:
-            raise UsageError(f"--slices {args.slices} is neither auto, all nor a list", remedy="Write 70,71,72") from None
+            raise UsageError(
+                f"--slices {args.slices} is neither auto, all nor a list", remedy="Write for example 70,71,72"
+            ) from None
     modalities = None
     if args.modalities != "all":
         try:
@@ -169,7 +180,8 @@ def _remove(args: argparse.Namespace) -> int:
     from seg_editor import api
 
     options = _options(args)
-    case = _open_case(args.case)
+    api.check_folder(args.out)
+    case = api.open_case(args.case)
     if args.seg is not None:
         case = api.with_segmentation(case, args.seg)
     with _Bar(f"Removing the tumor of {case.case_id}") as bar:
@@ -181,30 +193,24 @@ def _inpaint(args: argparse.Namespace) -> int:
     from seg_editor import api
 
     options = _options(args)
-    case = _open_case(args.case)
+    api.check_folder(args.out)
+    case = api.open_case(args.case)
     with _Bar(f"Filling the hole in {case.case_id}") as bar:
         outcome = api.inpaint(case, args.hole, options, progress=bar.count)
     return _finish(case, outcome, args)
-
-
-def _open_case(path: Path) -> Case:
-    from seg_editor.cases import open_case
-
-    case = open_case(path)
-    for note in case.notes:
-        print(f"note: {note}", file=sys.stderr)
-    return case
 
 
 def _finish(case: Case, outcome: Outcome, args: argparse.Namespace) -> int:
     from seg_editor import api
 
     written = api.export(case, outcome, args.out)
+    _print_notes(case)
     if args.json:
         print(json.dumps(written.summary))
         return 0
     overall = outcome.metrics.overall
-    for name, key in (("TumorResidual", "tumor_residual"), ("DiffMap IoU", "diffmap_iou"), ("Change outside", "change_outside_max")):
+    rows = {"TumorResidual": "tumor_residual", "DiffMap IoU": "diffmap_iou", "Change outside": "change_outside_max"}
+    for name, key in rows.items():
         value = overall.get(key)
         print(f"{name}: {'-' if value is None else format(value, '.3f')}")
     for path in written.files:
@@ -212,22 +218,30 @@ def _finish(case: Case, outcome: Outcome, args: argparse.Namespace) -> int:
     return 0
 
 
+def _print_notes(case: Case) -> None:
+    for note in case.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
 def _segment(args: argparse.Namespace) -> int:
     import numpy as np
 
     from seg_editor import api
 
-    case = _open_case(args.case)
+    api.check_folder(args.out)
+    case = api.open_case(args.case)
     with _Bar(f"Segmenting {case.case_id}") as bar:
         five = api.segment(case, device=args.device, progress=bar.fraction)
     files = api.write_segmentation(case, five, args.out)
+    _print_notes(case)
     volumes = {
         name: round(float(np.count_nonzero(five == k)) * case.grid.voxel_ml, 3)
         for k, name in enumerate(("background", "csf", "gm", "wm", "tumor"))
         if k
     }
     if args.json:
-        print(json.dumps({"case_id": case.case_id, "model": api.REFEREE, "ml": volumes, "files": [p.name for p in files]}))
+        names = [p.name for p in files]
+        print(json.dumps({"case_id": case.case_id, "model": api.REFEREE, "ml": volumes, "files": names}))
     else:
         print("  ".join(f"{name} {ml} ml" for name, ml in volumes.items()))
         for path in files:
@@ -239,8 +253,14 @@ def _verify(args: argparse.Namespace) -> int:
     from seg_editor.export import verify
 
     found = verify(args.file)
-    print(found)
-    return 0 if found.intact else 2
+    if not found.intact:
+        raise ExportError("it was altered after it was written", path=args.file, remedy="Export it again")
+    request = found.sidecar["request"]
+    made = (
+        f"made from {found.sidecar['case_id']} by {request['model']}, seed {request['seed']}, {request['steps']} steps"
+    )
+    print(f"{args.file}: {found.state}, {made}")
+    return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -278,7 +298,8 @@ class _Bar:
     def __enter__(self) -> _Bar:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=1, desc=self._text, file=sys.stderr, leave=False, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}")
+        layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+        self._bar = tqdm(total=1, desc=self._text, file=sys.stderr, leave=False, bar_format=layout)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -303,8 +324,6 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "bench": _bench,
     "demo": _demo,
 }
-
-
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--splits", type=Path, help="JSON with train, val, test lists; default: seeded 80/10/10")
     p.add_argument("--tissue", type=Path, help="folder of tissue maps (<id>.npz, key tissue)")
     p.add_argument("--shapes", type=Path, help="tumor shapes (.npz) for M5's holes")
-    p.add_argument("--shards", default="0:30", help="which shards of the hole bank to make, from:to (default %(default)s)")
+    p.add_argument(
+        "--shards", default="0:30", help="which shards of the hole bank to make, from:to (default %(default)s)"
+    )
     p.add_argument("--per-shard", type=int, default=20)
     p.add_argument("--seed", type=int, default=0)
 
@@ -102,8 +104,8 @@ def _train(args: argparse.Namespace) -> int:
 
     task = InpaintTask(
         args.data,
-        train_ids=read_manifest(args.data, "train"),
-        val_ids=read_manifest(args.data, "val"),
+        train_ids=read_manifest(args.data, "train", verify=True),
+        val_ids=read_manifest(args.data, "val", verify=True),
         compile_network=args.compile,
     )
     return _run(task, args, {"steps": 4000, "batch": 16, "learning_rate": 6e-4})
@@ -115,8 +117,8 @@ def _referee(args: argparse.Namespace) -> int:
 
     task = RefereeTask(
         args.data,
-        train_ids=read_manifest(args.data, "train"),
-        val_ids=read_manifest(args.data, "val"),
+        train_ids=read_manifest(args.data, "train", verify=True),
+        val_ids=read_manifest(args.data, "val", verify=True),
         compile_network=args.compile,
     )
     return _run(task, args, {"steps": 3000, "batch": 8, "learning_rate": 1e-3})
@@ -147,14 +149,21 @@ def _run(task: Any, args: argparse.Namespace, defaults: dict[str, Any]) -> int:
         init=args.init,
         report=lambda record: print(json.dumps(record), flush=True),
     )
-    print(json.dumps({"reason": result.reason, "step": result.state.step, "images_per_second": result.images_per_second}))
+    print(
+        json.dumps({"reason": result.reason, "step": result.state.step, "images_per_second": result.images_per_second})
+    )
     return 0
 
 
 def _export(args: argparse.Namespace) -> int:
     from training.train.export import export_model
 
-    results = json.loads(args.results.read_text()) if args.results else None
+    results = None
+    if args.results:
+        try:
+            results = json.loads(args.results.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{args.results} is no readable JSON ({error})", remedy="Check the file") from error
     for path in export_model(args.checkpoint, args.out, title=args.title, results=results):
         print(path)
     return 0

@@ -16,8 +16,11 @@ N4_TOLERANCE = 1e-6
 ATROPOS_ITERATIONS = 3
 MRF_WEIGHT = 0.1
 CONTRAST_PERCENTILES = (4.0, 98.0)
-"""What lies beyond is cut: CSF reaches far down and would draw the gray class to itself."""
+"""What lies beyond is pressed together: CSF reaches far down and would draw the gray class to itself."""
+CONTRAST_SPREAD = 1.5
+"""Interquartile ranges below the median that are always kept, for brains with little CSF."""
 
+_TAIL = 0.1
 _N4_SECONDS_PER_MEGAVOXEL = 1.0
 _ATROPOS_SECONDS_PER_MEGAVOXEL = 10.0
 
@@ -84,12 +87,17 @@ def contrast(t1: NDArray[np.float32], t2: NDArray[np.float32], mask: NDArray[np.
     Returns
     -------
     float32 array (x, y, z)
-        (T1 - T2) / (T1 + T2), each divided by its median; outliers cut; stretched to 100 to 1000, 0 outside the mask.
+        (T1 - T2) / (T1 + T2), each divided by its median; tails pressed; about 100 to 1200, 0 outside the mask.
         CSF is darkest, white matter brightest.
     """
     a = t1 / max(float(np.median(t1[mask])), 1e-6)
     b = t2 / max(float(np.median(t2[mask])), 1e-6)
     ratio = (a - b) / np.maximum(a + b, 1e-6)
-    low, high = (float(v) for v in np.percentile(ratio[mask], CONTRAST_PERCENTILES))
-    stretched = np.clip((ratio - low) / max(high - low, 1e-6), 0, 1) * 900 + 100
+    inside = ratio[mask]
+    low, high = (float(v) for v in np.percentile(inside, CONTRAST_PERCENTILES))
+    quarter, median, three_quarters = (float(v) for v in np.percentile(inside, [25, 50, 75]))
+    low = min(low, median - CONTRAST_SPREAD * (three_quarters - quarter))
+    low = max(low, float(inside.min()))
+    cut = np.clip(ratio, low, high)
+    stretched = ((cut + _TAIL * (ratio - cut) - low) / max(high - low, 1e-6)) * 900 + 200
     return np.where(mask, stretched, 0).astype(np.float32)

@@ -96,9 +96,7 @@ def _system(
     return matrix, rhs, grounded
 
 
-def _grounded(
-    hole: NDArray[np.bool_], known: NDArray[np.bool_], ids: NDArray[np.int32], n: int
-) -> NDArray[np.bool_]:
+def _grounded(hole: NDArray[np.bool_], known: NDArray[np.bool_], ids: NDArray[np.int32], n: int) -> NDArray[np.bool_]:
     """Mark hole voxels whose connected part touches a known voxel."""
     labels, count = ndi.label(hole)
     touching = np.zeros(count + 1, bool)

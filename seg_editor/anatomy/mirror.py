@@ -126,9 +126,7 @@ def reflect_slice(
     moved_shift = shift - np.array([0, 0, low])
 
     def move(block: NDArray[np.generic]) -> NDArray[np.float32]:
-        out = ndi.affine_transform(
-            block.astype(np.float32), plane.matrix, moved_shift, output_shape=(x, y, 1), order=1
-        )
+        out = ndi.affine_transform(block.astype(np.float32), plane.matrix, moved_shift, output_shape=(x, y, 1), order=1)
         return np.asarray(out[..., 0], np.float32)
 
     valid = move(inside) > 0.999

@@ -37,12 +37,13 @@ __all__ = [
     "tissue_map",
 ]
 
-METHOD_VERSION = "atropos-2"
+METHOD_VERSION = "atropos-4"
 """Part of the cache key: change it whenever a change of settings changes maps."""
 
 _PREFERENCE = (Modality.T1, Modality.T1C, Modality.T2, Modality.FLAIR)
 _TUMOR_MARGIN_MM = 3.0
 _PAD = 3
+_RIM = 2
 _VOID = 0.65
 """Mean of T1 and T2, each over its median, below which a voxel is bone, air, vessel or skin left by the stripping."""
 _MIN_BRAIN_VOXELS = 1000
@@ -211,46 +212,88 @@ def _compute(
     brain = case.brain[box]
     values = {m: volume.values(box) for m, volume in case.volumes.items()}
     use = brain & ~_grow(tumor[box], _TUMOR_MARGIN_MM, case.grid.spacing)
-    arrays = _inputs(values, modality, use, brain)
-    if int(arrays["mask"].sum()) < _MIN_BRAIN_VOXELS:
-        raise ModelError("too little brain is left beside the tumor to find tissue in", path=case.folder)
-    options = {"spacing": list(case.grid.spacing)}
-    job = "seg_editor.anatomy.atropos:segment"
-    found = run_job(job, arrays, options, progress=progress, cancel=cancel, threads=threads)
-    try:
-        named = name_classes(found["classes"], found["image"], modality, brain)
-    except ValueError as error:
-        raise ModelError(str(error), path=case.folder, remedy="Check that the images show a whole brain") from error
-    checked = evidence(named, values, brain, arrays["mask"] > 0)
-    against = [name for name, value in checked.items() if name in {"depth", *values} and value == 0.0]
-    if against:
-        _log.warning("%s: the tissue map disagrees with %s", case.case_id, ", ".join(against))
-    labels = np.zeros(case.brain.shape, np.uint8)
-    labels[box] = _fill_nearest(named, brain & (named == 0))
-    return TissueMap(healthy_tissue(labels, tumor & case.brain), "atropos", checked)
-
-
-def _inputs(
-    values: Mapping[Modality, NDArray[np.float32]],
-    modality: Modality,
-    use: NDArray[np.bool_],
-    brain: NDArray[np.bool_],
-) -> Arrays:
-    """Images for the worker and the mask of what they can tell: no background, nothing that is dark on T1 and T2."""
-    chosen = [modality]
+    choices: list[tuple[Modality, ...]] = [(modality,)]
     if modality in (Modality.T1, Modality.T1C) and Modality.T2 in values:
-        chosen.append(Modality.T2)
-    for m in chosen:
-        use = use & np.isfinite(values[m]) & (values[m] != _outside(values[m], brain))
-    if int(use.sum()) < _MIN_BRAIN_VOXELS:
+        choices.insert(0, (modality, Modality.T2))
+    best: _Attempt | None = None
+    for chosen in choices:
+        arrays = _inputs([values[m] for m in chosen], use, brain)
+        if int(arrays["mask"].sum()) < _MIN_BRAIN_VOXELS:
+            raise ModelError("too little brain is left beside the tumor to find tissue in", path=case.folder)
+        options = {"spacing": list(case.grid.spacing)}
+        job = "seg_editor.anatomy.atropos:segment"
+        try:
+            found = run_job(job, arrays, options, progress=progress, cancel=cancel, threads=threads)
+        except ModelError:
+            if chosen is choices[-1] and best is None:
+                raise
+            continue
+        attempt = _judge(found, chosen, values, brain, arrays["mask"] > 0)
+        if attempt is None:
+            continue
+        if attempt.against:
+            seen = " and ".join(m.display for m in chosen)
+            _log.warning("%s: tissue from %s disagrees with %s", case.case_id, seen, ", ".join(attempt.against))
+        if best is None or len(attempt.against) < len(best.against):
+            best = attempt
+        if not best.against:
+            break
+    if best is None:
+        remedy = "Check that the images show a whole brain"
+        raise ModelError("the brain does not separate into three tissues", path=case.folder, remedy=remedy)
+    labels = np.zeros(case.brain.shape, np.uint8)
+    labels[box] = without_white_rim(_fill_nearest(best.labels, brain & (best.labels == 0)), brain)
+    return TissueMap(healthy_tissue(labels, tumor & case.brain), "atropos", best.agreement)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    labels: NDArray[np.uint8]
+    agreement: dict[str, float]
+    against: list[str]
+    """What contradicts, among what had no part in the naming."""
+
+
+def _judge(
+    found: Arrays,
+    chosen: tuple[Modality, ...],
+    values: Mapping[Modality, NDArray[np.float32]],
+    brain: NDArray[np.bool_],
+    mask: NDArray[np.bool_],
+) -> _Attempt | None:
+    """Name what was found and look for contradictions; None where there are no three classes."""
+    try:
+        named = name_classes(found["classes"], found["image"], chosen[0], brain)
+    except ValueError:
+        return None
+    agreement = evidence(named, values, brain, mask)
+    witnesses = {"depth", Modality.FLAIR.value} - {m.value for m in chosen}
+    return _Attempt(named, agreement, sorted(name for name in witnesses if agreement.get(name) == 0.0))
+
+
+def _inputs(images: list[NDArray[np.float32]], use: NDArray[np.bool_], brain: NDArray[np.bool_]) -> Arrays:
+    """Images for the worker and the mask of what they can tell: no background, nothing that is dark on T1 and T2."""
+    for image in images:
+        use = use & np.isfinite(image) & (image != _outside(image, brain))
+    if not use.any():
         return {"mask": use.astype(np.uint8)}
-    images = [positive(values[m], use) for m in chosen]
-    if len(images) == 2:
-        brightness = sum(image / np.median(image[use]) for image in images) / 2
-        use = use & (brightness > _VOID)
-    arrays: Arrays = {f"image{k}": np.where(use, image, 0) for k, image in enumerate(images)}
+    scaled = [positive(image, use) for image in images]
+    if len(scaled) == 2:
+        use = use & (sum(image / np.median(image[use]) for image in scaled) > 2 * _VOID)
+    arrays: Arrays = {f"image{k}": np.where(use, image, 0) for k, image in enumerate(scaled)}
     arrays["mask"] = use.astype(np.uint8)
     return arrays
+
+
+def without_white_rim(labels: NDArray[np.uint8], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Rename white matter in the outermost two voxels of the brain to the nearest other tissue.
+
+    Cortex and CSF lie outside of white matter; what looks white at the rim is fat, dura or the coil's shading. Where
+    the image ends inside the brain there is no rim.
+    """
+    rim = brain & ~ndi.binary_erosion(brain, iterations=_RIM, border_value=1) & (labels == WM)
+    other = _fill_nearest(np.where(labels == WM, np.uint8(0), labels), rim)
+    return np.where(rim & (other > 0), other, labels).astype(np.uint8)
 
 
 def positive(values: NDArray[np.floating], use: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -283,9 +283,7 @@ class Engine:
             block[inside] = to_raw(case.volumes[m], plane[part.box[0], part.box[1]][inside])
 
 
-def _compose(
-    context: CaseContext, residual: NDArray[np.float32], window: Window, k: int
-) -> NDArray[np.float32]:
+def _compose(context: CaseContext, residual: NDArray[np.float32], window: Window, k: int) -> NDArray[np.float32]:
     """Harmonic fill plus residual, (4, h, w) cut to the slice, network units."""
     inner = k - context.box[2].start
     base = context.filled[:, window[0], window[1], inner]

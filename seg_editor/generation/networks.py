@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -140,7 +140,7 @@ class InpaintNet(nn.Module):
         x = self.stem(F.pixel_unshuffle(x, 2))
         skips = []
         for i, blocks in enumerate(self.down):
-            for block in blocks:  # type: ignore[attr-defined]
+            for block in cast(nn.ModuleList, blocks):
                 x = block(x, embedding)
             if i < len(self.shrink):
                 skips.append(x)
@@ -149,7 +149,7 @@ class InpaintNet(nn.Module):
         for i in reversed(range(len(self.up))):
             x = F.interpolate(self.grow[i](x), scale_factor=2.0, mode="nearest")
             x = torch.cat([x, skips[i]], 1)
-            for block in self.up[i]:  # type: ignore[union-attr]
+            for block in cast(nn.ModuleList, self.up[i]):
                 x = block(x, embedding)
         x = F.pixel_shuffle(self.unfold(F.silu(self.norm(x))), 2)
         return torch.as_tensor(self.head(F.silu(x)).float())

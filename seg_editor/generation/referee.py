@@ -27,9 +27,7 @@ class Referee:
         self.model = model
         self._scale_of: tuple[str, IntensityScale] | None = None
 
-    def segment_slices(
-        self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None
-    ) -> NDArray[np.uint8]:
+    def segment_slices(self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None) -> NDArray[np.uint8]:
         """Five-class maps of axial slices.
 
         Parameters

@@ -67,6 +67,10 @@ class ModelCard:
         """Path of the weight file."""
         return self.folder / WEIGHTS_FILE
 
+    def to_dict(self) -> dict[str, Any]:
+        """What ``card.json`` holds."""
+        return {"format": CARD_FORMAT, **{k: getattr(self, k) for k in _FIELDS}, **self.details}
+
     @classmethod
     def read(cls, folder: Path) -> ModelCard:
         """Read ``card.json``.
@@ -90,7 +94,9 @@ class ModelCard:
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model card lacks {error}", path=path, remedy=_REINSTALL) from error
         wrong = [k for k, kind in _FIELDS.items() if not isinstance(fields[k], kind)]
-        if not wrong and not all(isinstance(p, dict) and isinstance(p.get("steps"), int) for p in data["presets"].values()):
+        if not wrong and not all(
+            isinstance(p, dict) and isinstance(p.get("steps"), int) for p in data["presets"].values()
+        ):
             wrong = ["presets"]
         if wrong:
             raise ModelError(f"the model card has a malformed {wrong[0]}", path=path, remedy=_REINSTALL)
@@ -160,8 +166,6 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    from seg_editor.generation import networks
-
     folder = name if isinstance(name, Path) else resource_path("models", name)
     if not (folder / "card.json").exists() and Path(name, "card.json").exists():
         folder = Path(name)
@@ -175,24 +179,27 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
         raise ModelError("the weights cannot be read", path=card.weights, remedy=_REINSTALL) from error
     if hashlib.sha256(data).hexdigest() != card.weights_sha256:
         raise ModelError("the weights are not the ones that the card describes", path=card.weights, remedy=_REINSTALL)
-    classes = {
-        "InpaintNet": (networks.InpaintNet, networks.InpaintConfig),
-        "RefereeUNet": (networks.RefereeUNet, networks.RefereeConfig),
-    }
-    if card.network not in classes:
-        raise ModelError(
-            f"the network {card.network} is unknown", path=folder / "card.json", remedy="Install a newer seg-editor"
-        )
     try:
-        network_class, config_class = classes[card.network]
         tensors = {k: v.float() if v.is_floating_point() else v for k, v in load(data).items()}
         with torch.device("meta"):  # shapes only: the values come from the file
-            network = network_class(config_class.from_json(card.config))  # type: ignore[arg-type]
+            network = _build(card)
         network.load_state_dict(tensors, assign=True)
-    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError, SafetensorError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"the weights do not fit the card ({type(error).__name__})", path=card.weights, remedy=_REINSTALL
         ) from error
     target = choose_device(device)
     network = network.to(target).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return LoadedModel(card, network.eval(), target)
+
+
+def _build(card: ModelCard) -> nn.Module:
+    from seg_editor.generation.networks import InpaintConfig, InpaintNet, RefereeConfig, RefereeUNet
+
+    if card.network == "InpaintNet":
+        return InpaintNet(InpaintConfig.from_json(card.config))
+    if card.network == "RefereeUNet":
+        return RefereeUNet(RefereeConfig.from_json(card.config))
+    raise ModelError(
+        f"the network {card.network} is unknown", path=card.folder / "card.json", remedy="Install a newer seg-editor"
+    )

@@ -1,4 +1,4 @@
-"""The table of :mod:`seg_editor.ui.actions` as Qt actions: shortcuts, icons, tooltips that say why something is disabled."""
+"""The action table as Qt actions: shortcuts, icons, tooltips that say why something is disabled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from PyQt6.QtCore import QObject
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QMenu, QWidget
 
-from seg_editor.ui.actions import ACTIONS, BY_ID, Action, Facts
+from seg_editor.ui.action_table import ACTIONS, BY_ID
+from seg_editor.ui.actions import Action, Facts
 from seg_editor.ui.icons import icon
 from seg_editor.ui.theme import Theme
 
@@ -26,7 +27,9 @@ class ActionSet(QObject):
         Which keys.
     """
 
-    def __init__(self, window: QWidget, handlers: Mapping[str, Callable[[], object]], preset: str = "seg-editor") -> None:
+    def __init__(
+        self, window: QWidget, handlers: Mapping[str, Callable[[], object]], preset: str = "seg-editor"
+    ) -> None:
         super().__init__(window)
         self._actions: dict[str, QAction] = {}
         self._reasons: dict[str, str] = {}
@@ -102,6 +105,7 @@ def native_key(key: str) -> str:
 def tooltip(spec: Action, preset: str, why: str) -> str:
     """Return the tooltip: name, key, what it does, and why it cannot be done now."""
     keys = spec.keys_for(preset)
-    head = f"<b>{spec.text}</b>" + (f"&nbsp;&nbsp;<span>{' &nbsp;or&nbsp; '.join(map(native_key, keys))}</span>" if keys else "")
+    shown = " &nbsp;or&nbsp; ".join(map(native_key, keys))
+    head = f"<b>{spec.text}</b>" + (f"&nbsp;&nbsp;<span>{shown}</span>" if keys else "")
     body = f"<br>{spec.tip}" if spec.tip else ""
     return f"<qt>{head}{body}" + (f"<br><i>Not now: {why}.</i>" if why else "") + "</qt>"

@@ -52,7 +52,11 @@ def make_application(arguments: Sequence[str] = ()) -> QApplication:
 
 
 def make_window(
-    application: QApplication, *, backend: Backend | None = None, preferences: Preferences | None = None, theme: str = ""
+    application: QApplication,
+    *,
+    backend: Backend | None = None,
+    preferences: Preferences | None = None,
+    theme: str = "",
 ) -> MainWindow:
     """Return a main window that is not shown yet."""
     preferences = preferences or Preferences()

@@ -1,4 +1,4 @@
-"""Tie a plain :class:`seg_editor.signal.Signal` to a widget: always called on the GUI thread, cut off when the widget dies."""
+"""Tie a plain :class:`seg_editor.signal.Signal` to a widget: called on the GUI thread, cut off when the widget dies."""
 
 from __future__ import annotations
 

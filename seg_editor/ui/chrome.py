@@ -100,7 +100,8 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     bottom = port.bottom() - (26.0 if marks.synthetic else 0.0)
     if marks.letters:
-        _paint_letters(painter, QRectF(port.left(), port.top(), port.width(), bottom - port.top()), view, marks.ambiguous)
+        inner = QRectF(port.left(), port.top(), port.width(), bottom - port.top())
+        _paint_letters(painter, inner, view, marks.ambiguous)
         _paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
     _paint_captions(painter, port, marks)
     if marks.corner:

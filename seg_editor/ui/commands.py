@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PyQt6.QtWidgets import QMessageBox
@@ -89,24 +90,24 @@ class Commands:
             "about": self._about,
         }
         for tool in Tool:
-            table[str(tool)] = lambda tool=tool: setattr(ui, "tool", tool)
+            table[str(tool)] = partial(setattr, ui, "tool", tool)
         for plane in Plane:
-            table[plane.name.lower()] = lambda plane=plane: self._set_view("plane", plane)
+            table[plane.name.lower()] = partial(self._set_view, "plane", plane)
         for layout in Layout:
-            table[f"layout_{layout}"] = lambda layout=layout: setattr(ui, "layout", layout)
+            table[f"layout_{layout}"] = partial(setattr, ui, "layout", layout)
         for role in Role:
-            table[f"show_{role}"] = lambda role=role: setattr(ui, "picture", role)
+            table[f"show_{role}"] = partial(setattr, ui, "picture", role)
         for modality in MODALITIES:
-            table[f"modality_{modality}"] = lambda modality=modality: self._set_view("modality", modality)
+            table[f"modality_{modality}"] = partial(self._set_view, "modality", modality)
         for choice in ("system", "dark", "light"):
-            table[f"theme_{choice}"] = lambda choice=choice: window.choose_theme(choice)
+            table[f"theme_{choice}"] = partial(window.choose_theme, choice)
         return table
 
     def facts(self) -> Facts:
         """Return what is true now."""
         window, workspace = self._window, self._workspace
         generation, loading = window.generation, window.cases.loading
-        common = {
+        common: dict[str, Any] = {
             "loading": loading,
             "running": generation.running,
             "model_problem": generation.model_problem,

@@ -72,7 +72,7 @@ class Pictures:
 
     def source(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray:
         """Return a source slice ``(rows, columns)`` in raw units; panes that show the same one share it."""
-        return self._shared.get((modality, view, index), lambda: view.slice(self.case.volumes[modality].raw, index))
+        return self._shared.get((modality, view, index), lambda: view.cut(self.case.volumes[modality].raw, index))
 
     def labels(self, labels: np.ndarray, revision: int, view: PlaneView, index: int) -> np.ndarray:
         """Return the label codes of a slice, shared in the same way."""
@@ -89,7 +89,7 @@ class Pictures:
             return None
         if modality not in self._composed:
             self._composed[modality] = self._result.raw(self.case, modality)
-        return view.slice(self._composed[modality], index)
+        return view.cut(self._composed[modality], index)
 
     def _to_raw(self, modality: Modality, picture: np.ndarray) -> np.ndarray:
         volume = self.case.volumes[modality]
@@ -101,7 +101,7 @@ class Pictures:
         """Return the generated voxels of a slice as ``(rows, columns)`` bool, or None without a result."""
         if self._result is None:
             return None
-        return view.slice(self._result.hole.mask, index)
+        return view.cut(self._result.hole.mask, index)
 
     def covers(self, view: PlaneView, index: int) -> bool:
         """True when the result holds generated voxels in this slice."""
@@ -123,7 +123,7 @@ def difference_picture(source: np.ndarray, generated: np.ndarray, window: GrayWi
 
 def label_codes(labels: np.ndarray, view: PlaneView, index: int) -> np.ndarray:
     """Return a label slice ``(rows, columns)`` as uint8 codes for the lookup table."""
-    codes = view.slice(labels, index)
+    codes = view.cut(labels, index)
     return codes if codes.dtype == np.uint8 else np.clip(codes, 0, 255).astype(np.uint8)
 
 

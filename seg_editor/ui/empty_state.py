@@ -11,6 +11,8 @@ from seg_editor.ui.icons import icon, pixmap
 from seg_editor.ui.panels.parts import named, restyle
 from seg_editor.ui.theme import Theme
 
+_HINT = "Open the folder of a BraTS case or drop it here. Any one of its files will do, too."
+
 
 class EmptyState(QWidget):
     """A card to open or drop a case, recent cases, and the progress of opening."""
@@ -27,7 +29,7 @@ class EmptyState(QWidget):
         self._symbol = QLabel()
         self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
         title = named(QLabel("What would this brain look like without the tumor?"), "emptyTitle")
-        hint = named(QLabel("Open the folder of a BraTS case or drop it here. Any one of its files will do, too."), "muted")
+        hint = named(QLabel(_HINT), "muted")
         for label in (title, hint):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._symbol.setFixedHeight(56)
@@ -62,8 +64,8 @@ class EmptyState(QWidget):
             inner.addWidget(widget)
         inner.addSpacing(8)
         inner.addLayout(buttons)
-        for widget in (self.progress_text, self._progress):
-            inner.addWidget(widget)
+        inner.addWidget(self.progress_text)
+        inner.addWidget(self._progress)
         inner.addLayout(cancel_row)
         self._recent_title = named(QLabel("RECENT CASES"), "sectionTitle")
         self._recent = QVBoxLayout()

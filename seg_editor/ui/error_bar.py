@@ -1,4 +1,4 @@
-"""Errors and notes in a bar above the picture: one line, dismissible, with details to copy; never a stack of dialogs."""
+"""Errors and notes in a bar above the picture: one line, dismissible, with details to copy; never dialogs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QGuiApplication
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QToolButton, QVBoxLayout
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+)
 
 from seg_editor.errors import SegEditorError
 from seg_editor.ui.icons import icon, pixmap

@@ -113,7 +113,8 @@ def save_picture(image: QImage, path: Path) -> None:
             raise ExportError("the picture cannot be written", path=path, remedy="Choose another folder")
         beside.replace(path)
     except OSError as error:
-        raise ExportError(f"the picture cannot be written ({error.strerror})", path=path, remedy="Choose another folder") from error
+        what = f"the picture cannot be written ({error.strerror})"
+        raise ExportError(what, path=path, remedy="Choose another folder") from error
     finally:
         beside.unlink(missing_ok=True)
 

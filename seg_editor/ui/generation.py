@@ -134,7 +134,7 @@ class Generation(QObject):
         """List the models and load the chosen one in the background; called after the window shows."""
         try:
             self.models = tuple(self._backend.models())
-        except Exception as error:  # noqa: BLE001 - a broken model folder must not keep the editor from opening
+        except Exception as error:
             self.model_problem = f"No model can be used: {error}"
             self.failed.emit(error)
         else:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QScrollArea, QStackedWidget, QToolBar, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QStackedWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
@@ -85,6 +94,11 @@ class MainWindow(QMainWindow):
     def theme_choice(self) -> str:
         """``system``, ``dark`` or ``light``."""
         return self._themes.choice
+
+    @property
+    def busy_with_actions(self) -> bool:
+        """True between a change and the update of the actions that follows it."""
+        return self._facts_timer.isActive()
 
     def _build(self) -> None:
         strip = named(QToolBar("Tools"), "toolStrip")

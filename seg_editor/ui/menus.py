@@ -9,22 +9,17 @@ from PyQt6.QtWidgets import QMenu, QMenuBar
 
 from seg_editor.ui.action_set import ActionSet
 
+_EDIT = """undo redo - navigate paint erase fill pick - brush_smaller brush_larger label_previous label_next"""
+_VIEW = """layout_single layout_compare layout_planes - axial coronal sagittal -
+modality_t1 modality_t1c modality_t2 modality_flair - show_source show_result show_difference -
+overlay outline crosshair tissue compute_tissue - auto_window fit zoom_in zoom_out largest - radiological smooth
+theme"""
+
 MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("&Case", ("open", "open_file", "recent", "open_demo", "-", "save", "save_as", "-", "close", "quit")),
-    (
-        "&Edit",
-        ("undo", "redo", "-", "navigate", "paint", "erase", "fill", "pick", "-", "brush_smaller", "brush_larger")
-        + ("label_previous", "label_next"),
-    ),
+    ("&Edit", tuple(_EDIT.split())),
     ("&Generate", ("remove", "generate", "stop", "-", "new_seed")),
-    (
-        "&View",
-        ("layout_single", "layout_compare", "layout_planes", "-", "axial", "coronal", "sagittal", "-")
-        + ("modality_t1", "modality_t1c", "modality_t2", "modality_flair", "-")
-        + ("show_source", "show_result", "show_difference", "-", "overlay", "outline", "crosshair", "tissue")
-        + ("compute_tissue", "-", "auto_window", "fit", "zoom_in", "zoom_out", "largest", "-", "radiological")
-        + ("smooth", "theme"),
-    ),
+    ("&View", tuple(_VIEW.split())),
     ("E&xport", ("export_png", "export_result")),
     ("&Help", ("shortcuts", "about")),
 )

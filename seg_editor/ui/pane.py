@@ -279,12 +279,17 @@ class SlicePane(QGraphicsView):
 
     def event(self, event: QEvent | None) -> bool:
         """Report Tab and Space while they are held, before Qt moves the focus with them."""
-        if isinstance(event, QKeyEvent) and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Space) and not event.modifiers():
-            if event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
-                if not event.isAutoRepeat():
-                    self.held.emit(event.key(), event.type() == QEvent.Type.KeyPress)
-                return True
+        if isinstance(event, QKeyEvent) and self._holds(event):
+            if not event.isAutoRepeat():
+                self.held.emit(event.key(), event.type() == QEvent.Type.KeyPress)
+            return True
         return super().event(event)
+
+    @staticmethod
+    def _holds(event: QKeyEvent) -> bool:
+        pressed = event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        return pressed and plain and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Space)
 
     def focusOutEvent(self, event: QFocusEvent | None) -> None:
         """Let go of held keys."""

@@ -13,8 +13,8 @@ from seg_editor.ui import chrome, content
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.planes import Plane, PlaneView, boundary_segments, plane_name
 from seg_editor.ui.state import Role, UiState
-from seg_editor.ui.windowing import to_gray
 from seg_editor.ui.theme import TISSUE_COLORS, label_colors
+from seg_editor.ui.windowing import to_gray
 
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
@@ -158,7 +158,7 @@ class PaneContent:
         shown = self._ui.tissue and self.tissue_map is not None and self.role is Role.SOURCE
         if shown and self.tissue_map is not None:
             colors = {i + 1: QColor(c).getRgb()[:3] for i, c in enumerate(TISSUE_COLORS)}
-            self.pane.tissue.setLookupTable(content.label_table(colors, 0.45), update=False)  # type: ignore[arg-type]
+            self.pane.tissue.setLookupTable(content.label_table(colors, 0.45), update=False)
             self.pane.tissue.show_levels(content.label_codes(self.tissue_map, self.view, self.index), self.view)
         self.pane.tissue.setVisible(shown)
 
@@ -192,7 +192,7 @@ class PaneContent:
             (points, QColor(*colors[value])) for value, points in content.label_outlines(codes, view, shown)
         ]
         if self._workspace.segmentation.revision:
-            gone = (view.slice(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
+            gone = (view.cut(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
             outlines.append((boundary_segments(gone, view.step), _GHOST))
         self.pane.set_outlines(outlines)
 

@@ -22,8 +22,8 @@ def plane_name(plane: Plane) -> str:
 class PlaneView:
     """How one plane of a grid is laid out on the screen.
 
-    Plane coordinates are millimeters ``(u, v)`` from the upper left corner of the picture; voxel indices are floats whose
-    whole numbers are voxel centers.
+    Plane coordinates are millimeters ``(u, v)`` from the upper left corner of the picture; voxel indices are floats
+    whose whole numbers are voxel centers.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class PlaneView:
         turned = plane_array[::-1, ::-1] if self.flip_across else plane_array[:, ::-1]
         return np.ascontiguousarray(turned.T)
 
-    def slice(self, volume: np.ndarray, index: int) -> np.ndarray:
+    def cut(self, volume: np.ndarray, index: int) -> np.ndarray:
         """Return slice `index` of an ``(x, y, z)`` volume as a contiguous ``(rows, columns)`` picture."""
         selector: list[slice | int] = [slice(None)] * 3
         selector[int(self.plane)] = index

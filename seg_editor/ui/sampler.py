@@ -48,7 +48,7 @@ class _Worker(QObject):
     def load(self, model: str) -> None:
         try:
             device = self._backend.load(model)
-        except Exception as error:  # noqa: BLE001 - shown, and the next run tries again
+        except Exception as error:
             _log(error)
             self.load_failed.emit(model, error)
         else:
@@ -60,7 +60,7 @@ class _Worker(QObject):
         sys.setswitchinterval(SWITCH_INTERVAL)
         try:
             self._run(run)
-        except Exception as error:  # noqa: BLE001 - a failed run is shown and never ends the program
+        except Exception as error:
             if run.stop.is_set():
                 self.cancelled.emit(run)
             else:

@@ -6,7 +6,8 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from seg_editor.ui.action_set import native_key
-from seg_editor.ui.actions import ACTIONS, GROUPS, PRESETS, Action
+from seg_editor.ui.action_table import ACTIONS, GROUPS, PRESETS
+from seg_editor.ui.actions import Action
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
 _COLUMNS = (("tools", "generate", "edit"), ("mouse", "file", "export", "help"), ("slices",), ("view",))

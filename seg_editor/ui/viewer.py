@@ -312,4 +312,4 @@ class Viewer(QWidget):
             self._hole_key = key
             result = workspace.results.current
             axes = tuple(axis for axis in range(3) if axis != int(made.plane))
-            self.slice_bar.show_hole(None if result is None else result.hole.mask.any(axis=axes))
+            self.slice_bar.show_hole(None if result is None else np.asarray(result.hole.mask.any(axis=axes)))

@@ -34,7 +34,7 @@ def to_gray(picture: np.ndarray, window: GrayWindow, strength: float = 1.0) -> n
     scaled = np.subtract(picture, np.float32(window[0]), dtype=np.float32)
     scaled *= np.float32(255.0 * strength / width_of(window))
     np.clip(scaled, 0, 255 * strength, out=scaled)
-    return scaled.astype(np.uint8)
+    return np.asarray(scaled, dtype=np.uint8)
 
 
 def to_signed(source: np.ndarray, generated: np.ndarray, reach: float) -> np.ndarray:
@@ -43,4 +43,4 @@ def to_signed(source: np.ndarray, generated: np.ndarray, reach: float) -> np.nda
     difference *= np.float32(127.0 / reach)
     np.clip(difference, -127, 127, out=difference)
     difference += 128.5
-    return difference.astype(np.uint8)
+    return np.asarray(difference, dtype=np.uint8)

@@ -36,7 +36,7 @@ class _Job(QObject):
         """Do the work and say how it went."""
         try:
             result = self._work(self.progress.emit, self.cancelled.is_set)
-        except Exception as error:  # noqa: BLE001 - every failure of a job is shown, none may end the program
+        except Exception as error:
             if not isinstance(error, SegEditorError):
                 log.exception("background job failed")
             self.failed.emit(error)

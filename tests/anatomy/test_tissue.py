@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage as ndi
 
 from seg_editor.anatomy import cache, tissue
 from seg_editor.anatomy.atlas import dice_with_prior, prior_agreement
 from seg_editor.anatomy.atropos import contrast
 from seg_editor.anatomy.classes import CSF, GM, TUMOR, WM, evidence, name_classes
 from seg_editor.anatomy.process import Arrays, Cancelled, Report, run_job
-from seg_editor.anatomy.tissue import TissueMap, five_class, healthy_tissue, positive, tissue_map
+from seg_editor.anatomy.tissue import TissueMap, five_class, healthy_tissue, positive, tissue_map, without_white_rim
 from seg_editor.cases import Case, Layout, Modality, open_case
 from seg_editor.errors import ModelError, UsageError
 from tests.tiny import make_case, tiny_maps
@@ -144,6 +145,18 @@ def test_positive_takes_negative_values() -> None:
     assert image[use].max() <= 1000
     assert not image[0].any()
     assert np.corrcoef(image[use], values[use])[0, 1] > 0.99
+
+
+def test_no_white_matter_at_the_rim(phantom: NDArray[np.uint8]) -> None:
+    brain = phantom > 0
+    wrong = phantom.copy()
+    wrong[:, :8] = np.where(brain[:, :8], WM, 0)
+    right = without_white_rim(wrong, brain)
+    rim = brain & ~ndi.binary_erosion(brain, iterations=2)
+    assert not np.any(right[rim] == WM)
+    assert np.array_equal(right[~rim], wrong[~rim])
+    cut = np.full((12, 12, 12), WM, np.uint8)
+    assert np.array_equal(without_white_rim(cut, cut > 0), cut)
 
 
 # map and tumor
@@ -346,9 +359,10 @@ def test_a_foreign_cache_entry_is_made_anew(
 
 
 def test_the_key_follows_image_and_segmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variants: tuple[dict[str, Any], ...] = ({}, {"seed": 1}, {"tumor": False}, {})
     cases = [
         open_case(make_case(tmp_path / f"BraTS2021_9001{k}", shape=SHAPE, **options))
-        for k, options in enumerate(({}, {"seed": 1}, {"tumor": False}, {}))
+        for k, options in enumerate(variants)
     ]
     runs = _fake(cases[0], monkeypatch)
     for case in cases:

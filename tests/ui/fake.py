@@ -1,4 +1,4 @@
-"""An engine without a network: fills the hole from its border, step by step, and can be held, made slow or made to fail."""
+"""An engine without a network: fills the hole step by step, and can be held, made slow or made to fail."""
 
 from __future__ import annotations
 

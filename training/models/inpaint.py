@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,8 +82,11 @@ class InpaintSampler:
         offset = s.offset * rng.uniform(-1, 1, 4).astype(np.float32) * (rng.random() < 0.7)
         brain = banked.brain[zs]
 
-        def crop(a: NDArray[np.generic]) -> NDArray[np.generic]:
-            return a[..., window[0], window[1]]
+        pads = [max(part.stop - n, 0) for part, n in zip(window, (w, h), strict=True)]
+
+        def crop(a: NDArray[Any]) -> NDArray[Any]:
+            part = a[..., window[0], window[1]]
+            return np.pad(part, [(0, 0)] * (part.ndim - 2) + [(0, p) for p in pads]) if any(pads) else part
 
         filled_c, truth_c, brain_c = crop(filled), crop(truth), crop(brain)
         mirrored, valid_c = crop(banked.mirrored[z]).astype(np.float32), crop(valid)
@@ -107,7 +111,10 @@ class InpaintSampler:
             context = context.copy()
             context[LATERAL_CHANNEL] *= -1
         return InpaintSample(
-            np.ascontiguousarray(context), np.ascontiguousarray(residual), np.ascontiguousarray(hole), np.ascontiguousarray(weight)
+            np.ascontiguousarray(context),
+            np.ascontiguousarray(residual),
+            np.ascontiguousarray(hole),
+            np.ascontiguousarray(weight),
         )
 
     def _window(self, target: NDArray[np.bool_], rng: np.random.Generator) -> tuple[slice, slice]:

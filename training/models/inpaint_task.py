@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seg_editor.errors import UsageError
 from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters
 from training.models.inpaint import InpaintSampler, InpaintSettings, inpaint_loss
 from training.prepare.bank import BankedCase, PlacedHoles, bank_hash, load_bank, unpack
@@ -56,12 +58,23 @@ class InpaintTask:
         self.settings = settings or InpaintSettings()
         self.compile_network = compile_network
         cases = [BankedCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids]
-        self.sampler = InpaintSampler(cases, load_bank(data / "holes"), self.settings)
-        self.held_out = []
-        for i in val_ids:
-            with np.load(data / "val_holes" / f"{i}.npz", allow_pickle=False) as z:
-                self.held_out.append(HeldOut.of(PreparedCase.load(data / "cases" / f"{i}.npz"), z["holes"]))
+        try:
+            self.sampler = InpaintSampler(cases, load_bank(data / "holes"), self.settings)
+        except ValueError as error:
+            raise UsageError(f"{data / 'holes'}: {error}", remedy="Run seg-train prepare with --shapes") from error
+        self.held_out = [self._held_out(i) for i in val_ids]
         self._fast: nn.Module | None = None
+
+    def _held_out(self, case_id: str) -> HeldOut:
+        path = self.data / "val_holes" / f"{case_id}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as z:
+                holes = z["holes"]
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+            raise UsageError(
+                f"{path} holds no holes ({error})", remedy="Run seg-train prepare with --shapes"
+            ) from error
+        return HeldOut.of(PreparedCase.load(self.data / "cases" / f"{case_id}.npz"), holes)
 
     def build(self) -> nn.Module:
         return InpaintNet(self.config)

@@ -82,8 +82,12 @@ class RefereeTask:
         self.compile_network = compile_network
         self.cases = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids]
         self.held_out = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in val_ids]
-        self.tumor = [(c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels == 4).sum((1, 2)) > 10)]
-        self.any = [(c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels > 0).sum((1, 2)) > 300)]
+        self.tumor = [
+            (c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels == 4).sum((1, 2)) > 10)
+        ]
+        self.any = [
+            (c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels > 0).sum((1, 2)) > 300)
+        ]
 
     def build(self) -> nn.Module:
         return RefereeUNet(self.config)
@@ -113,7 +117,11 @@ class RefereeTask:
         overlap = (chance * truth).sum((0, 2, 3))
         dice = (2 * overlap + 1) / (chance.sum((0, 2, 3)) + truth.sum((0, 2, 3)) + 1)
         loss = entropy + (1 - dice[1:].mean())
-        return loss, {"loss": float(loss.detach()), "entropy": float(entropy.detach()), "soft_dice_tumor": float(dice[-1].detach())}
+        return loss, {
+            "loss": float(loss.detach()),
+            "entropy": float(entropy.detach()),
+            "soft_dice_tumor": float(dice[-1].detach()),
+        }
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Dice a class and case over whole volumes, averaged over cases."""
@@ -167,7 +175,10 @@ def augment(image: Tensor, labels: Tensor, s: RefereeSettings, generator: torch.
     theta[:, 1, 0], theta[:, 1, 1] = (sin + shear) * (h / w), cos * flip
     theta[:, :, 2] = uniform(0.04, 2)
     grid = F.affine_grid(theta, [b, 1, w, h], align_corners=False)
-    inside = F.grid_sample((labels > 0)[:, None].float() + (image != 0).float(), grid, mode="nearest", align_corners=False) > 0
+    inside = (
+        F.grid_sample((labels > 0)[:, None].float() + (image != 0).float(), grid, mode="nearest", align_corners=False)
+        > 0
+    )
     image = F.grid_sample(image, grid, align_corners=False)
     moved = F.grid_sample(labels[:, None].float(), grid, mode="nearest", align_corners=False)[:, 0].long()
     gamma = torch.exp(uniform(s.gamma, 1, 1, 1))
@@ -179,13 +190,13 @@ def augment(image: Tensor, labels: Tensor, s: RefereeSettings, generator: torch.
     image = image + field * (image + 2.5)
     soft = F.avg_pool2d(image, 3, 1, 1)
     image = torch.where(torch.rand(b, 1, 1, 1, generator=generator) < s.blur, soft, image)
-    image = image + torch.rand(b, 1, 1, 1, generator=generator) * s.noise * torch.randn(image.shape, generator=generator)
+    image = image + torch.rand(b, 1, 1, 1, generator=generator) * s.noise * torch.randn(
+        image.shape, generator=generator
+    )
     return {"image": image * inside, "labels": moved}
 
 
-def referee_dice(
-    model: RefereeUNet, case: RefereeCase, device: torch.device
-) -> tuple[NDArray[np.float64], float]:
+def referee_dice(model: RefereeUNet, case: RefereeCase, device: torch.device) -> tuple[NDArray[np.float64], float]:
     """Dice a class over the volume, and the share of brain called tumor on slices without any."""
     predicted = predict_volume(model, case.image, device)
     dice = np.full(len(CLASSES), np.nan)
@@ -208,4 +219,4 @@ def predict_volume(model: RefereeUNet, image: NDArray[np.float32], device: torch
         with torch.autocast(device.type, torch.bfloat16):
             logits = model(x)
         out[z : z + 8] = logits[:, :, :w, :h].argmax(1).byte().cpu().numpy()
-    return out * (image != 0)
+    return np.where(image != 0, out, 0).astype(np.uint8)

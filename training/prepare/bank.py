@@ -160,7 +160,7 @@ def make_shard(
             arrays[f"{i}.{key}"] = getattr(placed, key)
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as f:
-        np.savez(f, ids=np.array(ids), **arrays)
+        np.savez(f, ids=np.array(ids), **arrays)  # type: ignore[arg-type]
     temporary.replace(path)
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage as ndi
 
-from seg_editor.cases import open_case, read_labels
+from seg_editor.cases import find_cases, read_labels
 from seg_editor.errors import CaseError, SegEditorError, UsageError
 from training.prepare.bank import make_shard
-from training.prepare.holes import TumorShapes
+from training.prepare.holes import TumorShapes, place_holes
 from training.prepare.volumes import PreparedCase, prepare_case
 
 SPLITS = ("train", "val", "test")
@@ -43,22 +47,37 @@ class Splits:
             parts = {name: tuple(str(i) for i in data[name]) for name in SPLITS}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"{path} holds no train, val and test lists ({error})", remedy="Give --splits a JSON with those three keys"
+                f"{path} holds no train, val and test lists ({error})",
+                remedy="Give --splits a JSON with those three keys",
             ) from error
-        seen: dict[str, str] = {}
+        seen: dict[str, tuple[str, str]] = {}
         for name, ids in parts.items():
             for i in ids:
-                if i in seen:
-                    raise UsageError(f"{path}: {i} is in {seen[i]} and in {name}", remedy="Keep every patient in one split")
-                seen[i] = name
+                other, where = seen.setdefault(patient_of(i), (i, name))
+                if where != name:
+                    who = i if i == other else f"the patient of {other} and {i}"
+                    raise UsageError(
+                        f"{path}: {who} is in {where} and in {name}", remedy="Keep every patient in one split"
+                    )
         return cls(**parts)
 
     @classmethod
     def seeded(cls, ids: list[str], seed: int = 0) -> Splits:
-        """Split cases 80/10/10 at random, at least one each when there are three."""
-        order = [sorted(ids)[int(k)] for k in np.random.default_rng(seed).permutation(len(ids))]
+        """Split patients 80/10/10 at random, at least one each when there are three."""
+        patients = sorted({patient_of(i) for i in ids})
+        order = [patients[int(k)] for k in np.random.default_rng(seed).permutation(len(patients))]
         held = max(1, round(len(order) / 10)) if len(order) >= 3 else 0
-        return cls(tuple(order[2 * held :]), tuple(order[:held]), tuple(order[held : 2 * held]))
+
+        def cases_of(chosen: list[str]) -> tuple[str, ...]:
+            return tuple(i for p in chosen for i in sorted(ids) if patient_of(i) == p)
+
+        return cls(cases_of(order[2 * held :]), cases_of(order[:held]), cases_of(order[held : 2 * held]))
+
+
+def patient_of(case_id: str) -> str:
+    """The patient of a case: names of 2023 and later end in the number of the visit (``BraTS-GLI-00027-001``)."""
+    visit = re.fullmatch(r"(BraTS-[A-Za-z]+-\d+)-\d+", case_id)
+    return visit[1] if visit else case_id
 
 
 def prepare(
@@ -112,21 +131,58 @@ def _benchmark_holes(folder: Path, case_id: str, out: Path) -> None:
     np.savez_compressed(target, holes=labels[box].astype(np.uint8))
 
 
-def make_bank(out: Path, splits: Splits, shapes: Path, *, shards: range, per_shard: int, seed: int, say: Say = print) -> None:
-    """Place holes in the training cases; shards that exist are kept."""
+def make_bank(
+    out: Path, splits: Splits, shapes: Path, *, shards: range, per_shard: int, seed: int, say: Say = print
+) -> None:
+    """Place holes in the training cases, and in validation cases without benchmark holes; what exists is kept.
+
+    Raises
+    ------
+    CaseError
+        The shapes are missing or damaged.
+    UsageError
+        No case of the training split is prepared.
+    """
     (out / "holes").mkdir(parents=True, exist_ok=True)
-    if not shapes.exists():
-        raise CaseError("the tumor shapes are missing", path=shapes, remedy="Give --shapes an .npz of label maps")
-    tumor_shapes = TumorShapes(shapes)
+    try:
+        tumor_shapes = TumorShapes(shapes)
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+        raise CaseError(
+            f"not a file of tumor shapes ({error})", path=shapes, remedy="Give --shapes an .npz of label maps"
+        ) from error
+    _validation_holes(out, splits, tumor_shapes, seed)
     cases: list[PreparedCase] | None = None
     for index in shards:
         path = out / "holes" / f"holes_{index:04d}.npz"
         if path.exists():
             continue
         if cases is None:
-            cases = [PreparedCase.load(out / "cases" / f"{i}.npz") for i in splits.train]
+            cases = _prepared(out, splits.train)
         make_shard(cases, tumor_shapes, path, seed=seed, index=index, count=per_shard)
         say(path.name)
+
+
+def _prepared(out: Path, ids: tuple[str, ...]) -> list[PreparedCase]:
+    paths = [out / "cases" / f"{i}.npz" for i in ids]
+    cases = [PreparedCase.load(path) for path in paths if path.exists()]
+    if not cases:
+        raise UsageError(
+            f"{out} holds no case of the train split", remedy="Run seg-train prepare on cases that it names"
+        )
+    return cases
+
+
+def _validation_holes(out: Path, splits: Splits, shapes: TumorShapes, seed: int) -> None:
+    """Place holes in validation cases that came without benchmark holes; a pure function of (case, seed)."""
+    for case_id in splits.val:
+        source, target = out / "cases" / f"{case_id}.npz", out / "val_holes" / f"{case_id}.npz"
+        if target.exists() or not source.exists():
+            continue
+        case = PreparedCase.load(source)
+        rng = np.random.default_rng([seed, *case_id.encode()])
+        parts, _ = ndi.label(place_holes(case.brain, case.tumor, shapes, rng, count=4).hole)
+        target.parent.mkdir(exist_ok=True)
+        np.savez_compressed(target, holes=parts.astype(np.uint8))
 
 
 def write_manifest(out: Path, splits: Splits) -> None:
@@ -153,25 +209,30 @@ def read_manifest(out: Path, split: str, *, verify: bool = False) -> list[str]:
     path = out / "manifest.json"
     try:
         cases = json.loads(path.read_text())["cases"]
-    except (OSError, ValueError, KeyError) as error:
+        ids = [i for i, entry in cases.items() if entry["split"] == split]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
-    ids = [i for i, entry in cases.items() if entry["split"] == split]
     if not ids:
         raise UsageError(f"{path} has no case in the {split} split", remedy="Prepare the set with such a split")
     for i in ids if verify else ():
         file = out / "cases" / f"{i}.npz"
-        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != cases[i]["sha256"]:
+        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != cases[i].get("sha256"):
             raise UsageError(f"{file} does not match the manifest", remedy="Delete it and run seg-train prepare again")
     return ids
 
 
 def list_cases(folder: Path) -> list[str]:
-    """Names of the subfolders that hold a case."""
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        try:
-            open_case(path)
-        except SegEditorError:
-            continue
-        found.append(path.name)
+    """Names of the subfolders that hold a case by their file names; whether it can be read shows later.
+
+    Raises
+    ------
+    CaseError
+        The folder is missing.
+    UsageError
+        It holds no case folder.
+    """
+    root = Path(os.path.abspath(folder))
+    found = [path.name for path in find_cases(folder) if path.is_dir() and path.parent == root]
+    if not found:
+        raise UsageError(f"{folder} holds no case folders", remedy="Give --cases the folder that they lie in")
     return found

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +17,7 @@ from scipy import ndimage as ndi
 from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import MODALITIES, Case, open_case
+from seg_editor.errors import CaseError
 from seg_editor.generation.conditioning import to_network_units
 
 #: Voxels that a tumor is widened by before it is kept from the network, as context and as target.
@@ -76,25 +81,40 @@ class PreparedCase:
 
     @classmethod
     def load(cls, path: Path) -> PreparedCase:
-        """Read what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as z:
-            meta = json.loads(z["meta"].tobytes())
-            shape = tuple(int(s) for s in z["shape"])
-            size = int(np.prod(shape))
-            a, b, c = meta["normal"]
-            i, j, k = meta["origin"]
-            return cls(
-                case_id=meta["case_id"],
-                volumes=z["volumes"],
-                brain=np.unpackbits(z["brain"], count=size).astype(bool).reshape(shape),
-                tumor=np.unpackbits(z["tumor"], count=size).astype(bool).reshape(shape),
-                labels=z["labels"],
-                tissue=z["tissue"],
-                present=np.array(meta["present"], bool),
-                plane=MirrorPlane((a, b, c), meta["offset"]),
-                origin=(i, j, k),
-                content_hash=meta["content_hash"],
-            )
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        CaseError
+            The file is missing or damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as z:
+                return cls._of(z)
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+            raise CaseError(
+                f"not a readable prepared case ({error})", path=path, remedy="Delete it and run seg-train prepare again"
+            ) from error
+
+    @classmethod
+    def _of(cls, z: Mapping[str, NDArray[Any]]) -> PreparedCase:
+        meta = json.loads(z["meta"].tobytes())
+        shape = tuple(int(s) for s in z["shape"])
+        size = int(np.prod(shape))
+        a, b, c = meta["normal"]
+        i, j, k = meta["origin"]
+        return cls(
+            case_id=meta["case_id"],
+            volumes=z["volumes"],
+            brain=np.unpackbits(z["brain"], count=size).astype(bool).reshape(shape),
+            tumor=np.unpackbits(z["tumor"], count=size).astype(bool).reshape(shape),
+            labels=z["labels"],
+            tissue=z["tissue"],
+            present=np.array(meta["present"], bool),
+            plane=MirrorPlane((a, b, c), meta["offset"]),
+            origin=(i, j, k),
+            content_hash=meta["content_hash"],
+        )
 
 
 def prepare_case(folder: Path, *, tissue: NDArray[np.uint8] | None = None) -> PreparedCase:
@@ -109,6 +129,10 @@ def prepare_case(folder: Path, *, tissue: NDArray[np.uint8] | None = None) -> Pr
     """
     case = open_case(folder)
     brain = case.brain
+    if not brain.any():
+        raise CaseError("there is no brain in the images", path=folder, remedy="Leave the case out")
+    if tissue is not None and tissue.shape != brain.shape:
+        raise CaseError("the tissue map does not fit the case", path=folder, remedy="Make it again from this case")
     tumor = widened_tumor(case)
     box = tuple(
         slice(max(s.start - _PAD, 0), min(s.stop + _PAD, n))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,18 @@ def save_checkpoint(
             else:
                 scalars.setdefault(str(index), {})[name] = value
     header = {"state": json.dumps(state), _SCALARS: json.dumps(scalars)}
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary, metadata=header)
         with temporary.open("rb+") as f:
             os.fsync(f.fileno())
         os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise ModelError(
-            f"the checkpoint could not be written ({error.strerror or error})",
+            f"the checkpoint could not be written ({getattr(error, 'strerror', None) or error})",
             path=path,
             remedy="Free some space; the last good checkpoint was kept",
         ) from error
@@ -80,7 +82,12 @@ def load_checkpoint(
             remedy="Use the preset and model that it was trained with, or another --out",
         ) from error
     if optimizer is not None:
-        _restore_optimizer(optimizer, tensors, scalars)
+        try:
+            _restore_optimizer(optimizer, tensors, scalars)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                "the optimizer's state is damaged", path=path, remedy="Resume from an older one"
+            ) from error
     return {k[4:]: v for k, v in tensors.items() if k.startswith("ema.")}, state
 
 

@@ -55,10 +55,22 @@ def export_model(
             state = json.loads((f.metadata() or {})["state"])
             tensors = {k[4:]: f.get_tensor(k) for k in f.keys() if k.startswith("ema.")}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise ModelError(f"not a readable checkpoint ({error})", path=checkpoint, remedy="Choose another checkpoint") from error
-    task = state["task"]
-    kind = _KINDS[task["name"]]
-    data = save({k: v.half().contiguous() if v.is_floating_point() else v for k, v in tensors.items()})
+        raise ModelError(
+            f"not a readable checkpoint ({error})", path=checkpoint, remedy="Choose another checkpoint"
+        ) from error
+    task = state.get("task", {})
+    kind = _KINDS.get(task.get("name"))
+    if kind is None or not tensors:
+        raise ModelError("not a checkpoint of m4 or m5", path=checkpoint, remedy="Choose another checkpoint")
+    halved = {k: v.half().contiguous() if v.is_floating_point() else v for k, v in tensors.items()}
+    for name, values in halved.items():
+        if not bool(torch.isfinite(values).all()):
+            raise ModelError(
+                f"the weights {name} are not finite in half precision",
+                path=checkpoint,
+                remedy="Choose another checkpoint",
+            )
+    data = save(halved)
     card = {
         "format": CARD_FORMAT,
         "name": task["name"],
@@ -89,6 +101,8 @@ def export_model(
             os.replace(temporary, out / name)
             written.append(out / name)
     except OSError as error:
-        raise ExportError(f"the model cannot be written ({error.strerror})", path=out, remedy="Choose a writable folder") from error
+        raise ExportError(
+            f"the model cannot be written ({error.strerror})", path=out, remedy="Choose a writable folder"
+        ) from error
     load_model(out, device="cpu")
     return written

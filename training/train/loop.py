@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seg_editor.errors import ModelError, UsageError
+from seg_editor.generation.registry import choose_device
 from training.train.checkpoint import load_checkpoint, save_checkpoint
 
 Batch = dict[str, Tensor]
@@ -122,7 +123,7 @@ def train(
         `out` belongs to another kind of run.
     """
     began = time.monotonic()
-    target = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device)
+    target = choose_device(device)
     torch.manual_seed(settings.seed)
     fresh = task.build()
     if init is not None:
@@ -137,13 +138,28 @@ def train(
     if last.exists():
         ema, saved = load_checkpoint(last, model, optimizer)
         ema = {k: v.to(target) for k, v in ema.items()}
-        if saved["task"].get("name") != state.task.get("name"):
-            raise UsageError(f"{out} holds a run of {saved['task'].get('name')}", remedy="Choose another --out")
-        state = RunState(**{**saved, "task": state.task})
-    out.mkdir(parents=True, exist_ok=True)
+        state = _resumed(saved, state.task, last)
     run = _Run(task, settings, out, target, model, optimizer, ema, state, began, budget, report)
-    with (out / "stats.jsonl").open("a") as log:
-        return run.go(log)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / "stats.jsonl").open("a") as log:
+            return run.go(log)
+    except OSError as error:
+        raise ModelError(
+            f"the run cannot be written ({error.strerror or error})",
+            path=out,
+            remedy="Choose a writable folder with free space; what was saved is kept",
+        ) from error
+
+
+def _resumed(saved: dict[str, Any], task: dict[str, Any], path: Path) -> RunState:
+    name = saved.get("task", {}).get("name")
+    if name != task.get("name"):
+        raise UsageError(f"{path.parent} holds a run of {name}", remedy="Choose another --out")
+    try:
+        return RunState(**{**saved, "task": task})
+    except TypeError as error:
+        raise ModelError("the checkpoint lacks the state of a run", path=path, remedy="Choose another --out") from error
 
 
 class _Run:
@@ -208,7 +224,8 @@ class _Run:
 
     def _step(self) -> dict[str, float]:
         settings, state = self.settings, self.state
-        batch = {k: v.to(self.device, non_blocking=True) for k, v in self.task.batch(settings.batch, settings.seed, state.step).items()}
+        drawn = self.task.batch(settings.batch, settings.seed, state.step)
+        batch = {k: v.to(self.device, non_blocking=True) for k, v in drawn.items()}
         rate = learning_rate(settings, state.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -216,20 +233,26 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
             loss, figures = self.task.loss(self.model, batch)
         if not torch.isfinite(loss):
-            raise ModelError(
-                f"the loss became {float(loss)} at step {state.step}",
-                path=self.out / "last.safetensors",
-                remedy="The last good checkpoint was kept; resume with a lower --lr",
-            )
+            raise self._diverged("loss", float(loss))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
+        if not torch.isfinite(norm):
+            raise self._diverged("gradient", float(norm))
         self.optimizer.step()
         self._average()
         state.step += 1
         state.samples += settings.batch
         state.seconds = self.before + time.monotonic() - self.began
         return {**figures, "grad_norm": float(norm), "lr": rate}
+
+    def _diverged(self, what: str, value: float) -> ModelError:
+        kept = (self.out / "last.safetensors").exists()
+        return ModelError(
+            f"the {what} became {value} at step {self.state.step}",
+            path=self.out / "last.safetensors",
+            remedy="The last good checkpoint was kept; resume with a lower --lr" if kept else "Use a lower --lr",
+        )
 
     def _average(self) -> None:
         keep = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
@@ -259,7 +282,9 @@ class _Run:
 
     def _log(self, log: TextIO, record: dict[str, Any], clock: float, first: int) -> None:
         speed = (self.state.step - first) * self.settings.batch / max(time.monotonic() - clock, 1e-6)
-        record = {"step": self.state.step, "seconds": round(self.state.seconds, 1), "images_per_second": round(speed, 2), **record}
+        state = self.state
+        place = {"step": state.step, "seconds": round(state.seconds, 1), "images_per_second": round(speed, 2)}
+        record = {**place, **record}
         if self.device.type == "cuda":
             record["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
         log.write(json.dumps(record) + "\n")

@@ -18,7 +18,6 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-
 W = TypeVar("W", bound=QWidget)
 
 

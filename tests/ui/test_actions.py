@@ -1,0 +1,79 @@
+"""The table of keys: no conflicts, everything wired, everything says why."""
+
+from __future__ import annotations
+
+import pytest
+from PyQt6.QtGui import QKeySequence
+
+from seg_editor.ui.action_table import ACTIONS, BY_ID, GROUPS, PRESETS, conflicts
+from seg_editor.ui.actions import Action, Facts
+from seg_editor.ui.icons import _source
+from seg_editor.ui.main_window import MainWindow
+from seg_editor.ui.menus import MENUS
+
+PRESSABLE = [action for action in ACTIONS if action.kind == "press"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_key_has_two_meanings(preset: str) -> None:
+    assert conflicts(preset) == []
+
+
+def test_a_planted_conflict_is_found() -> None:
+    extra = Action("extra", "Extra", {"seg-editor": ("Ctrl+S",)})
+    assert conflicts("seg-editor", (*ACTIONS, extra)) == [("Ctrl+S", "save", "extra")]
+
+
+def test_ids_are_unique_and_groups_exist() -> None:
+    assert len(BY_ID) == len(ACTIONS)
+    assert {a.menu for a in ACTIONS} <= {*dict(GROUPS), "theme", ""}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_key_is_one_that_qt_knows(preset: str) -> None:
+    for action in ACTIONS:
+        if action.kind != "mouse":
+            for key in action.keys_for(preset):
+                assert QKeySequence(key).count() == 1, key
+                assert QKeySequence(key).toString(), key
+
+
+def test_every_icon_exists() -> None:
+    for action in ACTIONS:
+        if action.icon:
+            assert "<svg" in _source(action.icon)
+
+
+def test_menus_name_actions() -> None:
+    for _, names in MENUS:
+        for name in names:
+            assert name in ("-", "recent", "theme") or name in BY_ID
+
+
+def test_everything_disabled_says_why(window: MainWindow) -> None:
+    for spec in PRESSABLE:
+        action = window.actions_table[spec.id]
+        why = spec.why_disabled(Facts(model_problem=window.generation.model_problem))
+        assert action.isEnabled() == (not why), spec.id
+        if why:
+            assert why in action.toolTip()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_action_has_its_keys_in_the_window(window: MainWindow, preset: str) -> None:
+    window.choose_keys(preset)
+    for spec in PRESSABLE:
+        keys = [key.toString() for key in window.actions_table[spec.id].shortcuts()]
+        assert keys == [QKeySequence(key).toString() for key in spec.keys_for(preset)], spec.id
+
+
+def test_reasons_follow_the_state() -> None:
+    case = Facts(has_case=True, modalities=("flair",))
+    assert "Open a case" in BY_ID["remove"].why_disabled(Facts())
+    assert "no tumor" in BY_ID["remove"].why_disabled(case)
+    assert BY_ID["remove"].why_disabled(Facts(has_case=True, has_tumor=True)) == ""
+    assert "Remove the tumor" in BY_ID["generate"].why_disabled(case)
+    assert "this slice" in BY_ID["generate"].why_disabled(Facts(has_case=True, removed=True))
+    assert BY_ID["generate"].why_disabled(Facts(has_case=True, removed=True, slices="all")) == ""
+    assert BY_ID["generate"].why_disabled(Facts(has_case=True, model_problem="No model")) == "No model"
+    assert "T2" in BY_ID["modality_t2"].why_disabled(case)

@@ -1,0 +1,174 @@
+"""Painting, erasing, filling, picking, undoing; with real mouse and key events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QColor
+
+from seg_editor.editing import Brush
+from seg_editor.ui.state import Tool
+from tests.ui.conftest import RIGHT, Hands
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def painter(hands: Hands) -> Hands:
+    """Hands with the paint tool and a small brush on a slice."""
+    hands.key(Qt.Key.Key_B)
+    hands.workspace.view.brush = Brush("round", 2.0)
+    hands.workspace.view.active_label = 2
+    return hands
+
+
+def labels(hands: Hands) -> np.ndarray:
+    return hands.workspace.segmentation.labels
+
+
+def test_a_stroke_paints_without_gaps_and_is_one_step(painter: Hands) -> None:
+    z = painter.workspace.view.cursor[2]
+    painter.drag([(8, 10, z), (30, 10, z), (30, 12, z)])
+    assert (labels(painter)[8:31, 10, z] == 2).all()
+    assert painter.workspace.history.names == ("Paint",)
+    assert painter.pane().labels.isVisible()
+
+
+def test_paint_shows_at_once_in_the_pane_under_the_brush(painter: Hands) -> None:
+    z = painter.workspace.view.cursor[2]
+    painter.key(Qt.Key.Key_3, CTRL)
+    painter.drag([(10, 10, z), (14, 10, z)], release=False)
+    made = painter.window.viewer.contents[0]
+    rows, columns = made.pane.labels.image.shape
+    assert made.pane.labels.image.any()
+    assert rows >= 4 and columns >= 4
+    assert painter.window.tools.stroking
+    painter.key(Qt.Key.Key_Escape)
+
+
+def test_right_button_erases_only_the_active_label(painter: Hands) -> None:
+    workspace = painter.workspace
+    x, y, z = workspace.view.cursor
+    workspace.view.brush = Brush("round", 12.0)
+    before = labels(painter).copy()
+    assert len(np.unique(before[:, :, z])) > 2
+    painter.drag([(x, y, z), (x + 1, y, z)], RIGHT)
+    after = labels(painter)
+    gone = (before == 2) & (after == 0)
+    assert gone.any()
+    assert np.array_equal(after[before != 2], before[before != 2])
+
+
+def test_the_eraser_erases(painter: Hands) -> None:
+    x, y, z = painter.workspace.view.cursor
+    painter.key(Qt.Key.Key_E)
+    assert painter.window.ui.tool is Tool.ERASE
+    painter.drag([(x, y, z)])
+    assert labels(painter)[x, y, z] == 0
+    assert painter.workspace.history.undo_name == "Erase"
+
+
+def test_undo_and_redo_jump_to_where_it_happened(painter: Hands) -> None:
+    original = labels(painter).copy()
+    z = painter.workspace.view.cursor[2]
+    painter.drag([(10, 10, z), (20, 10, z)])
+    painted = labels(painter).copy()
+    painter.wheel(8)
+    assert painter.workspace.view.cursor[2] == z + 8
+    painter.key(Qt.Key.Key_Z, CTRL)
+    assert np.array_equal(labels(painter), original)
+    assert painter.workspace.view.cursor[2] == z
+    painter.wheel(-5)
+    painter.key(Qt.Key.Key_Z, CTRL | SHIFT)
+    assert np.array_equal(labels(painter), painted)
+    assert painter.workspace.view.cursor[2] == z
+    painter.key(Qt.Key.Key_Z, CTRL)
+    painter.key(Qt.Key.Key_Y, CTRL)
+    assert np.array_equal(labels(painter), painted)
+
+
+def test_escape_takes_a_running_stroke_back(painter: Hands) -> None:
+    before = labels(painter).copy()
+    z = painter.workspace.view.cursor[2]
+    painter.drag([(10, 10, z), (20, 10, z)], release=False)
+    assert not np.array_equal(labels(painter), before)
+    painter.key(Qt.Key.Key_Escape)
+    assert np.array_equal(labels(painter), before)
+    assert painter.workspace.history.names == ()
+    assert painter.window.ui.tool is Tool.PAINT
+    painter.key(Qt.Key.Key_Escape)
+    assert painter.window.ui.tool is Tool.NAVIGATE
+
+
+def test_brush_size_by_keys_and_wheel(painter: Hands) -> None:
+    view, z = painter.workspace.view, painter.workspace.view.cursor[2]
+    painter.key(Qt.Key.Key_BracketRight)
+    assert view.brush.radius_mm == 2.5
+    painter.key(Qt.Key.Key_BracketLeft)
+    painter.key(Qt.Key.Key_BracketLeft)
+    assert view.brush.radius_mm == 1.5
+    painter.wheel(3, SHIFT)
+    assert view.brush.radius_mm == 3.0
+    assert view.cursor[2] == z
+    assert painter.window.brush_panel.radius.value() == 3.0
+    assert painter.pane().brush == ("round", 3.0)
+
+
+def test_painting_in_a_coronal_pane_changes_that_plane_only(painter: Hands) -> None:
+    before = labels(painter).copy()
+    painter.key(Qt.Key.Key_3, CTRL)
+    y = painter.workspace.view.cursor[1]
+    painter.drag([(10, y, 10), (16, y, 10)], number=1)
+    changed = np.argwhere(labels(painter) != before)
+    assert len(changed)
+    assert set(changed[:, 1]) == {y}
+
+
+def test_fill_and_pick(painter: Hands) -> None:
+    workspace = painter.workspace
+    x, y, z = workspace.view.cursor
+    value = int(labels(painter)[x, y, z])
+    painter.drag([(x, y, z)], keys=CTRL)
+    assert workspace.view.active_label == value
+    painter.key(Qt.Key.Key_W)
+    painter.key(Qt.Key.Key_F)
+    painter.drag([(x, y, z)])
+    assert labels(painter)[x, y, z] == workspace.view.active_label != value
+    painter.key(Qt.Key.Key_I)
+    painter.drag([(1, 1, z)])
+    assert "no label" in painter.window.errors.text.text()
+
+
+def test_volumes_follow_the_brush(painter: Hands, wait: Callable[[Callable[[], bool]], None]) -> None:
+    row = painter.window.labels_panel.rows[2]
+    before = row._volume.text()
+    z = painter.workspace.view.cursor[2]
+    painter.workspace.view.brush = Brush("round", 8.0, True)
+    painter.drag([(12, 12, z), (30, 12, z)])
+    wait(lambda: row._volume.text() != before)
+    assert row._volume.text() == f"{painter.workspace.segmentation.volume_ml(2):.1f} ml"
+
+
+def test_hiding_a_label_touches_no_voxel(painter: Hands) -> None:
+    before = labels(painter).copy()
+    painter.window.labels_panel.rows[2].eye.click()
+    assert painter.window.ui.hidden_labels == frozenset({2})
+    assert painter.pane().labels.lut[2, 3] == 0
+    assert np.array_equal(labels(painter), before)
+
+
+def test_the_brush_panel_shows_only_with_brushes(painter: Hands) -> None:
+    assert painter.window.brush_panel.isVisible()
+    painter.key(Qt.Key.Key_1)
+    assert not painter.window.brush_panel.isVisible()
+
+
+def test_removed_tumor_keeps_an_outline(hands: Hands) -> None:
+    hands.key(Qt.Key.Key_R, CTRL)
+    assert not labels(hands).any()
+    pens = [item.pen().color() for item in hands.pane()._outlines if item.isVisible()]
+    assert pens
+    assert all(isinstance(color, QColor) and color.red() > 200 for color in pens)
