@@ -20,7 +20,7 @@ def parse_duration(text: str) -> float:
         value = float(number) * units[unit]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90s, 9m or 1.5h") from None
-    if value <= 0:
+    if not value > 0:
         raise argparse.ArgumentTypeError("a duration must be positive")
     return value
 
@@ -89,6 +89,8 @@ def _prepare(args: argparse.Namespace) -> int:
 
     splits = Splits.read(args.splits) if args.splits else Splits.seeded(list_cases(args.cases), args.seed)
     failures = prepare(args.cases, args.out, splits, tissue=args.tissue)
+    for line in failures:
+        print(f"seg-train: {line}", file=sys.stderr)
     if args.shapes:
         try:
             first, last = (int(v) for v in args.shards.split(":"))

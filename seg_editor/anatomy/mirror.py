@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
-from scipy.optimize import minimize
 
 _TILT = 0.26  # the tangent of about 15 degrees
 
@@ -56,6 +54,9 @@ def estimate_plane(volume: NDArray[np.float32], weight: NDArray[np.bool_]) -> Mi
         Minimizes the mean squared difference between the voxels and their reflections over the weight, from the
         plane through the center of mass; tilt is limited to about 15 degrees.
     """
+    from scipy import ndimage as ndi
+    from scipy.optimize import minimize
+
     step = 4
     small_weight = _block_mean(weight.astype(np.float32), step)
     small = _block_mean(np.where(weight, volume, 0).astype(np.float32), step)
@@ -103,6 +104,8 @@ def reflect(
     valid : bool array (x, y, z)
         True where every voxel that the interpolation touched was usable.
     """
+    from scipy import ndimage as ndi
+
     full = ndi.affine_transform(usable.astype(np.float32), plane.matrix, plane.shift, order=1)
     valid = full > 0.999
     mirrored = np.empty(volumes.shape, np.float32)
@@ -116,6 +119,8 @@ def reflect_slice(
     volumes: NDArray[np.float32], usable: NDArray[np.bool_], plane: MirrorPlane, k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Reflect one axial slice: what :func:`reflect` gives at ``[..., k]``, without computing the rest."""
+    from scipy import ndimage as ndi
+
     x, y, depth = usable.shape
     shift = plane.shift + plane.matrix[:, 2] * k
     corners = np.array([[i, j, 0] for i in (0, x - 1) for j in (0, y - 1)]) @ plane.matrix.T + shift

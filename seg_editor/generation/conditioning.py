@@ -19,6 +19,9 @@ NEIGHBORS = (-2, -1, 0, 1, 2)
 _LIMIT = 6.0
 _BRAIN_AT = (0, 2, 4)
 
+#: What the referee sees outside the brain, in interquartile ranges from the median: darker than any tissue.
+AIR = -4.0
+
 N_MODALITIES = 4
 #: Channels besides the noisy residual: context, unknown, brain, mirror + validity, position, depth, presence.
 CONTEXT_CHANNELS = 4 * len(NEIGHBORS) + len(NEIGHBORS) + len(_BRAIN_AT) + 5 + 3 + 1 + 4

@@ -36,7 +36,7 @@ class CaseContext:
         Network units; air and absent modalities 0.
     unknown, brain : bool (x, y, z)
     depth : float32 (x, y, z)
-        Distance to the nearest known voxel, 0 outside the unknown part.
+        Whole voxels to the nearest known voxel (rounded down, as the training bank stores it), 0 outside.
     plane : MirrorPlane
         Mid-sagittal plane in crop coordinates.
     present : bool (4,)
@@ -82,7 +82,7 @@ class CaseContext:
             filled[i][unknown] = solved[row]
         depth = np.zeros(brain.shape, np.float32)
         if unknown.any():
-            depth = ndi.distance_transform_edt(unknown).astype(np.float32)
+            depth = np.floor(ndi.distance_transform_edt(unknown)).astype(np.float32)
         inner = ndi.find_objects(brain.astype(np.uint8))[0]
         return cls(box, filled, unknown, brain, depth, plane, inner, present, scales)
 

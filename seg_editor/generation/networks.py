@@ -11,17 +11,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seg_editor.generation.conditioning import CONTEXT_CHANNELS, N_MODALITIES, NEIGHBORS, UNKNOWN_CHANNEL
+
 
 @dataclass(frozen=True)
 class InpaintConfig:
     """Shape of an :class:`InpaintNet`."""
 
-    context_channels: int = 41
+    context_channels: int = CONTEXT_CHANNELS
     modalities: int = 4
     widths: tuple[int, ...] = (64, 128, 224)
     blocks: int = 2
     embedding: int = 192
     sigma_data: float = 0.42
+    detail: int = 32
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -75,6 +78,28 @@ class Attention(nn.Module):
         return torch.as_tensor(x + self.out(y))
 
 
+class DetailHead(nn.Module):
+    """Three full-resolution convolutions that see the noisy input itself.
+
+    The folded grid passes single-voxel noise on only slowly; here it is at hand, so that low noise levels are denoised
+    and texture comes out.
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, embedding: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, padding=1)
+        self.film = nn.Linear(embedding, 2 * width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv3 = nn.Conv2d(width, outputs, 3, padding=1)
+        nn.init.zeros_(self.conv3.weight)
+        nn.init.zeros_(self.conv3.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, 1)
+        x = F.silu(self.conv1(x) * (1 + scale) + shift)
+        return torch.as_tensor(self.conv3(F.silu(self.conv2(x))))
+
+
 class InpaintNet(nn.Module):
     """M5: a U-Net that predicts the residual to the harmonic fill at a given noise level.
 
@@ -108,6 +133,8 @@ class InpaintNet(nn.Module):
         self.head = nn.Conv2d(16, config.modalities, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        seen = 16 + 2 * config.modalities + 1
+        self.detail = DetailHead(seen, config.detail, config.modalities, e) if config.detail else None
 
     def forward(self, noisy: Tensor, context: Tensor, sigma: Tensor) -> Tensor:
         """Denoise.
@@ -134,7 +161,15 @@ class InpaintNet(nn.Module):
         c_in = torch.where(mean, torch.zeros_like(level), 1 / total)[:, None, None, None]
         noisy = torch.where(mean[:, None, None, None], torch.zeros_like(noisy), noisy)
         embedding = self.embed(_embed_level(torch.log(level) / 4, mean))
-        return torch.as_tensor(c_skip * noisy + c_out * self._unet(torch.cat([c_in * noisy, context], 1), embedding))
+        scaled = c_in * noisy
+        features = F.silu(self._unet(torch.cat([scaled, context], 1), embedding))
+        out = self.head(features)
+        if self.detail is not None:
+            middle = len(NEIGHBORS) // 2
+            filled = context[:, middle : N_MODALITIES * len(NEIGHBORS) : len(NEIGHBORS)]
+            unknown = context[:, UNKNOWN_CHANNEL : UNKNOWN_CHANNEL + 1]
+            out = out + self.detail(torch.cat([features, scaled, filled, unknown], 1), embedding)
+        return torch.as_tensor(c_skip * noisy + c_out * out.float())
 
     def _unet(self, x: Tensor, embedding: Tensor) -> Tensor:
         x = self.stem(F.pixel_unshuffle(x, 2))
@@ -151,8 +186,7 @@ class InpaintNet(nn.Module):
             x = torch.cat([x, skips[i]], 1)
             for block in cast(nn.ModuleList, self.up[i]):
                 x = block(x, embedding)
-        x = F.pixel_shuffle(self.unfold(F.silu(self.norm(x))), 2)
-        return torch.as_tensor(self.head(F.silu(x)).float())
+        return F.pixel_shuffle(self.unfold(F.silu(self.norm(x))), 2)
 
 
 def _embed_level(level: Tensor, mean: Tensor) -> Tensor:

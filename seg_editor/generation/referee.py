@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality, bounding_box
 from seg_editor.errors import CaseError, ModelError
+from seg_editor.generation.conditioning import AIR
 from seg_editor.generation.registry import LoadedModel
 
 _MULTIPLE = 32
@@ -66,8 +67,8 @@ class Referee:
             stored = np.stack([source[x, y, k] for k in part])
             values = stored.astype(np.float32) * np.float32(volume.slope) + np.float32(volume.inter)
             brain = np.stack([case.brain[x, y, k] for k in part])
-            image = np.where(brain, np.clip(scale.normalize(values), -7, 7), 0)
-            padded = np.pad(image, [(0, 0), (0, -w % _MULTIPLE), (0, -h % _MULTIPLE)])
+            image = np.where(brain, np.clip(scale.normalize(values), -7, 7), AIR)
+            padded = np.pad(image, [(0, 0), (0, -w % _MULTIPLE), (0, -h % _MULTIPLE)], constant_values=AIR)
             with torch.inference_mode():
                 logits = self.model.network(torch.from_numpy(padded[:, None]).to(self.model.device))
             classes = logits[:, :, :w, :h].argmax(1).byte().cpu().numpy()

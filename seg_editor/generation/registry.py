@@ -38,9 +38,9 @@ class ModelCard:
     ----------
     name, title : str
     kind : str
-        ``inpaint`` (fills holes) or ``referee`` (segments).
+        ``inpaint`` (fills holes), ``referee`` (segments) or ``diffusion`` (the paper's models).
     network : str
-        Class in ``seg_editor.generation.networks``.
+        Class in ``seg_editor.generation.networks``, or ``UNet2DModel`` of diffusers.
     config : dict
         Its shape.
     weights_sha256 : str
@@ -200,6 +200,10 @@ def _build(card: ModelCard) -> nn.Module:
         return InpaintNet(InpaintConfig.from_json(card.config))
     if card.network == "RefereeUNet":
         return RefereeUNet(RefereeConfig.from_json(card.config))
+    if card.network == "UNet2DModel":
+        from seg_editor.generation.unet import NoiseNet, UNetConfig
+
+        return NoiseNet(UNetConfig.from_json(card.config))
     raise ModelError(
         f"the network {card.network} is unknown", path=card.folder / "card.json", remedy="Install a newer seg-editor"
     )

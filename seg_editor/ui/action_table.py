@@ -142,7 +142,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("sagittal", "Sagittal", _k("Ctrl+Alt+3"), "Show the sagittal plane", "", "slices", needs_case, True),
     Action("layout_single", "One pane", _k("Ctrl+1"), "One large picture", "layout-single", "slices", needs_case, True),
     Action(
-        "layout_compare", "Source, counterfactual, difference", _k("Ctrl+2"), "Three linked pictures side by side",
+        "layout_compare", "Side by side", _k("Ctrl+2"), "Source, counterfactual and difference, linked",
         "layout-compare", "slices", needs_case, True
     ),
     Action(

@@ -63,6 +63,7 @@ def make_window(
     themes = ThemeManager(application, theme or preferences.theme)
     themes.apply()
     window = MainWindow(backend or EngineBackend(), themes, preferences)
+    themes.setParent(window)
     if not preferences.geometry.isEmpty():
         window.restoreGeometry(preferences.geometry)
     return window

@@ -170,7 +170,8 @@ class CaseActions(QObject):
         workspace = self.workspace
         if workspace is None:
             return False
-        start = workspace.segmentation_path or workspace.case.folder / segmentation_name(workspace.case.case_id, workspace.case.layout)
+        case = workspace.case
+        start = workspace.segmentation_path or case.folder / segmentation_name(case.case_id, case.layout)
         pattern = "NIfTI images (*.nii.gz *.nii)"
         name, _ = QFileDialog.getSaveFileName(self._window, "Save segmentation as", str(start), pattern)
         return bool(name) and self._write(Path(name))

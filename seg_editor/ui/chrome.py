@@ -100,8 +100,7 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     bottom = port.bottom() - (26.0 if marks.synthetic else 0.0)
     if marks.letters:
-        inner = QRectF(port.left(), port.top(), port.width(), bottom - port.top())
-        _paint_letters(painter, inner, view, marks.ambiguous)
+        _paint_letters(painter, port, bottom, view, marks.ambiguous)
         _paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
     _paint_captions(painter, port, marks)
     if marks.corner:
@@ -109,7 +108,7 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
         corner = QRectF(port.right() - 220 - _EDGE, bottom - _EDGE - 16, 218, 16)
         _text(painter, corner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, marks.corner, MUTED)
     if marks.color_bar is not None:
-        _paint_color_bar(painter, port, marks.color_bar)
+        _paint_color_bar(painter, port, bottom, marks.color_bar)
     if marks.message:
         _paint_message(painter, port, marks.message)
     if marks.synthetic:
@@ -127,7 +126,7 @@ def _paint_crosshair(painter: QPainter, port: QRectF, at: QPointF, color: QColor
     painter.fillRect(x, y + gap, 1, bottom - y - gap, tint)
 
 
-def _paint_letters(painter: QPainter, port: QRectF, view: PlaneView, ambiguous: bool) -> None:
+def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneView, ambiguous: bool) -> None:
     left, right, top, bottom = ("?",) * 4 if ambiguous else view.letters
     painter.setFont(font(14, bold=True))
     inner = port.adjusted(_EDGE, _EDGE - 2, -_EDGE, -_EDGE + 2)
@@ -135,6 +134,7 @@ def _paint_letters(painter: QPainter, port: QRectF, view: PlaneView, ambiguous: 
     _text(painter, inner, Qt.AlignmentFlag.AlignLeft | middle, left, TEXT)
     _text(painter, inner, Qt.AlignmentFlag.AlignRight | middle, right, TEXT)
     _text(painter, inner, Qt.AlignmentFlag.AlignTop | center, top, TEXT)
+    inner.setBottom(floor - _EDGE + 2)
     _text(painter, inner, Qt.AlignmentFlag.AlignBottom | center, bottom, TEXT)
 
 
@@ -177,9 +177,9 @@ def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def _paint_color_bar(painter: QPainter, port: QRectF, ends: tuple[str, str]) -> None:
+def _paint_color_bar(painter: QPainter, port: QRectF, floor: float, ends: tuple[str, str]) -> None:
     height = min(144.0, port.height() * 0.3)
-    box = QRectF(port.right() - _EDGE - 10, port.bottom() - height - 44, 10, height)
+    box = QRectF(port.right() - _EDGE - 10, floor - height - 44, 10, height)
     table = np.ascontiguousarray(difference_colors()[::-1, None, :])
     strip = QImage(table.tobytes(), 1, 256, 3, QImage.Format.Format_RGB888)
     painter.drawImage(box, strip)

@@ -125,7 +125,7 @@ class PaneContent:
         marks.subtitle = f"{state.modality.display} · {plane_name(view.plane)} {index + 1} / {view.count}"
         low, high = state.window()
         marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
-        marks.synthetic = role is Role.RESULT and generated
+        marks.synthetic = role is not Role.SOURCE and generated
         marks.badge = ""
         marks.message = ""
         marks.color_bar = None

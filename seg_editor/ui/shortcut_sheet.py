@@ -94,4 +94,4 @@ class ShortcutSheet(QDialog):
 
 def _fitting(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Return the keys that fit into a line: the first, and a second that is short."""
-    return keys[:2] if sum(map(len, keys[:2])) <= 20 and (len(keys) < 2 or len(keys[1]) <= 12) else keys[:1]
+    return keys[:2] if sum(map(len, keys[:2])) <= 18 and (len(keys) < 2 or len(keys[1]) <= 12) else keys[:1]

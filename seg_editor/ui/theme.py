@@ -72,13 +72,13 @@ class ThemeManager(QObject):
     changed = pyqtSignal(object)
 
     def __init__(self, application: QApplication, choice: str = "system") -> None:
-        super().__init__(application)
+        super().__init__()
         self._application = application
         self.choice = choice
         self.theme = load_theme(self._resolve())
         hints = QGuiApplication.styleHints()
         if hints is not None:
-            hints.colorSchemeChanged.connect(lambda *_: self.choose(self.choice))
+            hints.colorSchemeChanged.connect(self._follow_system)
 
     def _resolve(self) -> str:
         if self.choice in ("dark", "light"):
@@ -86,6 +86,10 @@ class ThemeManager(QObject):
         hints = QGuiApplication.styleHints()
         light = hints is not None and hints.colorScheme() == Qt.ColorScheme.Light
         return "light" if light else "dark"
+
+    def _follow_system(self, _scheme: object) -> None:
+        if self.choice == "system":
+            self.choose(self.choice)
 
     def choose(self, choice: str) -> None:
         """Switch to a theme and restyle every window."""

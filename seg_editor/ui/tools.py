@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from PyQt6.QtCore import QObject, QPointF, Qt, pyqtSignal
 
-from seg_editor.editing import Fill, Stroke, nearest_voxel
+from seg_editor.editing import Fill, PaintOver, Stroke, nearest_voxel
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.ui.pane import Pointer, SlicePane
@@ -179,11 +179,11 @@ class Tools(QObject):
     def _begin_stroke(self, content: PaneContent, p: Pointer, *, erase: bool) -> None:
         assert self._workspace is not None
         state = self._workspace.view
-        only = state.active_label if state.erase_active_only else None
-        if p.button == _RIGHT:
-            only = state.active_label
-        if not erase:
-            only = state.active_label if state.only_label is None else state.only_label
+        active = state.active_label if state.only_label is None else state.only_label
+        only: int | None = active
+        if erase:
+            sparing = state.erase_active_only if p.button == _RIGHT else state.paint_over is PaintOver.ACTIVE
+            only = state.active_label if sparing else None
         try:
             stroke = Stroke(
                 self._workspace.segmentation,

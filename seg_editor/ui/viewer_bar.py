@@ -15,6 +15,8 @@ from seg_editor.ui.panels.parts import Segments
 from seg_editor.ui.planes import Plane, plane_name
 from seg_editor.ui.state import Layout, Role, UiState
 
+_SHORT = {Plane.AXIAL: "Ax", Plane.CORONAL: "Cor", Plane.SAGITTAL: "Sag"}
+
 
 class ViewerBar(QFrame):
     """Choices of what the panes show."""
@@ -30,7 +32,7 @@ class ViewerBar(QFrame):
         )
         self.modality.chosen.connect(lambda key: self._set("modality", key))
         self.plane = Segments(
-            tuple((p, plane_name(p), f"{plane_name(p)} plane") for p in (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL))
+            tuple((p, _SHORT[p], f"{plane_name(p)} plane") for p in (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL))
         )
         self.plane.chosen.connect(lambda key: self._set("plane", key))
         self.picture = Segments(
@@ -39,7 +41,7 @@ class ViewerBar(QFrame):
         self.picture.chosen.connect(lambda key: setattr(ui, "picture", key))
         line = QHBoxLayout(self)
         line.setContentsMargins(12, 6, 12, 6)
-        line.setSpacing(16)
+        line.setSpacing(12)
         line.addWidget(self.modality)
         line.addWidget(self.plane)
         line.addWidget(self.picture)

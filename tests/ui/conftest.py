@@ -133,7 +133,7 @@ def window(qtbot: object, qapp: QApplication, preferences: Preferences, backend:
     backend.hold.set()
     made.close()
     made.deleteLater()
-    qapp.processEvents()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

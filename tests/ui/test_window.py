@@ -6,13 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PyQt6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDropEvent, QImage
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QPushButton
 
 from seg_editor.cases import open_case
 from seg_editor.errors import CaseError
@@ -24,7 +25,7 @@ from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.shortcut_sheet import ShortcutSheet
 from seg_editor.ui.state import Tool
 from tests.tiny import make_case
-from tests.ui.conftest import Hands
+from tests.ui.conftest import Hands, settle
 from tests.ui.fake import FakeBackend
 
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -49,8 +50,10 @@ def test_drop_opens(window: MainWindow, big_case: Path, wait: Wait) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(next(big_case.glob("*_flair*"))))])
     copy, none = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
-    event = QDropEvent(QPointF(50, 50), copy, data, Qt.MouseButton.LeftButton, none)
-    QApplication.sendEvent(window, event)
+    where, left = QPointF(50, 50), Qt.MouseButton.LeftButton
+    QApplication.sendEvent(window, QDragEnterEvent(where.toPoint(), copy, data, left, none))
+    assert window.empty.card.property("dropping")
+    QApplication.sendEvent(window, QDropEvent(where, copy, data, left, none))
     wait(lambda: window.workspace is not None)
 
 
@@ -119,7 +122,9 @@ def test_a_failed_save_stays_dirty_and_says_why(hands: Hands, wait: Wait) -> Non
     assert path.name in hands.window.errors.text.text()
 
 
-@pytest.mark.parametrize(("answer", "closes", "saved"), [(CANCEL, False, False), (DISCARD, True, False), (SAVE, True, True)])
+@pytest.mark.parametrize(
+    ("answer", "closes", "saved"), [(CANCEL, False, False), (DISCARD, True, False), (SAVE, True, True)]
+)
 def test_unsaved_changes_are_asked_about(hands: Hands, answer: str, closes: bool, saved: bool) -> None:
     paint(hands)
     labels = hands.workspace.segmentation.labels.copy()
@@ -151,10 +156,11 @@ def test_export_png_into_nowhere_is_one_line(hands: Hands, tmp_path: Path) -> No
     assert not list(tmp_path.glob("**/*.part"))
 
 
-def test_export_counterfactual(hands: Hands, tmp_path: Path, wait: Wait) -> None:
+def test_export_counterfactual(hands: Hands, tmp_path: Path, wait: Wait, qtbot: object) -> None:
     out = tmp_path / "out"
     hands.key(Qt.Key.Key_R, CTRL)
-    hands.window.generation.generate()
+    settle(qtbot, hands.window)
+    hands.key(Qt.Key.Key_Return)
     wait(lambda: hands.window.generation.status is Status.FRESH)
     wait(lambda: hands.window.actions_table["export_result"].isEnabled())
     hands.window.exports.choose_folder = lambda: str(out)
@@ -169,13 +175,15 @@ def test_export_counterfactual(hands: Hands, tmp_path: Path, wait: Wait) -> None
     assert "synthetic" in hands.window.exports.png_name()
 
 
-def test_recovery_is_offered(window: MainWindow, big_case: Path, tmp_path: Path, wait: Wait, monkeypatch: object) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # type: ignore[attr-defined]
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # type: ignore[attr-defined]
-    window.cases.journal = True
-    window.cases.open(big_case)
-    wait(lambda: window.workspace is not None)
-    assert window.workspace.recovery is None
+def test_recovery_is_offered_and_restores(opened: MainWindow, hands: Hands, qtbot: object) -> None:
+    calls = []
+    recovery = SimpleNamespace(recovery=object(), recover=lambda: calls.append("restored") or 3)
+    recovery.dismiss_recovery = lambda: calls.append("discarded")
+    opened.cases._offer_recovery(recovery)
+    buttons = {b.text(): b for b in opened.errors.findChildren(QPushButton)}
+    buttons["Restore the edits"].click()
+    assert calls == ["restored"]
+    assert "3 unsaved steps" in opened.errors.text.text()
 
 
 def test_themes_and_keys_are_remembered(opened: MainWindow, preferences: Preferences) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from seg_editor.errors import UsageError
 from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters
 from training.models.inpaint import InpaintSampler, InpaintSettings, inpaint_loss
-from training.prepare.bank import BankedCase, PlacedHoles, bank_hash, load_bank, unpack
-from training.prepare.volumes import PreparedCase
+from training.prepare.bank import BANK_KEYS, BankedCase, PlacedHoles, bank_hash, load_bank, unpack
+from training.prepare.prepared import PreparedCase
 
 
 @dataclass
@@ -29,8 +29,9 @@ class HeldOut:
     spread: NDArray[np.float32]
 
     @classmethod
-    def of(cls, case: PreparedCase, holes: NDArray[np.uint8]) -> HeldOut:
-        placed = PlacedHoles.make(case, (holes > 0) & case.brain)
+    def of(cls, case: PreparedCase, holes: NDArray[np.uint8], placed: PlacedHoles | None = None) -> HeldOut:
+        """Lay out a case; `placed` is what :meth:`PlacedHoles.make` would compute."""
+        placed = PlacedHoles.make(case, (holes > 0) & case.brain) if placed is None else placed
         healthy = case.brain & ~case.tumor & (holes == 0)
         spread = np.array(
             [np.subtract(*np.percentile(v[healthy].astype(np.float32), [99.5, 0.5])) for v in case.volumes], np.float32
@@ -68,13 +69,14 @@ class InpaintTask:
     def _held_out(self, case_id: str) -> HeldOut:
         path = self.data / "val_holes" / f"{case_id}.npz"
         try:
-            with np.load(path, allow_pickle=False) as z:
+            with path.open("rb") as f, np.load(f, allow_pickle=False) as z:
                 holes = z["holes"]
+                ready = PlacedHoles(case_id, *(z[k] for k in BANK_KEYS)) if "fill" in z else None
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise UsageError(
                 f"{path} holds no holes ({error})", remedy="Run seg-train prepare with --shapes"
             ) from error
-        return HeldOut.of(PreparedCase.load(self.data / "cases" / f"{case_id}.npz"), holes)
+        return HeldOut.of(PreparedCase.load(self.data / "cases" / f"{case_id}.npz"), holes, ready)
 
     def build(self) -> nn.Module:
         return InpaintNet(self.config)

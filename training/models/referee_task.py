@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seg_editor.generation.conditioning import CHANNEL_SCALE
+from seg_editor.generation.conditioning import AIR, CHANNEL_SCALE
 from seg_editor.generation.networks import RefereeConfig, RefereeUNet, count_parameters
-from training.prepare.volumes import PreparedCase
+from training.prepare.prepared import PreparedCase
 
 _FLAIR = 3
 _MULTIPLE = 32
@@ -53,7 +53,7 @@ class RefereeCase:
         flair = case.volumes[_FLAIR].astype(np.float32) * CHANNEL_SCALE[_FLAIR]
         inside = flair[case.brain]
         low, middle, high = np.percentile(inside, [25, 50, 75])
-        image = np.where(case.brain, (flair - middle) / max(high - low, 1e-3), 0)
+        image = np.where(case.brain, (flair - middle) / max(high - low, 1e-3), AIR)
         five = np.where(case.labels > 0, 4, case.tissue)
         return cls(
             case.case_id,
@@ -99,7 +99,7 @@ class RefereeTask:
             rng = np.random.default_rng([seed, step, i])
             pool = self.tumor if rng.random() < self.settings.tumor_share else self.any
             c, z = pool[int(rng.integers(len(pool)))]
-            images.append(fit(self.cases[c].image[z], w, h))
+            images.append(fit(self.cases[c].image[z], w, h, AIR))
             labels.append(fit(self.cases[c].labels[z], w, h))
         generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
         return augment(
@@ -141,9 +141,9 @@ class RefereeTask:
         }
 
 
-def fit(a: NDArray[Any], w: int, h: int) -> NDArray[Any]:
-    """Pad with zeros or cut (w, h) around the center."""
-    out = np.zeros((w, h), a.dtype)
+def fit(a: NDArray[Any], w: int, h: int, air: float = 0) -> NDArray[Any]:
+    """Pad with `air` or cut to (w, h) around the center."""
+    out = np.full((w, h), air, a.dtype)
     x0, y0 = (w - a.shape[0]) // 2, (h - a.shape[1]) // 2
     sx, sy = max(-x0, 0), max(-y0, 0)
     part = a[sx : sx + w, sy : sy + h]
@@ -176,7 +176,7 @@ def augment(image: Tensor, labels: Tensor, s: RefereeSettings, generator: torch.
     theta[:, :, 2] = uniform(0.04, 2)
     grid = F.affine_grid(theta, [b, 1, w, h], align_corners=False)
     inside = (
-        F.grid_sample((labels > 0)[:, None].float() + (image != 0).float(), grid, mode="nearest", align_corners=False)
+        F.grid_sample((labels > 0)[:, None].float() + (image != AIR).float(), grid, mode="nearest", align_corners=False)
         > 0
     )
     image = F.grid_sample(image, grid, align_corners=False)
@@ -193,7 +193,7 @@ def augment(image: Tensor, labels: Tensor, s: RefereeSettings, generator: torch.
     image = image + torch.rand(b, 1, 1, 1, generator=generator) * s.noise * torch.randn(
         image.shape, generator=generator
     )
-    return {"image": image * inside, "labels": moved}
+    return {"image": torch.where(inside, image, AIR), "labels": moved}
 
 
 def referee_dice(model: RefereeUNet, case: RefereeCase, device: torch.device) -> tuple[NDArray[np.float64], float]:
@@ -212,11 +212,11 @@ def referee_dice(model: RefereeUNet, case: RefereeCase, device: torch.device) ->
 def predict_volume(model: RefereeUNet, image: NDArray[np.float32], device: torch.device) -> NDArray[np.uint8]:
     """Classes (z, x, y) of a scaled FLAIR volume (z, x, y)."""
     _, w, h = image.shape
-    padded = np.pad(image, [(0, 0), (0, -w % _MULTIPLE), (0, -h % _MULTIPLE)])
+    padded = np.pad(image, [(0, 0), (0, -w % _MULTIPLE), (0, -h % _MULTIPLE)], constant_values=AIR)
     out = np.zeros(image.shape, np.uint8)
     for z in range(0, len(image), 8):
         x = torch.from_numpy(padded[z : z + 8, None]).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             logits = model(x)
         out[z : z + 8] = logits[:, :, :w, :h].argmax(1).byte().cpu().numpy()
-    return np.where(image != 0, out, 0).astype(np.uint8)
+    return np.where(image != AIR, out, 0).astype(np.uint8)

@@ -6,19 +6,22 @@ Arrays run slice first, (z, x, y), so that a training sample reads a few contigu
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
 
-from seg_editor.anatomy.harmonic import harmonic_fill
-from seg_editor.anatomy.mirror import reflect
-from training.prepare.holes import TumorShapes, place_holes
-from training.prepare.volumes import PreparedCase
+from seg_editor.errors import CaseError
+from training.prepare.prepared import PreparedCase
 
-_KEYS = ("unknown", "target", "mirror_valid", "fill", "depth", "start", "area")
+if TYPE_CHECKING:
+    from training.prepare.holes import TumorShapes
+
+BANK_KEYS = ("unknown", "target", "mirror_valid", "fill", "depth", "start", "area")
 
 
 @dataclass
@@ -34,16 +37,31 @@ class BankedCase:
 
     @classmethod
     def of(cls, case: PreparedCase) -> BankedCase:
-        usable = case.brain & ~case.tumor
-        mirrored, _ = reflect(case.volumes.astype(np.float32), usable, case.plane)
+        mirrored = _mirrored(case) if case.mirrored is None else case.mirrored
         return cls(
             case=case,
             volumes=np.ascontiguousarray(case.volumes.transpose(3, 0, 1, 2)),
-            mirrored=np.ascontiguousarray(mirrored.astype(np.float16).transpose(3, 0, 1, 2)),
+            mirrored=np.ascontiguousarray(mirrored.transpose(3, 0, 1, 2)),
             brain=np.ascontiguousarray(case.brain.transpose(2, 0, 1)),
             lateral=np.ascontiguousarray(case.plane.lateral(case.shape).transpose(2, 0, 1)),
-            box=ndi.find_objects(case.brain.astype(np.uint8))[0],
+            box=bounding_box(case.brain),
         )
+
+
+def _mirrored(case: PreparedCase) -> NDArray[np.float16]:
+    from seg_editor.anatomy.mirror import reflect
+
+    mirrored, _ = reflect(case.volumes.astype(np.float32), case.brain & ~case.tumor, case.plane)
+    return mirrored.astype(np.float16)
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box around what is set."""
+    box = []
+    for axis in range(mask.ndim):
+        at = np.flatnonzero(mask.any(tuple(k for k in range(mask.ndim) if k != axis)))
+        box.append(slice(int(at[0]), int(at[-1]) + 1))
+    return tuple(box)
 
 
 @dataclass
@@ -86,31 +104,61 @@ class PlacedHoles:
         without_tumor : float32 (4, x, y, z), optional
             What :func:`fill_tumor` gave; parts of the tumor that no hole touches are taken from it.
         """
+        from scipy import ndimage as ndi
+
+        from seg_editor.anatomy.harmonic import harmonic_fill
+
         unknown = hole | case.tumor
         known = case.brain & ~unknown
         block = fill_tumor(case) if without_tumor is None else without_tumor.copy()
         parts, _ = ndi.label(unknown)
         renew = np.isin(parts, np.unique(parts[hole])) & unknown
         block[:, renew] = harmonic_fill(case.volumes.astype(np.float32), renew, known)
-        distance = _depth(unknown)
-        valid = reflected_mask(known, case)
+        depth = np.minimum(_depth(unknown), 255).astype(np.uint8)
+        return cls.of(case, hole, block[:, unknown], depth[unknown], reflected_mask(known, case))
+
+    @classmethod
+    def of(
+        cls,
+        case: PreparedCase,
+        hole: NDArray[np.bool_],
+        fill: NDArray[np.floating],
+        depth: NDArray[np.uint8],
+        mirror_valid: NDArray[np.bool_],
+    ) -> PlacedHoles:
+        """Put computed parts in order, slice first.
+
+        Parameters
+        ----------
+        case : PreparedCase
+        hole, mirror_valid : bool (x, y, z)
+        fill : float (4, n)
+            At the voxels of hole and tumor, C order of (x, y, z).
+        depth : uint8 (n)
+            There too.
+        """
+        unknown = hole | case.tumor
         by_slice = unknown.transpose(2, 0, 1)
-        counts = by_slice.sum((1, 2))
+        order = np.zeros(unknown.shape, np.int64)
+        order[unknown] = np.arange(depth.size)
+        order = order.transpose(2, 0, 1)[by_slice]
         target = (hole & ~case.tumor & case.brain).transpose(2, 0, 1)
         return cls(
             case_id=case.case_id,
             unknown=pack(by_slice),
             target=pack(target),
-            mirror_valid=pack(valid.transpose(2, 0, 1)),
-            fill=block.transpose(3, 1, 2, 0)[by_slice].astype(np.float16),
-            depth=np.minimum(distance, 255).astype(np.uint8).transpose(2, 0, 1)[by_slice],
-            start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            mirror_valid=pack(mirror_valid.transpose(2, 0, 1)),
+            fill=np.ascontiguousarray(fill.T[order]).astype(np.float16),
+            depth=depth[order],
+            start=np.concatenate([[0], np.cumsum(by_slice.sum((1, 2)))]).astype(np.int64),
             area=target.sum((1, 2)).astype(np.int32),
         )
 
 
 def fill_tumor(case: PreparedCase) -> NDArray[np.float32]:
     """The case's volumes with the tumor filled harmonically, float32 (4, x, y, z)."""
+    from seg_editor.anatomy.harmonic import harmonic_fill
+
     volumes = case.volumes.astype(np.float32)
     volumes[:, case.tumor] = harmonic_fill(volumes, case.tumor, case.brain & ~case.tumor)
     return volumes
@@ -118,6 +166,8 @@ def fill_tumor(case: PreparedCase) -> NDArray[np.float32]:
 
 def _depth(unknown: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Distance to the nearest voxel that is not unknown, computed in the box of the unknown."""
+    from scipy import ndimage as ndi
+
     out = np.zeros(unknown.shape)
     if unknown.any():
         box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in ndi.find_objects(unknown.astype(np.uint8))[0])
@@ -127,6 +177,8 @@ def _depth(unknown: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def reflected_mask(usable: NDArray[np.bool_], case: PreparedCase) -> NDArray[np.bool_]:
     """Voxels whose mirrored counterpart may be looked at."""
+    from seg_editor.anatomy.mirror import reflect
+
     empty = np.zeros((0, *usable.shape), np.float32)
     return reflect(empty, usable, case.plane)[1]
 
@@ -145,8 +197,9 @@ def make_shard(
     cases: list[PreparedCase], shapes: TumorShapes, path: Path, *, seed: int, index: int, count: int
 ) -> None:
     """Write `count` hole placements to one file; a pure function of (cases, seed, index)."""
-    arrays: dict[str, NDArray[np.generic]] = {}
-    ids = []
+    from training.prepare.holes import place_holes
+
+    placements = []
     bases: dict[str, NDArray[np.float32]] = {}
     for i in range(count):
         rng = np.random.default_rng([seed, index, i])
@@ -155,23 +208,39 @@ def make_shard(
         if case.case_id not in bases:
             bases[case.case_id] = fill_tumor(case)
         placed = PlacedHoles.make(case, holes.hole, without_tumor=bases[case.case_id])
-        ids.append(case.case_id)
-        for key in _KEYS:
-            arrays[f"{i}.{key}"] = getattr(placed, key)
+        placements.append(placed)
+    save_shard(placements, path)
+
+
+def save_shard(placements: list[PlacedHoles], path: Path) -> None:
+    """Write placements to one file."""
+    arrays = {f"{i}.{key}": getattr(placed, key) for i, placed in enumerate(placements) for key in BANK_KEYS}
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as f:
-        np.savez(f, ids=np.array(ids), **arrays)  # type: ignore[arg-type]
+        np.savez(f, ids=np.array([placed.case_id for placed in placements]), **arrays)
     temporary.replace(path)
 
 
+def load_shard(path: Path) -> list[PlacedHoles]:
+    """Read what :func:`save_shard` wrote.
+
+    Raises
+    ------
+    CaseError
+        The shard is damaged.
+    """
+    try:
+        with path.open("rb") as f, np.load(f, allow_pickle=False) as z:
+            return [PlacedHoles(str(i), *(z[f"{k}.{key}"] for key in BANK_KEYS)) for k, i in enumerate(z["ids"])]
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+        raise CaseError(
+            f"not a readable hole bank ({error})", path=path, remedy="Delete it and run seg-train prepare again"
+        ) from error
+
+
 def load_bank(folder: Path, limit: int | None = None) -> list[PlacedHoles]:
-    """Read all shards of a folder in name order."""
-    out: list[PlacedHoles] = []
-    for path in sorted(folder.glob("holes_*.npz"))[:limit]:
-        with np.load(path, allow_pickle=False) as z:
-            for i, case_id in enumerate(z["ids"]):
-                out.append(PlacedHoles(str(case_id), *(z[f"{i}.{key}"] for key in _KEYS)))
-    return out
+    """Read all shards of a folder in name order; see :func:`load_shard`."""
+    return [placed for path in sorted(folder.glob("holes_*.npz"))[:limit] for placed in load_shard(path)]
 
 
 def bank_hash(folder: Path) -> str:

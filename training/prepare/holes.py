@@ -20,7 +20,7 @@ class TumorShapes:
     """The 363 tumor shapes of BraTS 2020, as masks on a 1 mm grid."""
 
     def __init__(self, path: Path) -> None:
-        with np.load(path, allow_pickle=False) as z:
+        with path.open("rb") as f, np.load(f, allow_pickle=False) as z:
             self._labels = z["labels"]
             self._offset = z["offset"]
             self._box = z["box"]

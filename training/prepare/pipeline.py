@@ -1,27 +1,31 @@
-"""From case folders to a prepared set: ``cases/<id>.npz``, ``holes/``, ``val_holes/``, ``manifest.json``."""
+"""From case folders to a prepared set: ``cases/``, ``slices/``, ``holes/``, ``val_holes/``, ``manifest.json``."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from seg_editor.cases import find_cases, read_labels
-from seg_editor.errors import CaseError, SegEditorError, UsageError
+from seg_editor.cases import find_cases
+from seg_editor.errors import CaseError, UsageError
 from training.prepare.bank import make_shard
 from training.prepare.holes import TumorShapes, place_holes
-from training.prepare.volumes import PreparedCase, prepare_case
+from training.prepare.job import AUTO, OFF, CaseJob
+from training.prepare.manifest import SPLITS, patient_of, read_manifest, save_manifest
+from training.prepare.parallel import run_jobs
+from training.prepare.slices import SliceSettings, consolidate
+from training.prepare.volumes import PreparedCase
 
-SPLITS = ("train", "val", "test")
+__all__ = ["SPLITS", "Splits", "list_cases", "make_bank", "patient_of", "prepare", "read_manifest"]
+
 Say = Callable[[str], None]
 
 
@@ -74,21 +78,38 @@ class Splits:
         return cls(cases_of(order[2 * held :]), cases_of(order[:held]), cases_of(order[held : 2 * held]))
 
 
-def patient_of(case_id: str) -> str:
-    """The patient of a case: names of 2023 and later end in the number of the visit (``BraTS-GLI-00027-001``)."""
-    visit = re.fullmatch(r"(BraTS-[A-Za-z]+-\d+)-\d+", case_id)
-    return visit[1] if visit else case_id
-
-
 def prepare(
     cases: Path,
     out: Path,
     splits: Splits,
     *,
-    tissue: Path | None = None,
+    tissue: Path | str | None = None,
+    slices: SliceSettings | None = None,
+    pictures: bool = False,
+    atlas: Path | None = None,
+    include_test: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
     say: Say = print,
 ) -> list[str]:
     """Prepare every case of the train and val splits; done ones are skipped.
+
+    Parameters
+    ----------
+    cases, out : Path
+        Folder of case folders; the prepared set.
+    splits : Splits
+    tissue : Path or str, optional
+        Folder of tissue maps, or ``auto`` to compute them. Without, there are no slices.
+    slices : SliceSettings, optional
+    pictures : bool
+        Write the paper's PNG folders too.
+    atlas : Path, optional
+        Folder of the SRI24 atlas, to check the tissue names against.
+    include_test : bool
+        Prepare the test split too, for evaluation.
+    workers, scheduler
+        See :func:`training.prepare.parallel.run_jobs`.
 
     Returns
     -------
@@ -96,39 +117,59 @@ def prepare(
         One line for each case that could not be prepared.
     """
     (out / "cases").mkdir(parents=True, exist_ok=True)
-    (out / "val_holes").mkdir(exist_ok=True)
-    failures = []
-    for case_id in (*splits.train, *splits.val):
-        path = out / "cases" / f"{case_id}.npz"
-        try:
-            if not path.exists():
-                prepare_case(cases / case_id, tissue=_tissue(tissue, case_id)).save(path)
-                say(f"{case_id} prepared")
-            if case_id in splits.val:
-                _benchmark_holes(cases / case_id, case_id, out)
-        except SegEditorError as error:
-            failures.append(str(error))
-            say(str(error))
-    write_manifest(out, splits)
-    return failures
+    settings = slices or SliceSettings()
+    chosen = {i: name for name in (SPLITS if include_test else SPLITS[:2]) for i in getattr(splits, name)}
+    jobs = [
+        CaseJob(
+            Path(os.path.abspath(cases)) / i,
+            Path(os.path.abspath(out)),
+            split,
+            tissue=OFF if tissue is None else tissue,
+            slices=settings,
+            pictures=pictures,
+            atlas=atlas,
+        )
+        for i, split in chosen.items()
+    ]
+    records: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
+    for record in _with_bar(run_jobs(jobs, workers=workers, scheduler=scheduler), len(jobs)):
+        case_id = record["case_id"]
+        if "error" in record:
+            failures[case_id] = record["error"]
+            continue
+        records[case_id] = record
+        if record["fresh"]:
+            say(f"{case_id} prepared")
+    figures = {
+        name: {"cases": sum(split == name and i in records for i, split in chosen.items())}
+        | consolidate(out, name, [i for i, s in chosen.items() if s == name and records.get(i, {}).get("slices")])
+        for name in dict.fromkeys(chosen.values())
+    }
+    entries = {i: _entry(records[i], split) for i, split in chosen.items() if i in records}
+    kind = tissue if tissue is None or tissue == AUTO else "given"
+    save_manifest(out, entries, settings={**settings.to_json(), "tissue": kind or OFF}, splits=figures)
+    for name, f in figures.items():
+        if f["slices"]:
+            say(f"{name}: {f['cases']} cases, {f['slices']} slices, {100 * f['tumor_share']:.0f} % with tumor")
+    return [failures[i] for i in chosen if i in failures]
 
 
-def _tissue(folder: Path | None, case_id: str) -> NDArray[np.uint8] | None:
-    if folder is None or not (folder / f"{case_id}.npz").exists():
-        return None
-    with np.load(folder / f"{case_id}.npz", allow_pickle=False) as z:
-        return np.asarray(z["tissue"], np.uint8)
+def _entry(record: dict[str, Any], split: str) -> dict[str, Any]:
+    """What the manifest says of a case."""
+    hashes = record["sha256"]
+    entry = {"split": split, "sha256": hashes["case"], "content_sha256": record["content_sha256"]}
+    if "slices" in hashes:
+        entry["slices_sha256"] = hashes["slices"]
+    keys = ("slices", "tumor_slices", "no_slices", "tissue", "prior", "seconds", "peak_mb")
+    return entry | {k: record[k] for k in keys if k in record}
 
 
-def _benchmark_holes(folder: Path, case_id: str, out: Path) -> None:
-    """Crop a case's benchmark holes like its volumes."""
-    source, target = folder / f"{case_id}_holes.nii.gz", out / "val_holes" / f"{case_id}.npz"
-    if target.exists() or not source.exists():
-        return
-    labels = read_labels(source).raw
-    prepared = PreparedCase.load(out / "cases" / f"{case_id}.npz")
-    box = tuple(slice(o, o + n) for o, n in zip(prepared.origin, prepared.shape, strict=True))
-    np.savez_compressed(target, holes=labels[box].astype(np.uint8))
+def _with_bar(records: Iterator[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
+    """Show progress on stderr when that is a terminal."""
+    from tqdm import tqdm
+
+    yield from tqdm(records, total=count, unit="case", file=sys.stderr, disable=None)
 
 
 def make_bank(
@@ -183,42 +224,6 @@ def _validation_holes(out: Path, splits: Splits, shapes: TumorShapes, seed: int)
         parts, _ = ndi.label(place_holes(case.brain, case.tumor, shapes, rng, count=4).hole)
         target.parent.mkdir(exist_ok=True)
         np.savez_compressed(target, holes=parts.astype(np.uint8))
-
-
-def write_manifest(out: Path, splits: Splits) -> None:
-    """Record which cases belong to which split, with the hash of every file."""
-    record = {}
-    for name in SPLITS:
-        for case_id in getattr(splits, name):
-            path = out / "cases" / f"{case_id}.npz"
-            if path.exists():
-                record[case_id] = {"split": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    temporary = out / ".manifest.json.part"
-    temporary.write_text(json.dumps({"format": 1, "cases": record}, indent=1))
-    temporary.replace(out / "manifest.json")
-
-
-def read_manifest(out: Path, split: str, *, verify: bool = False) -> list[str]:
-    """Case ids of a split.
-
-    Raises
-    ------
-    UsageError
-        There is no manifest, no such split, or (with `verify`) a file does not match its hash.
-    """
-    path = out / "manifest.json"
-    try:
-        cases = json.loads(path.read_text())["cases"]
-        ids = [i for i, entry in cases.items() if entry["split"] == split]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
-    if not ids:
-        raise UsageError(f"{path} has no case in the {split} split", remedy="Prepare the set with such a split")
-    for i in ids if verify else ():
-        file = out / "cases" / f"{i}.npz"
-        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != cases[i].get("sha256"):
-            raise UsageError(f"{file} does not match the manifest", remedy="Delete it and run seg-train prepare again")
-    return ids
 
 
 def list_cases(folder: Path) -> list[str]:

@@ -19,15 +19,15 @@ _SCALARS = "optimizer_scalars"
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer | None, state: dict[str, Any]
 ) -> None:
-    """Write weights, their moving average, the optimizer and `state` (JSON-able); atomic.
+    """Write weights, their moving average, the optimizer (when given) and `state` (JSON-able); atomic.
 
     The optimizer's tensors are stored in full; its scalars go into the header.
     """
     tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in ema.items()}
-    packed = optimizer.state_dict()
+    packed: dict[str, Any] = optimizer.state_dict() if optimizer is not None else {"state": {}}
     scalars: dict[str, dict[str, Any]] = {}
     for index, slots in packed["state"].items():
         for name, value in slots.items():
@@ -69,6 +69,8 @@ def load_checkpoint(
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
         state: dict[str, Any] = json.loads(header["state"])
         scalars: dict[str, dict[str, Any]] = json.loads(header[_SCALARS])
+        if not isinstance(state, dict) or not isinstance(scalars, dict):
+            raise ValueError("its header is malformed")
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ModelError(
             f"not a readable checkpoint ({error})", path=path, remedy="Delete it, or resume from an older one"
@@ -89,6 +91,21 @@ def load_checkpoint(
                 "the optimizer's state is damaged", path=path, remedy="Resume from an older one"
             ) from error
     return {k[4:]: v for k, v in tensors.items() if k.startswith("ema.")}, state
+
+
+def averaged_weights(path: Path) -> dict[str, Tensor]:
+    """The moving average of a checkpoint, without its model.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as f:
+            return {k[4:]: f.get_tensor(k) for k in f.keys() if k.startswith("ema.")}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"not a readable checkpoint ({error})", path=path, remedy="Choose another checkpoint") from error
 
 
 def _restore_optimizer(

@@ -6,43 +6,35 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from seg_editor.errors import ModelError, UsageError
-from seg_editor.generation.registry import choose_device
-from training.train.checkpoint import load_checkpoint, save_checkpoint
+from training.train.checkpoint import averaged_weights, load_checkpoint, save_checkpoint
+from training.train.logging import RunLog
+from training.train.parallel import Batch, BatchSource, LossModule, Parallel
+from training.train.precision import Precision
+from training.train.settings import LoopSettings, RunResult, RunState, learning_rate
 
-Batch = dict[str, Tensor]
+__all__ = ["Batch", "LoopSettings", "RunResult", "RunState", "Task", "learning_rate", "train"]
 
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How long and how: everything a run needs besides its task."""
-
-    steps: int = 10_000
-    batch: int = 16
-    learning_rate: float = 6e-4
-    warmup: int = 150
-    weight_decay: float = 0.01
-    ema: float = 0.999
-    clip: float = 1.0
-    seed: int = 0
-    validate_every: int = 500
-    checkpoint_every: float = 240.0
-    amp: str = "auto"
-    final_fraction: float = 0.02
-    adam_betas: tuple[float, float] = (0.9, 0.99)
+#: Overflowing fp16 steps in a row after which a run counts as diverged.
+MAX_SKIPPED = 50
 
 
 class Task(Protocol):
-    """What the loop needs to know of a model."""
+    """What the loop needs to know of a model.
+
+    A task may also have ``batch_rows(size, seed, step, rows)``, which makes some rows of a batch only, and
+    ``samples(model, device)``, which returns a picture and figures.
+    """
 
     name: str
 
@@ -59,35 +51,6 @@ class Task(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
 
-@dataclass
-class RunState:
-    """Where a run stands; JSON-able."""
-
-    step: int = 0
-    seconds: float = 0.0
-    samples: int = 0
-    best: float = -math.inf
-    task: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class RunResult:
-    """How a call of :func:`train` ended."""
-
-    state: RunState
-    reason: str
-    images_per_second: float
-
-
-def learning_rate(settings: LoopSettings, step: int) -> float:
-    """Warm-up, then cosine down to ``final_fraction``."""
-    if step < settings.warmup:
-        return settings.learning_rate * (step + 1) / settings.warmup
-    progress = min((step - settings.warmup) / max(settings.steps - settings.warmup, 1), 1.0)
-    low = settings.final_fraction
-    return settings.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
 def train(
     task: Task,
     settings: LoopSettings,
@@ -97,6 +60,8 @@ def train(
     device: str = "auto",
     init: Path | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
+    wandb: str = "off",
+    progress: bool = False,
 ) -> RunResult:
     """Train until ``settings.steps`` or until `budget` seconds of this call are used; continue what `out` holds.
 
@@ -114,6 +79,10 @@ def train(
         A checkpoint whose averaged weights a new run starts from.
     report : callable, optional
         Gets every record that goes into ``stats.jsonl``.
+    wandb : str
+        ``auto``, ``off``, ``offline`` or ``online``: see :class:`training.train.logging.RunLog`.
+    progress : bool
+        Measure two steps first and record an estimate of the time; show a bar on standard error.
 
     Raises
     ------
@@ -123,37 +92,39 @@ def train(
         `out` belongs to another kind of run.
     """
     began = time.monotonic()
-    target = choose_device(device)
+    parallel = Parallel(device)
+    rows = parallel.rows(settings.batch, settings.accumulate)
     torch.manual_seed(settings.seed)
     fresh = task.build()
     if init is not None:
-        fresh.load_state_dict(load_checkpoint(init, fresh)[0])
-    model = fresh.to(target).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        start_from(init, fresh)
+    model = fresh.to(parallel.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
         model.parameters(), settings.learning_rate, settings.adam_betas, weight_decay=settings.weight_decay
     )
-    ema = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else {}
     state = RunState(task=task.describe())
     last = out / "last.safetensors"
     if last.exists():
-        ema, saved = load_checkpoint(last, model, optimizer)
-        ema = {k: v.to(target) for k, v in ema.items()}
+        averaged, saved = load_checkpoint(last, model, optimizer)
+        ema = {k: averaged[k].to(parallel.device) if k in averaged else v for k, v in ema.items()}
         state = _resumed(saved, state.task, last)
-    run = _Run(task, settings, out, target, model, optimizer, ema, state, began, budget, report)
+    run = _Run(task, settings, out, parallel, model, optimizer, ema, state, began, budget)
+    run.source = BatchSource(task, settings.batch, settings.seed, rows, parallel.device)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with (out / "stats.jsonl").open("a") as log:
-            return run.go(log)
+        return run.start(report, wandb, progress)
     except OSError as error:
         raise ModelError(
             f"the run cannot be written ({error.strerror or error})",
             path=out,
             remedy="Choose a writable folder with free space; what was saved is kept",
         ) from error
+    finally:
+        run.source.close()
 
 
 def _resumed(saved: dict[str, Any], task: dict[str, Any], path: Path) -> RunState:
-    name = saved.get("task", {}).get("name")
+    name = (saved.get("task") or {}).get("name")
     if name != task.get("name"):
         raise UsageError(f"{path.parent} holds a run of {name}", remedy="Choose another --out")
     try:
@@ -162,89 +133,168 @@ def _resumed(saved: dict[str, Any], task: dict[str, Any], path: Path) -> RunStat
         raise ModelError("the checkpoint lacks the state of a run", path=path, remedy="Choose another --out") from error
 
 
+def start_from(checkpoint: Path, model: nn.Module) -> int:
+    """Copy the averaged weights that fit by name and shape; parts that the checkpoint lacks stay as they are.
+
+    Returns
+    -------
+    int
+        Tensors copied.
+
+    Raises
+    ------
+    ModelError
+        Less than half of the tensors fit.
+    """
+    stored = averaged_weights(checkpoint)
+    own = model.state_dict()
+    fitting = {k: v for k, v in stored.items() if k in own and own[k].shape == v.shape}
+    if len(fitting) * 2 < len(own):
+        raise ModelError(
+            f"only {len(fitting)} of {len(own)} tensors fit this model", path=checkpoint, remedy="Choose another --init"
+        )
+    model.load_state_dict(fitting, strict=False)
+    return len(fitting)
+
+
 class _Run:
+    source: BatchSource
+    log: RunLog | None = None
+
     def __init__(
         self,
         task: Task,
         settings: LoopSettings,
         out: Path,
-        device: torch.device,
+        parallel: Parallel,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         ema: dict[str, Tensor],
         state: RunState,
         began: float,
         budget: float | None,
-        report: Callable[[dict[str, Any]], None] | None,
     ) -> None:
-        self.task, self.settings, self.out, self.device = task, settings, out, device
+        self.task, self.settings, self.out, self.parallel = task, settings, out, parallel
         self.model, self.optimizer, self.ema, self.state = model, optimizer, ema, state
-        self.began, self.budget, self.report = began, budget, report
+        self.began, self.budget, self.device = began, budget, parallel.device
         self.before = state.seconds
-        self.stop: str | None = None
+        self.wish: str | None = None
         self.save_cost = 5.0
-        amp = settings.amp
-        if amp == "auto":
-            amp = "bf16"
-        self.amp = amp == "bf16"
+        self.skipped = 0
+        self.precision = Precision(settings.amp, self.device)
+        self.precision.restore(state.scaler)
+        self.wrapped = parallel.wrap(LossModule(task, model))
 
-    def go(self, log: TextIO) -> RunResult:
+    def start(self, report: Callable[[dict[str, Any]], None] | None, wandb: str, progress: bool) -> RunResult:
+        """Open the log, then train."""
+        settings, state = self.settings, self.state
+        config = {"settings": asdict(settings), "task": state.task, "torch": torch.__version__}
+        if self.parallel.main:
+            self.out.mkdir(parents=True, exist_ok=True)
+            (self.out / "run.json").write_text(json.dumps({**config, "processes": self.parallel.world}, indent=1))
+            where = {"total": settings.steps, "first": state.step}
+            self.log = RunLog(self.out, config, wandb=wandb, report=report, progress=progress, **where)
+        try:
+            return self.go(progress)
+        finally:
+            if self.log is not None:
+                self.log.close()
+            self.parallel.close()
+
+    def go(self, progress: bool) -> RunResult:
+        """Train until the end or until something asks to stop; then validate and save."""
         settings, state = self.settings, self.state
         previous = signal.signal(signal.SIGINT, self._interrupt) if _in_main_thread() else None
-        first, clock, saved_at = state.step, time.monotonic(), time.monotonic()
-        (self.out / "run.json").write_text(
-            json.dumps({"settings": asdict(settings), "task": state.task, "torch": torch.__version__}, indent=1)
-        )
+        self.first, self.clock, saved_at = state.step, time.monotonic(), time.monotonic()
         window: list[dict[str, float]] = []
+        stop: str | None = None
         try:
-            while state.step < settings.steps and self.stop is None:
+            if progress and state.step < settings.steps:
+                self._estimate()
+                self.clock = saved_at = time.monotonic()
+            while state.step < settings.steps and stop is None:
                 window.append(self._step())
                 if len(window) == 50:
-                    self._log(log, {"kind": "train", **_mean(window)}, clock, first)
+                    self._record({"kind": "train", **self.parallel.mean(_mean(window))})
                     window = []
                 if state.step % settings.validate_every == 0:
-                    self._validate(log, clock, first)
+                    self._validate()
+                if settings.keep_every and state.step % settings.keep_every == 0:
+                    self._keep()
                 now = time.monotonic()
                 if now - saved_at > settings.checkpoint_every:
                     self._save()
                     saved_at = time.monotonic()
                 if self.budget is not None and now - self.began > self.budget - self.save_cost:
-                    self.stop = "budget"
+                    self.wish = self.wish or "budget"
+                stop = self.parallel.agree(self.wish)
             if state.step % settings.validate_every:
-                self._validate(log, clock, first)
+                self._validate()
             self._save()
+            if self.log is not None:
+                self.log.checkpoint(self.out / "best.safetensors", state.step)
         finally:
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
-        speed = (state.step - first) * settings.batch / max(time.monotonic() - clock, 1e-6)
-        return RunResult(state, self.stop or "done", speed)
+        return RunResult(state, stop or "done", self._speed())
 
     def _interrupt(self, _signum: int, _frame: FrameType | None) -> None:
-        self.stop = "interrupted"
+        self.wish = "interrupted"
+
+    def _gradients(self, parts: list[Batch]) -> dict[str, float]:
+        figures: list[dict[str, float]] = []
+        for i, part in enumerate(parts):
+            with self.parallel.gather_late(self.wrapped, i + 1 == len(parts)):
+                with self.precision.autocast():
+                    loss, found = self.wrapped(part)
+                if not torch.isfinite(loss) and self.parallel.world == 1:
+                    raise self._diverged("loss", float(loss.detach()))
+                self.precision.backward(loss / len(parts))
+            figures.append(found)
+        return _mean(figures) if len(figures) > 1 else figures[0]
 
     def _step(self) -> dict[str, float]:
         settings, state = self.settings, self.state
-        drawn = self.task.batch(settings.batch, settings.seed, state.step)
-        batch = {k: v.to(self.device, non_blocking=True) for k, v in drawn.items()}
         rate = learning_rate(settings, state.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-            loss, figures = self.task.loss(self.model, batch)
-        if not torch.isfinite(loss):
-            raise self._diverged("loss", float(loss))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        figures = self._gradients(self.source(state.step))
+        self.precision.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
-        if not torch.isfinite(norm):
+        finite = bool(torch.isfinite(norm))
+        self.skipped = 0 if finite else self.skipped + 1
+        if not finite and (not self.precision.scaled or self.skipped > MAX_SKIPPED):
             raise self._diverged("gradient", float(norm))
-        self.optimizer.step()
+        self.precision.step(self.optimizer)
         self._average()
         state.step += 1
         state.samples += settings.batch
         state.seconds = self.before + time.monotonic() - self.began
+        if self.log is not None:
+            self.log.advance(state.step, figures.get("loss", math.nan))
         return {**figures, "grad_norm": float(norm), "lr": rate}
+
+    def _estimate(self) -> None:
+        """Time a step on the first batch without taking it, and say how long the run will be."""
+        kept = {k: v.detach().clone() for k, v in self.model.named_buffers()}
+        parts = self.source(self.state.step)
+        self.model.train()
+        spent = math.inf
+        for _ in range(2):  # the first one warms up
+            began = time.monotonic()
+            self._gradients(parts)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            spent = min(spent, time.monotonic() - began)
+        self.optimizer.zero_grad(set_to_none=True)
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(kept[name])
+        left = self.settings.steps - self.state.step
+        if self.log is not None:
+            speed = self.settings.batch / spent
+            self.log.estimate(self.state.step, left, spent * left, speed, self.budget)
 
     def _diverged(self, what: str, value: float) -> ModelError:
         kept = (self.out / "last.safetensors").exists()
@@ -257,40 +307,74 @@ class _Run:
     def _average(self) -> None:
         keep = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
         with torch.no_grad():
-            for key, value in self.model.state_dict().items():
-                if value.is_floating_point():
-                    self.ema[key].lerp_(value, 1 - keep)
+            weights = self.model.state_dict()
+            for key, mean in self.ema.items():
+                if mean.is_floating_point():
+                    mean.lerp_(weights[key], 1 - keep)
                 else:
-                    self.ema[key].copy_(value)
+                    mean.copy_(weights[key])
 
-    def _validate(self, log: TextIO, clock: float, first: int) -> None:
-        raw = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.ema)
+    @contextmanager
+    def _averaged(self) -> Iterator[nn.Module]:
+        """The model with its averaged weights, for looking."""
+        raw = {k: self.model.state_dict()[k].detach().clone() for k in self.ema}
+        if self.ema:
+            self.model.load_state_dict(self.ema)
         self.model.eval()
-        with torch.inference_mode():
-            figures = self.task.validate(self.model, self.device)
-        self.model.load_state_dict(raw)
-        self._log(log, {"kind": "validate", **figures}, clock, first)
-        if figures.get("score", -math.inf) > self.state.best:
-            self.state.best = figures["score"]
-            self._save("best.safetensors")
+        try:
+            with torch.inference_mode():
+                yield self.model
+        finally:
+            if raw:
+                self.model.load_state_dict(raw)
+
+    def _validate(self) -> None:
+        if self.parallel.main:
+            with self._averaged() as model:
+                figures = self.task.validate(model, self.device)
+            self._record({"kind": "validate", **figures})
+            if figures.get("score", -math.inf) > self.state.best:
+                self.state.best = figures["score"]
+                self._save("best.safetensors")
+        self.parallel.wait()
+
+    def _keep(self) -> None:
+        """A numbered checkpoint (weights only) and a grid of samples."""
+        if self.log is not None:
+            step = self.state.step
+            path = self.out / f"step-{step:07d}.safetensors"
+            save_checkpoint(path, self.model, self.ema, None, asdict(self.state))
+            self.log.checkpoint(path, step)
+            make = getattr(self.task, "samples", None)
+            if make is not None:
+                with self._averaged() as model:
+                    pixels, figures = make(model, self.device)
+                self._record({"kind": "samples", **figures})
+                self.log.picture("samples", pixels, step)
+        self.parallel.wait()
 
     def _save(self, name: str = "last.safetensors") -> None:
+        if not self.parallel.main:
+            return
         began = time.monotonic()
+        self.state.scaler = self.precision.state()
         save_checkpoint(self.out / name, self.model, self.ema, self.optimizer, asdict(self.state))
         self.save_cost = max(5.0, 3 * (time.monotonic() - began))
 
-    def _log(self, log: TextIO, record: dict[str, Any], clock: float, first: int) -> None:
-        speed = (self.state.step - first) * self.settings.batch / max(time.monotonic() - clock, 1e-6)
-        state = self.state
+    def _speed(self) -> float:
+        """Images a second in this call."""
+        return (self.state.step - self.first) * self.settings.batch / max(time.monotonic() - self.clock, 1e-6)
+
+    def _record(self, record: dict[str, Any]) -> None:
+        if self.log is None:
+            return
+        state, speed = self.state, self._speed()
         place = {"step": state.step, "seconds": round(state.seconds, 1), "images_per_second": round(speed, 2)}
-        record = {**place, **record}
+        left = (self.settings.steps - state.step) * self.settings.batch
+        record = {**place, "seconds_left": round(left / speed) if speed > 0 else None, **record}
         if self.device.type == "cuda":
             record["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
-        log.write(json.dumps(record) + "\n")
-        log.flush()
-        if self.report:
-            self.report(record)
+        self.log.record(record)
 
 
 def _mean(records: list[dict[str, float]]) -> dict[str, float]:

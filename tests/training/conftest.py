@@ -1,0 +1,78 @@
+"""A tiny prepared set, made once by the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.tiny import make_case
+from training.cli import main
+from training.prepare.bank import BankedCase, PlacedHoles, load_bank
+from training.prepare.volumes import PreparedCase
+
+SHAPE = (48, 56, 40)
+SPLITS = {"train": ["BraTS2021_80001", "BraTS2021_80002"], "val": ["BraTS2021_80003"], "test": ["BraTS2021_80004"]}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks are faster on one thread, and the machine may be busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def write_shapes(path: Path) -> Path:
+    """A file of two tumor shapes, as training reads them: balls of edema with a core."""
+    labels: list[NDArray[np.uint8]] = []
+    for radius in (4, 6):
+        grid = np.indices((2 * radius + 1,) * 3) - radius
+        distance = np.sqrt((grid**2).sum(0))
+        labels.append(np.where(distance <= radius / 2, 4, np.where(distance <= radius, 2, 0)).astype(np.uint8))
+    np.savez(
+        path,
+        labels=np.concatenate([block.ravel() for block in labels]),
+        offset=np.cumsum([0, *(block.size for block in labels)]),
+        box=np.array([[0, 0, 0, *block.shape] for block in labels]),
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def raw_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with four cases, `splits.json` and `shapes.npz`."""
+    root = tmp_path_factory.mktemp("raw")
+    for seed, case_id in enumerate(i for ids in SPLITS.values() for i in ids):
+        make_case(root / case_id, shape=SHAPE, seed=seed)
+    (root / "splits.json").write_text(json.dumps(SPLITS))
+    write_shapes(root / "shapes.npz")
+    return root
+
+
+@pytest.fixture(scope="session")
+def prepared(raw_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared set of them. Read only: copy it to change it."""
+    out = tmp_path_factory.mktemp("prepared")
+    words = ["--cases", str(raw_cases), "--out", str(out), "--splits", str(raw_cases / "splits.json")]
+    words += ["--shapes", str(raw_cases / "shapes.npz"), "--shards", "0:1", "--per-shard", "6"]
+    assert main(["prepare", *words]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def banked(prepared: Path) -> list[BankedCase]:
+    """The training cases."""
+    return [BankedCase.of(PreparedCase.load(prepared / "cases" / f"{i}.npz")) for i in SPLITS["train"]]
+
+
+@pytest.fixture(scope="session")
+def bank(prepared: Path) -> list[PlacedHoles]:
+    """Their placed holes."""
+    return load_bank(prepared / "holes")

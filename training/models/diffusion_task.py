@@ -1,0 +1,198 @@
+"""M1, M2, M3, M3k and M3c as a :class:`training.train.loop.Task`: noise prediction on slices, masks ablated as the arm says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, fill_hole, sample
+from seg_editor.generation.networks import count_parameters
+from seg_editor.generation.unet import TRAIN_STEPS, NoiseNet, UNetConfig, add_noise, signal_shares
+from training.models.ablation import TUMOR, Ablation, remove
+from training.models.similarity import match_histogram, ssim
+from training.models.slice_set import SliceSet, check_disjoint
+
+_VALIDATION_SEED = 20_251_122
+
+
+@dataclass(frozen=True)
+class MonitorSettings:
+    """What validation looks at: `slices` for the noise error, `grid` pictures sampled (0: none)."""
+
+    slices: int = 256
+    batch: int = 8
+    grid: int = 4
+    solver: str = "ddim"
+    steps: int = 50
+    seed: int = 42
+
+
+class DiffusionTask:
+    """Trains one of the paper's diffusion models on a prepared slice set."""
+
+    def __init__(
+        self,
+        name: str,
+        data: Path,
+        config: UNetConfig,
+        ablation: Ablation,
+        *,
+        monitor: MonitorSettings | None = None,
+        compile_network: bool = False,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.ablation = ablation
+        self.monitor = monitor or MonitorSettings()
+        self.compile_network = compile_network
+        self.slices = SliceSet.open(data, "train")
+        self.held_out = SliceSet.open(data, "val")
+        check_disjoint(self.slices, self.held_out)
+        self.shares = signal_shares()
+        self._fast: nn.Module | None = None
+        self._order: tuple[tuple[int, int], NDArray[np.intp]] | None = None
+
+    def build(self) -> nn.Module:
+        return NoiseNet(self.config)
+
+    def batch(self, size: int, seed: int, step: int) -> dict[str, Tensor]:
+        """The whole batch of a step; see :meth:`batch_rows`."""
+        return self.batch_rows(size, seed, step, range(size))
+
+    def batch_rows(self, size: int, seed: int, step: int, rows: range) -> dict[str, Tensor]:
+        """Rows of the batch of a step: a function of (size, seed, step) alone, whoever asks for which rows.
+
+        Returns
+        -------
+        dict
+            ``image`` and ``mask`` uint8 (b, x, y), the mask ablated; ``time`` int64 (b,); ``noise`` (b, 1, x, y).
+        """
+        generator = torch.Generator().manual_seed(_mix(seed, step))
+        times = torch.randint(0, TRAIN_STEPS, (size,), generator=generator)
+        removed = self.ablation.draw(size, generator)
+        chosen = self._places(size, seed, step)[rows.start : rows.stop : rows.step]
+        images, masks = self.slices.take([int(k) for k in chosen])
+        at = torch.tensor(list(rows))
+        noise = torch.stack([_noise(images.shape[1:], seed, step, row) for row in rows])
+        return {"image": images, "mask": remove(masks, removed[at]), "time": times[at], "noise": noise}
+
+    def _places(self, size: int, seed: int, step: int) -> NDArray[np.intp]:
+        """Slices of a step: every slice once an epoch in a new order, the partial last batch dropped."""
+        count = len(self.slices)
+        if count < size:
+            return np.random.default_rng([seed, step]).integers(count, size=size)
+        epoch, place = divmod(step, count // size)
+        if self._order is None or self._order[0] != (seed, epoch):
+            self._order = ((seed, epoch), np.random.default_rng([seed, epoch]).permutation(count))
+        return self._order[1][place * size : (place + 1) * size]
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """Mean squared error of the predicted noise."""
+        if self.compile_network:
+            if self._fast is None:
+                self._fast = cast(nn.Module, torch.compile(model))
+            model = self._fast
+        each = noise_errors(model, batch, self.shares.to(batch["image"].device))
+        loss = each.mean()
+        return loss, {"loss": float(loss.detach())}
+
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """Noise error on held-out slices with full masks and fixed noise, and apart for those with tumor."""
+        m, size = self.monitor, min(self.monitor.slices, len(self.held_out))
+        places = np.linspace(0, len(self.held_out) - 1, size).astype(int)
+        generator = torch.Generator().manual_seed(_VALIDATION_SEED)
+        times = torch.randint(0, TRAIN_STEPS, (size,), generator=generator)
+        shares, errors, tumor = self.shares.to(device), [], []
+        for at in range(0, size, m.batch):
+            images, masks = self.held_out.take([int(k) for k in places[at : at + m.batch]])
+            rows = range(at, at + len(images))
+            noise = torch.stack([_noise(images.shape[1:], _VALIDATION_SEED, 0, row) for row in rows])
+            batch = {"image": images, "mask": masks, "time": times[at : at + len(images)], "noise": noise}
+            batch = {k: v.to(device) for k, v in batch.items()}
+            with torch.autocast(device.type, torch.bfloat16):
+                errors.append(noise_errors(model, batch, shares).float().cpu())
+            tumor.append((masks == TUMOR).flatten(1).any(1))
+        each, ill = torch.cat(errors), torch.cat(tumor)
+        figures = {"score": -float(each.mean()), "val_loss": float(each.mean())}
+        if ill.any():
+            figures["val_loss_tumor"] = float(each[ill].mean())
+        return figures
+
+    def samples(self, model: nn.Module, device: torch.device) -> tuple[NDArray[np.uint8], dict[str, float]]:
+        """A grid of real slice, mask and sample (a row each), and the paper's monitor figure.
+
+        Returns
+        -------
+        uint8 (h, w), dict
+            ``val_ssim``: samples from noise with the tumor out of the mask, histogram-matched to the real slices,
+            both zeroed in the tumor; mean over the grid.
+        """
+        m = self.monitor
+        ill = self.held_out.tumor_slices()
+        pool = ill if len(ill) else np.arange(len(self.held_out))
+        places = [int(pool[i]) for i in np.unique(np.linspace(0, len(pool) - 1, m.grid).astype(int))]
+        images, masks = (np.asarray(a) for a in self.held_out.take(places))
+        real = images.astype(np.float32) / 255
+        sampling = Sampling(Start.NOISE, Solver(m.solver), m.steps, seed=m.seed)
+        with torch.autocast(device.type, torch.bfloat16):
+            made = sample(cast(NoiseNet, model), sampling, fill_hole(masks, HoleFill.ZERO), numbers=places)
+        if made is None:
+            raise RuntimeError("sampling was cancelled")
+        keep = masks != TUMOR
+        values = [
+            ssim(match_histogram(g * k, r * k), r * k) if self.config.mask else ssim(match_histogram(g, r), r)
+            for g, r, k in zip(made, real, keep, strict=True)
+        ]
+        rows = [np.concatenate([r, k / 4, g], 1) for r, k, g in zip(real, masks, made, strict=True)]
+        return (np.concatenate(rows) * 255).astype(np.uint8), {"val_ssim": float(np.mean(values))}
+
+    def describe(self) -> dict[str, Any]:
+        with torch.device("meta"):
+            parameters = count_parameters(NoiseNet(self.config))
+        return {
+            "name": self.name,
+            "config": self.config.to_json(),
+            "settings": {
+                "ablation": self.ablation.to_json(),
+                "monitor": asdict(self.monitor),
+                "train_steps": TRAIN_STEPS,
+                "betas": "linear 0.0001 to 0.02",
+                "prediction": "epsilon",
+            },
+            "parameters": parameters,
+            "slices": len(self.slices),
+            "cases": len(set(self.slices.cases)),
+        }
+
+
+def noise_errors(model: nn.Module, batch: dict[str, Tensor], shares: Tensor) -> Tensor:
+    """Squared error of the predicted noise, averaged over each picture: (b,).
+
+    Parameters
+    ----------
+    model : nn.Module
+        A :class:`NoiseNet`, compiled or not.
+    batch : dict
+        As :meth:`DiffusionTask.batch_rows` makes it, on the model's device.
+    shares : (1000,)
+        Alpha bar, on the same device.
+    """
+    pictures = batch["image"][:, None].float() / 127.5 - 1
+    noisy = add_noise(pictures, batch["noise"], batch["time"], shares)
+    predicted = model(noisy, batch["mask"], batch["time"])
+    return F.mse_loss(predicted.float(), batch["noise"], reduction="none").mean((1, 2, 3))
+
+
+def _mix(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _noise(shape: torch.Size, seed: int, step: int, row: int) -> Tensor:
+    return torch.randn((1, *shape), generator=torch.Generator().manual_seed(_mix(seed, step, row, 1)))

@@ -1,0 +1,94 @@
+"""The prepared slices of a split, memory-mapped: pictures, five-class masks, and whose they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seg_editor.errors import UsageError
+
+TUMOR = 4
+_PREPARE = "Run seg-train prepare again"
+
+
+@dataclass
+class SliceSet:
+    """One split: ``images`` uint8 (n, x, y), ``masks`` uint8 (n, x, y) of class ids 0-4, ``cases`` of the slices."""
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    cases: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def open(cls, data: Path, split: str) -> SliceSet:
+        """Map ``slices/<split>_{images,masks}.npy`` and read ``slices/<split>_index.json``.
+
+        Raises
+        ------
+        UsageError
+            A file is missing or damaged, or they do not fit each other.
+        """
+        folder = data / "slices"
+        images, masks = (_map(folder / f"{split}_{what}.npy") for what in ("images", "masks"))
+        path = folder / f"{split}_index.json"
+        try:
+            index = json.loads(path.read_text(encoding="utf-8"))
+            cases = tuple(str(row["case_id"]) for row in index)
+            numbers = tuple(int(row["slice"]) for row in index)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} cannot be read ({error})", remedy=_PREPARE) from error
+        if images.shape != masks.shape or len(images) != len(cases):
+            raise UsageError(
+                f"{folder}: {split} has {images.shape} images, {masks.shape} masks and {len(cases)} names",
+                remedy=_PREPARE,
+            )
+        if not cases:
+            raise UsageError(f"{folder}: the split {split} is empty", remedy="Prepare more cases")
+        return cls(images, masks, cases, numbers)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def tumor_slices(self) -> NDArray[np.intp]:
+        """Indices of the slices that show tumor."""
+        return np.flatnonzero([bool((mask == TUMOR).any()) for mask in self.masks])
+
+    def take(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Images (b, x, y) and masks (b, x, y) of some slices, uint8."""
+        at = np.asarray(rows)
+        return torch.from_numpy(self.images[at]), torch.from_numpy(self.masks[at])
+
+
+def check_disjoint(*parts: SliceSet) -> None:
+    """No patient is in two splits.
+
+    Raises
+    ------
+    UsageError
+        One is.
+    """
+    from training.prepare.manifest import patient_of
+
+    seen: dict[str, int] = {}
+    for i, part in enumerate(parts):
+        for case_id in sorted(set(part.cases)):
+            if seen.setdefault(patient_of(case_id), i) != i:
+                raise UsageError(f"the patient of {case_id} is in two splits", remedy=_PREPARE)
+
+
+def _map(path: Path) -> NDArray[np.uint8]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
+    if array.dtype != np.uint8 or array.ndim != 3:
+        raise UsageError(f"{path} holds {array.dtype} {array.shape}, not uint8 (n, x, y)", remedy=_PREPARE)
+    return array

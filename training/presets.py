@@ -1,0 +1,148 @@
+"""Presets and arms of the paper's models as frozen data: ``paper`` is PAPER.md sections 2 and 3, ``compact`` ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from seg_editor.errors import UsageError
+from seg_editor.generation.unet import UNetConfig
+from training.models.ablation import Ablation
+from training.train.settings import LoopSettings
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What distinguishes one of the paper's models from the others."""
+
+    title: str
+    mask: bool
+    ablation: Ablation
+
+
+#: M1 to M3 and the two readings of M3's code (PAPER.md section 3.1).
+ARMS: dict[str, Arm] = {
+    "m1": Arm("M1 unconditional diffusion", False, Ablation()),
+    "m2": Arm("M2 diffusion with the full mask", True, Ablation()),
+    "m3": Arm("M3 diffusion, tumor ablated as written", True, Ablation(tumor=0.3)),
+    "m3k": Arm("M3k diffusion, classes ablated", True, Ablation(classes=0.5)),
+    "m3c": Arm("M3c diffusion, both ablations as coded", True, Ablation(tumor=0.3, classes=0.5)),
+}
+
+
+@dataclass(frozen=True)
+class DiffusionPreset:
+    """Network, optimizer and protocol of a training run.
+
+    Attributes
+    ----------
+    epochs : int
+        Length of the run and of the cosine schedule, in passes over the training slices (the last, partial batch of
+        a pass is dropped).
+    precision : str
+        ``fp16`` (automatic mixed precision with a gradient scaler on CUDA; full precision on a CPU), ``bf16``, ``off``.
+    keep_epochs : int
+        A numbered checkpoint and sample grids every so many passes.
+    monitor_solver : str
+        Of the sample grids.
+    """
+
+    name: str
+    network: UNetConfig
+    batch: int
+    epochs: int
+    learning_rate: float
+    warmup: int
+    precision: str
+    ema: float
+    clip: float = 1.0
+    weight_decay: float = 0.01
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    keep_epochs: int = 10
+    validate_epochs: int = 1
+    monitor_solver: str = "ddim"
+    monitor_steps: int = 50
+
+    def network_of(self, arm: Arm, mask_scale: float = 1.0) -> UNetConfig:
+        """The network with or without its mask channel."""
+        return replace(self.network, mask=arm.mask, mask_scale=mask_scale)
+
+    def loop_settings(self, slices: int, *, batch: int | None = None, epochs: int | None = None) -> LoopSettings:
+        """The protocol in steps, for a training split of `slices` slices."""
+        size = batch or self.batch
+        each = max(slices // size, 1)
+        return LoopSettings(
+            steps=each * (epochs or self.epochs),
+            batch=size,
+            learning_rate=self.learning_rate,
+            warmup=self.warmup,
+            weight_decay=self.weight_decay,
+            adam_betas=self.adam_betas,
+            ema=self.ema,
+            clip=self.clip,
+            amp=self.precision,
+            final_fraction=0.0,
+            validate_every=each * self.validate_epochs,
+            keep_every=each * self.keep_epochs,
+        )
+
+
+PRESETS: dict[str, DiffusionPreset] = {
+    "paper": DiffusionPreset(
+        name="paper",
+        network=UNetConfig(),
+        batch=64,
+        epochs=200,
+        learning_rate=1e-4,
+        warmup=500,
+        precision="fp16",
+        ema=0.0,
+    ),
+    "compact": DiffusionPreset(
+        name="compact",
+        network=UNetConfig(fold=4, widths=(64, 64, 96, 128), layers=1, attention_level=2, groups=16),
+        batch=16,
+        epochs=60,
+        learning_rate=4e-4,
+        warmup=300,
+        precision="bf16",
+        ema=0.999,
+        validate_epochs=2,
+        monitor_steps=25,
+    ),
+}
+
+
+def preset_of(name: str, model: str, *, as_coded: bool = False) -> DiffusionPreset:
+    """Look a preset up; `as_coded` gives M1's own protocol (10 epochs, batch 24, full precision).
+
+    Raises
+    ------
+    UsageError
+        There is no such preset, or `as_coded` with another model than m1.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name} for {model}", remedy=f"Choose {' or '.join(PRESETS)}")
+    preset = PRESETS[name]
+    if not as_coded:
+        return preset
+    if model != "m1":
+        raise UsageError(f"--as-coded is M1's own protocol, not {model}'s", remedy="Use m3c for M3 as coded")
+    return replace(preset, batch=24, epochs=10, precision="off")
+
+
+def arm_of(model: str, *, per_batch: bool = False) -> Arm:
+    """Look an arm up; `per_batch` draws the tumor's removal once a batch, as the paper's sentence reads.
+
+    Raises
+    ------
+    UsageError
+        There is no such arm, or `per_batch` for one that does not ablate the tumor by itself.
+    """
+    if model not in ARMS:
+        raise UsageError(f"there is no model {model}", remedy=f"Choose one of {', '.join(ARMS)}")
+    arm = ARMS[model]
+    if not per_batch:
+        return arm
+    if arm.ablation.tumor == 0:
+        raise UsageError(f"--per-batch means nothing for {model}", remedy="Use it with m3 or m3c")
+    return replace(arm, ablation=replace(arm.ablation, per_batch=True))
