@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 SIZE = (1440, 900)
 ERROR = "BraTS2021_00014_flair.nii.gz: the file ends too early. Copy it again from where it came."
 
@@ -162,17 +163,18 @@ def main() -> int:
     parser.add_argument("--case", type=Path, help="another case than the demo")
     parser.add_argument("--theme", choices=("dark", "light"), help="one theme only")
     parser.add_argument("--scale", type=float, help="one scale only")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    if options.theme and options.scale:
+    if options.here:
         suffix = f"_{options.theme}" + ("" if options.scale == 1 else f"@{options.scale:g}x")
         Director(options.folder, suffix, options.theme, options.case).perform()
         return 0
     for theme in [options.theme] if options.theme else ["dark", "light"]:
         for scale in [options.scale] if options.scale else [1, 2]:
-            command = [sys.executable, __file__, str(options.folder), "--theme", theme, "--scale", str(scale)]
+            command = [sys.executable, __file__, str(options.folder), "--here", "--theme", theme, "--scale", str(scale)]
             command += ["--case", str(options.case)] if options.case else []
-            environment = {**os.environ, "QT_SCALE_FACTOR": str(scale), "PYTHONPATH": str(ROOT)}
+            environment = {**os.environ, "QT_SCALE_FACTOR": str(scale)}
             environment.setdefault("QT_QPA_PLATFORM", "offscreen")
             subprocess.run(command, check=True, env=environment)
     return 0

@@ -13,6 +13,7 @@ from tests.tiny import make_case
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("WANDB_MODE", "disabled")
     config.addinivalue_line("markers", "realdata: needs real cases (SEG_EDITOR_DATA or ../shared/data)")
 
 

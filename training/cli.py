@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from seg_editor.errors import SegEditorError, UsageError
+from training.prepare.commands import COMMANDS, add_commands
+from training.prepare.unpack import prepared_folder
+from training.runs import MODELS, PRESET_NAMES, add_arm_arguments, check_arm_arguments, diffusion_run
 
 
 def parse_duration(text: str) -> float:
@@ -30,24 +34,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="seg-train", description="Prepare data and train the models of seg-editor.")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    p = commands.add_parser("prepare", help="volumes to a prepared set")
-    p.add_argument("--cases", type=Path, required=True, help="folder of case folders")
-    p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--splits", type=Path, help="JSON with train, val, test lists; default: seeded 80/10/10")
-    p.add_argument("--tissue", type=Path, help="folder of tissue maps (<id>.npz, key tissue)")
-    p.add_argument("--shapes", type=Path, help="tumor shapes (.npz) for M5's holes")
-    p.add_argument(
-        "--shards", default="0:30", help="which shards of the hole bank to make, from:to (default %(default)s)"
-    )
-    p.add_argument("--per-shard", type=int, default=20)
-    p.add_argument("--seed", type=int, default=0)
+    add_commands(commands)
 
-    p = commands.add_parser("train", help="train M5 (m1-m3 follow)")
-    p.add_argument("--model", choices=("m5",), required=True)
-    _training_arguments(p)
+    p = commands.add_parser("train", help="train M5, or one of the paper's models")
+    p.add_argument("--model", choices=MODELS, required=True)
+    add_arm_arguments(p)
+    _training_arguments(p, PRESET_NAMES)
 
     p = commands.add_parser("referee", help="train M4, the referee")
     _training_arguments(p)
+
+    p = commands.add_parser("describe", help="parameters, FLOPs, memory and every setting of a run")
+    p.add_argument("--model", choices=(*MODELS, "m4"), required=True)
+    p.add_argument("--preset", choices=PRESET_NAMES, default="compact")
+    p.add_argument("--batch", type=int)
+    p.add_argument("--data", type=Path, help="prepared set, for the length of the run; default: the paper's")
+    p.add_argument("--json", action="store_true")
+    add_arm_arguments(p)
 
     p = commands.add_parser("export", help="a checkpoint to weights.safetensors and card.json")
     p.add_argument("checkpoint", type=Path)
@@ -57,10 +60,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _training_arguments(p: argparse.ArgumentParser) -> None:
+def _training_arguments(p: argparse.ArgumentParser, presets: tuple[str, ...] = ("compact",)) -> None:
     p.add_argument("--data", type=Path, required=True, help="prepared set")
     p.add_argument("--out", type=Path, required=True, help="run folder; an existing run is continued")
-    p.add_argument("--preset", choices=("compact",), default="compact")
+    p.add_argument("--preset", choices=presets, default="compact")
     p.add_argument("--steps", type=int)
     p.add_argument("--batch", type=int)
     p.add_argument("--lr", type=float)
@@ -69,7 +72,14 @@ def _training_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     p.add_argument("--threads", type=int, help="CPU threads of torch")
     p.add_argument("--validate-every", type=int)
-    p.add_argument("--amp", choices=("auto", "bf16", "off"), default="auto")
+    p.add_argument("--amp", choices=("auto", "bf16", "fp16", "off"), default="auto", help="auto: the preset's")
+    p.add_argument("--accumulate", type=int, default=1, help="parts that a batch is computed in, to save memory")
+    p.add_argument(
+        "--wandb",
+        choices=("auto", "off", "offline", "online"),
+        default="auto",
+        help="Weights & Biases; auto: online with a login, offline without, off when not installed",
+    )
     p.add_argument("--compile", action="store_true", help="torch.compile the network (pays on long runs)")
     p.add_argument("--init", type=Path, help="start from the averaged weights of this checkpoint")
 
@@ -78,31 +88,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 1 internal error, 2 bad input, 3 some cases failed."""
     args = build_parser().parse_args(argv)
     try:
+        if getattr(args, "data", None) is not None:
+            args.data = prepared_folder(args.data, device=getattr(args, "device", "auto"))
         return int(_COMMANDS[args.command](args))
     except SegEditorError as error:
         print(f"seg-train: {error}", file=sys.stderr)
         return 2
 
 
-def _prepare(args: argparse.Namespace) -> int:
-    from training.prepare.pipeline import Splits, list_cases, make_bank, prepare
-
-    splits = Splits.read(args.splits) if args.splits else Splits.seeded(list_cases(args.cases), args.seed)
-    failures = prepare(args.cases, args.out, splits, tissue=args.tissue)
-    for line in failures:
-        print(f"seg-train: {line}", file=sys.stderr)
-    if args.shapes:
-        try:
-            first, last = (int(v) for v in args.shards.split(":"))
-        except ValueError:
-            raise UsageError(f"--shards {args.shards} is not from:to", remedy="Write for example 0:30") from None
-        make_bank(args.out, splits, args.shapes, shards=range(first, last), per_shard=args.per_shard, seed=args.seed)
-    return 3 if failures else 0
-
-
 def _train(args: argparse.Namespace) -> int:
+    if args.model != "m5":
+        task_of_paper, settings = diffusion_run(args)
+        return _run(task_of_paper, args, settings)
+    check_arm_arguments(args)
     from training.models.inpaint_task import InpaintTask
-    from training.prepare.pipeline import read_manifest
+    from training.prepare.manifest import read_manifest
+    from training.presets import OURS
 
     task = InpaintTask(
         args.data,
@@ -110,12 +111,13 @@ def _train(args: argparse.Namespace) -> int:
         val_ids=read_manifest(args.data, "val", verify=True),
         compile_network=args.compile,
     )
-    return _run(task, args, {"steps": 4000, "batch": 16, "learning_rate": 6e-4})
+    return _run(task, args, OURS["m5"].loop)
 
 
 def _referee(args: argparse.Namespace) -> int:
     from training.models.referee_task import RefereeTask
-    from training.prepare.pipeline import read_manifest
+    from training.prepare.manifest import read_manifest
+    from training.presets import OURS
 
     task = RefereeTask(
         args.data,
@@ -123,7 +125,7 @@ def _referee(args: argparse.Namespace) -> int:
         val_ids=read_manifest(args.data, "val", verify=True),
         compile_network=args.compile,
     )
-    return _run(task, args, {"steps": 3000, "batch": 8, "learning_rate": 1e-3})
+    return _run(task, args, OURS["m4"].loop)
 
 
 def _run(task: Any, args: argparse.Namespace, defaults: dict[str, Any]) -> int:
@@ -133,7 +135,8 @@ def _run(task: Any, args: argparse.Namespace, defaults: dict[str, Any]) -> int:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    chosen = dict(defaults, seed=args.seed, amp=args.amp)
+    amp = args.amp if args.amp != "auto" else defaults.get("amp", "auto")
+    chosen = dict(defaults, seed=args.seed, amp=amp, accumulate=args.accumulate)
     for name, value in (
         ("steps", args.steps),
         ("batch", args.batch),
@@ -150,10 +153,31 @@ def _run(task: Any, args: argparse.Namespace, defaults: dict[str, Any]) -> int:
         device=args.device,
         init=args.init,
         report=lambda record: print(json.dumps(record), flush=True),
+        wandb=args.wandb,
+        progress=True,
     )
-    print(
-        json.dumps({"reason": result.reason, "step": result.state.step, "images_per_second": result.images_per_second})
+    if os.environ.get("RANK", "0") == "0":
+        end = {"reason": result.reason, "step": result.state.step, "images_per_second": result.images_per_second}
+        print(json.dumps(end))
+    return 0
+
+
+def _describe(args: argparse.Namespace) -> int:
+    from training.describe import PAPER_SLICES, as_text, describe
+    from training.models.slice_set import SliceSet
+
+    check_arm_arguments(args)
+    description = describe(
+        args.model,
+        args.preset,
+        slices=len(SliceSet.open(args.data, "train")) if args.data else PAPER_SLICES,
+        batch=args.batch,
+        epochs=args.epochs,
+        as_coded=args.as_coded,
+        per_batch=args.per_batch,
+        mask_scale=args.mask_scale,
     )
+    print(json.dumps(description, indent=1) if args.json else as_text(description))
     return 0
 
 
@@ -171,7 +195,7 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"prepare": _prepare, "train": _train, "referee": _referee, "export": _export}
+_COMMANDS = {**COMMANDS, "train": _train, "referee": _referee, "describe": _describe, "export": _export}
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from seg_editor.errors import UsageError
+from seg_editor.generation.networks import InpaintConfig, RefereeConfig
 from seg_editor.generation.unet import UNetConfig
 from training.models.ablation import Ablation
 from training.train.settings import LoopSettings
@@ -36,8 +38,9 @@ class DiffusionPreset:
     Attributes
     ----------
     epochs : int
-        Length of the run and of the cosine schedule, in passes over the training slices (the last, partial batch of
-        a pass is dropped).
+        Length of the run and of the cosine schedule, in passes over the training slices.
+    drop_last : bool
+        Whether the partial batch at the end of a pass is left out of that length.
     precision : str
         ``fp16`` (automatic mixed precision with a gradient scaler on CUDA; full precision on a CPU), ``bf16``, ``off``.
     keep_epochs : int
@@ -57,6 +60,7 @@ class DiffusionPreset:
     clip: float = 1.0
     weight_decay: float = 0.01
     adam_betas: tuple[float, float] = (0.9, 0.999)
+    drop_last: bool = True
     keep_epochs: int = 10
     validate_epochs: int = 1
     monitor_solver: str = "ddim"
@@ -69,7 +73,7 @@ class DiffusionPreset:
     def loop_settings(self, slices: int, *, batch: int | None = None, epochs: int | None = None) -> LoopSettings:
         """The protocol in steps, for a training split of `slices` slices."""
         size = batch or self.batch
-        each = max(slices // size, 1)
+        each = max(slices // size if self.drop_last else -(-slices // size), 1)
         return LoopSettings(
             steps=each * (epochs or self.epochs),
             batch=size,
@@ -112,6 +116,27 @@ PRESETS: dict[str, DiffusionPreset] = {
 }
 
 
+@dataclass(frozen=True)
+class Ours:
+    """Network, picture size and loop settings of M4 and M5, which have the preset ``compact`` only."""
+
+    title: str
+    config: InpaintConfig | RefereeConfig
+    picture: tuple[int, int]
+    loop: dict[str, Any]
+
+
+OURS: dict[str, Ours] = {
+    "m4": Ours("M4 referee", RefereeConfig(base=24), (160, 192), {"steps": 3000, "batch": 8, "learning_rate": 1e-3}),
+    "m5": Ours(
+        "M5 context-guided inpainting",
+        InpaintConfig(),
+        (128, 128),
+        {"steps": 4000, "batch": 16, "learning_rate": 6e-4},
+    ),
+}
+
+
 def preset_of(name: str, model: str, *, as_coded: bool = False) -> DiffusionPreset:
     """Look a preset up; `as_coded` gives M1's own protocol (10 epochs, batch 24, full precision).
 
@@ -127,7 +152,7 @@ def preset_of(name: str, model: str, *, as_coded: bool = False) -> DiffusionPres
         return preset
     if model != "m1":
         raise UsageError(f"--as-coded is M1's own protocol, not {model}'s", remedy="Use m3c for M3 as coded")
-    return replace(preset, batch=24, epochs=10, precision="off")
+    return replace(preset, batch=24, epochs=10, precision="off", drop_last=False)
 
 
 def arm_of(model: str, *, per_batch: bool = False) -> Arm:

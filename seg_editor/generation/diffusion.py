@@ -1,4 +1,4 @@
-"""Sampling from the paper's models (M1-M3): from noise, or from the noised source; DDPM or DDIM; always labelled which."""
+"""Sampling from the paper's models (M1-M3): from noise or the noised source, DDPM or DDIM, always labelled which."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Solver(StrEnum):
 
 
 class HoleFill(StrEnum):
-    """What the mask says where the tumor was: 0 (the code of air), the nearest healthy tissue, or the prior's tissue."""
+    """What the mask says where the tumor was: 0 (the code of air), nearest healthy tissue, or the prior's tissue."""
 
     ZERO = "zero"
     NEAREST = "nearest"
@@ -88,7 +88,9 @@ class Sampling:
     def label(self) -> str:
         """Short text for tables and pictures."""
         how = "from noise" if self.start is Start.NOISE else f"strength {self.strength:.2f} from the source"
-        return f"{how}, {self.solver.upper()}, {self.executed} of {self.steps} steps, hole {self.hole}, seed {self.seed}"
+        return (
+            f"{how}, {self.solver.upper()}, {self.executed} of {self.steps} steps, hole {self.hole}, seed {self.seed}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the label included."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,8 @@ from seg_editor.generation.samplers import SIGMA_END, SIGMA_START, noise_levels,
 def test_levels_fall_and_there_is_one_for_every_pass_after_the_mean(steps: int) -> None:
     levels = noise_levels(steps)
     assert len(levels) == steps - 1
-    assert all(a > b for a, b in zip(levels, levels[1:], strict=False))
-    assert SIGMA_END * 0.999 <= levels[-1]
+    assert all(a > b for a, b in pairwise(levels))
+    assert levels[-1] >= SIGMA_END * 0.999
     assert levels[0] <= SIGMA_START * 1.001
 
 

@@ -24,7 +24,12 @@ class TinyTask:
     name = "tiny"
 
     def __init__(
-        self, *, width: int = 4, interrupt_at: int | None = None, poison: dict[int, str] | None = None, name: str = "tiny"
+        self,
+        *,
+        width: int = 4,
+        interrupt_at: int | None = None,
+        poison: dict[int, str] | None = None,
+        name: str = "tiny",
     ) -> None:
         self.width, self.interrupt_at, self.poison, self.name = width, interrupt_at, poison or {}, name
         self.step = 0

@@ -60,7 +60,7 @@ def test_training_and_editor_see_the_same(raw_cases: Path) -> None:
 
 
 def test_training_and_editor_see_the_same_around_holes(raw_cases: Path) -> None:
-    """The same with healthy holes besides the tumor, on the editor's scale and plane (it measures them without holes)."""
+    """The same with healthy holes besides the tumor, on the editor's scale and plane."""
     folder = raw_cases / SPLITS["train"][1]
     prepared, opened = prepare_case(folder), open_case(folder)
     hole = ball(prepared.shape, (14, 18, 20), 7) & prepared.brain

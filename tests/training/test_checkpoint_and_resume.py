@@ -204,7 +204,7 @@ def test_a_network_with_its_real_names_keeps_loading() -> None:
     from seg_editor.generation.networks import InpaintNet, RefereeConfig, RefereeUNet
 
     inpaint = InpaintNet(InpaintConfig(widths=(8, 16), blocks=1, embedding=8))
-    assert {k.split(".")[0] for k in inpaint.state_dict()} == {
+    assert {k.split(".")[0] for k in inpaint.state_dict()} >= {
         "embed", "stem", "down", "shrink", "up", "grow", "attention", "middle", "norm", "unfold", "head",
     }  # fmt: skip
     assert {k.split(".", 3)[-1] for k in inpaint.state_dict() if k.startswith("down.0.0")} == {

@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from seg_editor.cases import open_case
-from seg_editor.errors import ExportError, ModelError
+from seg_editor.errors import ExportError, ModelError, UsageError
 from seg_editor.generation.engine import Engine
 from seg_editor.generation.hole import Hole
 from seg_editor.generation.networks import InpaintNet
@@ -24,6 +25,7 @@ from training.cli import main
 from training.models.inpaint import InpaintSettings
 from training.models.inpaint_task import InpaintTask
 from training.models.referee_task import RefereeSettings, RefereeTask
+from training.prepare.volumes import PreparedCase
 from training.train.export import export_model
 from training.train.loop import LoopSettings, train
 
@@ -82,9 +84,26 @@ def test_the_card_tells_the_training(trained: Path, tmp_path: Path) -> None:
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
-def test_a_referee_goes_the_same_way(prepared: Path, raw_cases: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def with_tissue(prepared: Path, tmp_path: Path) -> Path:
+    """The prepared cases with a tissue map: three parts of the brain."""
+    (tmp_path / "data" / "cases").mkdir(parents=True)
+    for path in (prepared / "cases").iterdir():
+        case = PreparedCase.load(path)
+        x = np.indices(case.shape)[0]
+        case.tissue = np.where(case.brain, 1 + (x > 15).astype(int) + (x > 25), 0).astype(np.uint8)
+        case.save(tmp_path / "data" / "cases" / path.name)
+    return tmp_path / "data"
+
+
+def test_a_referee_needs_tissue_maps(prepared: Path) -> None:
+    with pytest.raises(UsageError, match="holds no tissue maps"):
+        RefereeTask(prepared, train_ids=SPLITS["train"], val_ids=[])
+
+
+def test_a_referee_goes_the_same_way(with_tissue: Path, raw_cases: Path, tmp_path: Path) -> None:
     task = RefereeTask(
-        prepared,
+        with_tissue,
         train_ids=SPLITS["train"],
         val_ids=SPLITS["val"],
         config=SMALL_REFEREE,
@@ -141,7 +160,7 @@ def test_weights_that_are_not_finite_in_half_precision(trained: Path, tmp_path: 
         found["ema.stem.bias"][0] = value
 
     path = rewrite(trained, tmp_path / "a.safetensors", poison)
-    with pytest.raises(ModelError, match="stem.bias are not finite"):
+    with pytest.raises(ModelError, match=r"stem\.bias are not finite"):
         export_model(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ def records(out: Path) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_a_nan_keeps_the_last_good_checkpoint(tmp_path: Path, what: str) -> None:
-    with pytest.raises(ModelError, match=rf"the {what} became nan at step 4\. The last good checkpoint was kept") as caught:
+    message = rf"the {what} became nan at step 4\. The last good checkpoint was kept"
+    with pytest.raises(ModelError, match=message) as caught:
         train(TinyTask(poison={4: what}), EVERY_STEP, tmp_path, device="cpu")
     assert str(caught.value).startswith(str(tmp_path / "last.safetensors"))
     kept = tensors(tmp_path / "last.safetensors")
@@ -115,7 +117,7 @@ def test_learning_rate() -> None:
     rates = [learning_rate(settings, step) for step in range(120)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == pytest.approx(1)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[10:]))
     assert rates[100] == rates[119] == pytest.approx(0.1)
 
 

@@ -19,7 +19,7 @@ from training.prepare.volumes import TUMOR_MARGIN, PreparedCase, prepare_case
 
 
 def run_prepare(cases: Path, out: Path, *more: str) -> int:
-    return main(["prepare", "--cases", str(cases), "--out", str(out), *more])
+    return main(["prepare", "--tissue", "off", "--cases", str(cases), "--out", str(out), *more])
 
 
 # -- the set
@@ -74,7 +74,9 @@ def test_benchmark_holes_are_cropped_like_the_case(tmp_path: Path) -> None:
     assert np.array_equal(whole, canonical)
 
 
-def test_done_cases_are_skipped(raw_cases: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_done_cases_are_skipped(
+    raw_cases: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     shutil.copytree(prepared, out)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
@@ -124,7 +126,9 @@ def test_a_bad_case_is_not_lost_without_splits(tmp_path: Path, capsys: pytest.Ca
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
-def test_the_bank_does_without_the_bad_case(raw_cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bank_does_without_the_bad_case(
+    raw_cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     splits = {**SPLITS, "train": [SPLITS["train"][0], "BraTS2021_80666"]}
     (tmp_path / "splits.json").write_text(json.dumps(splits))
     words = ("--splits", str(tmp_path / "splits.json"), "--shapes", str(raw_cases / "shapes.npz"))

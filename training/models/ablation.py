@@ -1,4 +1,4 @@
-"""Mask ablation: which classes of a conditioning mask are set to 0, drawn apart from the masks so that rates can be checked.
+"""Mask ablation: which classes of a conditioning mask become 0; drawn apart from the masks, to check the rates.
 
 The paper writes one ablation (tumor, p = 0.3) and its code stacks two; both are here, and their sum.
 """

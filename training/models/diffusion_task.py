@@ -1,4 +1,4 @@
-"""M1, M2, M3, M3k and M3c as a :class:`training.train.loop.Task`: noise prediction on slices, masks ablated as the arm says."""
+"""M1, M2, M3, M3k and M3c as a :class:`training.train.loop.Task`: noise prediction, masks ablated as the arm says."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seg_editor.errors import UsageError
 from seg_editor.generation.conditioning import AIR, CHANNEL_SCALE
 from seg_editor.generation.networks import RefereeConfig, RefereeUNet, count_parameters
 from training.prepare.prepared import PreparedCase
@@ -89,6 +90,9 @@ class RefereeTask:
             (c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels > 0).sum((1, 2)) > 300)
         ]
 
+        if not self.any or not any(((case.labels > 0) & (case.labels < 4)).any() for case in self.cases):
+            raise UsageError(f"{data} holds no tissue maps", remedy="Run seg-train prepare with tissue maps")
+
     def build(self) -> nn.Module:
         return RefereeUNet(self.config)
 
@@ -97,7 +101,7 @@ class RefereeTask:
         w, h = self.settings.size
         for i in range(size):
             rng = np.random.default_rng([seed, step, i])
-            pool = self.tumor if rng.random() < self.settings.tumor_share else self.any
+            pool = self.tumor if self.tumor and rng.random() < self.settings.tumor_share else self.any
             c, z = pool[int(rng.integers(len(pool)))]
             images.append(fit(self.cases[c].image[z], w, h, AIR))
             labels.append(fit(self.cases[c].labels[z], w, h))

@@ -130,7 +130,7 @@ def _run(job: CaseJob) -> dict[str, Any]:
         _benchmark_holes(job, prepared.origin, prepared.shape)
     record["sha256"] = {name: file_hash(path) for name, path in job.files.items() if path.exists()}
     record["seconds"] = round(time.monotonic() - began, 2)
-    record["peak_mb"] = _peak_mb()
+    record["peak_mb"] = peak_mb()
     temporary = job.record.with_name(f".{job.record.name}.part")
     temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     temporary.replace(job.record)
@@ -193,7 +193,9 @@ def _read_map(path: Path) -> NDArray[np.uint8]:
         with np.load(path, allow_pickle=False) as z:
             return np.asarray(z["tissue"], np.uint8)
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-        raise CaseError(f"not a tissue map ({error})", path=path, remedy="Make it again, or use --tissue auto") from error
+        raise CaseError(
+            f"not a tissue map ({error})", path=path, remedy="Make it again, or use --tissue auto"
+        ) from error
 
 
 def _slices(job: CaseJob, case: Case, tissue: NDArray[np.uint8] | None) -> dict[str, Any]:
@@ -233,11 +235,12 @@ def _benchmark_holes(job: CaseJob, origin: tuple[int, int, int], shape: tuple[in
     np.savez_compressed(target, holes=read_labels(source).raw[box].astype(np.uint8))
 
 
-def _peak_mb() -> int:
+def peak_mb() -> int:
     """Peak memory of this process and of the largest one that it started, MB; 0 where it is not told."""
     try:
         import resource
     except ImportError:
         return 0
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return round(sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / unit)
+    everyone = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return round(sum(resource.getrusage(who).ru_maxrss for who in everyone) / unit)

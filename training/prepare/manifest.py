@@ -39,9 +39,7 @@ def load_manifest(out: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
     if version != FORMAT:
-        raise UsageError(
-            f"{path} has format {version}, this program reads {FORMAT}", remedy="Prepare the set again with this version"
-        )
+        raise UsageError(f"{path} has format {version}, this program reads {FORMAT}", remedy="Prepare the set again")
     return data
 
 

@@ -73,7 +73,7 @@ def _on_cluster(jobs: Sequence[CaseJob], address: str) -> Iterator[dict[str, Any
             "--scheduler needs dask.distributed", remedy='Install it with: pip install "dask[distributed]"'
         ) from error
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS)
+        client = Client(address, timeout=_CONNECT_SECONDS)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(
             f"no dask scheduler answers at {address}", remedy="Start one with: dask scheduler; and give its address"
@@ -82,7 +82,7 @@ def _on_cluster(jobs: Sequence[CaseJob], address: str) -> Iterator[dict[str, Any
         token = uuid.uuid4().hex
         futures = client.map(run_case, jobs, pure=False, key=[f"prepare-{token}-{job.case_id}" for job in jobs])
         by_key = {future.key: job for future, job in zip(futures, jobs, strict=True)}
-        for future in completed(futures):
+        for future in completed(futures):  # type: ignore[no-untyped-call]
             if future.status == "finished":
                 yield future.result()
             else:

@@ -114,5 +114,5 @@ class PreparedCase:
             plane=MirrorPlane((a, b, c), meta["offset"]),
             origin=(i, j, k),
             content_hash=meta["content_hash"],
-            mirrored=z["mirrored"] if "mirrored" in z else None,
+            mirrored=z.get("mirrored"),
         )

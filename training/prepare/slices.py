@@ -1,7 +1,7 @@
 """Axial slices for the slice models: 256x256 FLAIR and five-class masks, one memory-mapped file a split.
 
-A prepared set holds ``slices/<split>_images.npy`` (uint8, (n, 256, 256)), ``<split>_masks.npy`` (uint8 class ids 0 to 4)
-and ``<split>_index.json`` (a list of ``{"case_id", "slice", "tumor", ...}``, one entry a row). Arrays run (x, y) in the
+A prepared set holds ``slices/<split>_images.npy`` (uint8, (n, 256, 256)), ``<split>_masks.npy`` (class ids 0 to 4) and
+``<split>_index.json`` (a list of ``{"case_id", "slice", "tumor", ...}``, one entry a row). Arrays run (x, y) in the
 canonical orientation; ``slice`` is the canonical axial index. :class:`training.models.slice_set.SliceSet` reads them.
 """
 
@@ -189,7 +189,8 @@ def consolidate(out: Path, split: str, case_ids: list[str]) -> dict[str, Any]:
         for path in (*targets.values(), folder / f"{split}_index.json"):
             path.unlink(missing_ok=True)
         return {"slices": 0, "tumor_slices": 0, "tumor_share": 0.0}
-    maps = {k: np.lib.format.open_memmap(p, "w+", np.uint8, shape) for k, p in parts.items()}
+    create: Any = np.lib.format.open_memmap
+    maps: dict[str, Any] = {k: create(p, "w+", np.uint8, shape) for k, p in parts.items()}
     for path in sets:
         one = CaseSlices.load(path)
         rows = slice(len(index), len(index) + len(one.index))

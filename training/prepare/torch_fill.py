@@ -37,7 +37,7 @@ def harmonic_fill(
     known: NDArray[np.bool_],
     device: torch.device,
     *,
-    tolerance: float = 2e-3,
+    tolerance: float = 1e-3,
     max_iterations: int = 400,
 ) -> NDArray[np.float32]:
     """The same problem as :func:`seg_editor.anatomy.harmonic.harmonic_fill`, (m, n) at ``hole``."""
@@ -66,9 +66,7 @@ def _shifted(shape: tuple[int, ...], where: Tensor, axis: int, step: int) -> tup
     return (there[:, 0] * shape[1] + there[:, 1]) * shape[2] + there[:, 2], inside
 
 
-def _system(
-    values: Tensor, hole: NDArray[np.bool_], seen: Tensor, where: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _system(values: Tensor, hole: NDArray[np.bool_], seen: Tensor, where: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hole neighbors of each hole voxel (n, 6; n for none), its diagonal (n, 1), right-hand side (n, m)."""
     n, shape = len(where), hole.shape
     ids = torch.full((hole.size,), n, dtype=torch.long, device=values.device)

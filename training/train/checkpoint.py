@@ -94,7 +94,7 @@ def load_checkpoint(
 
 
 def averaged_weights(path: Path) -> dict[str, Tensor]:
-    """The moving average of a checkpoint, without its model.
+    """The moving average of a checkpoint, or its model when the run kept none.
 
     Raises
     ------
@@ -103,9 +103,13 @@ def averaged_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         with safe_open(path, framework="pt") as f:
-            return {k[4:]: f.get_tensor(k) for k in f.keys() if k.startswith("ema.")}  # noqa: SIM118
+            names = list(f.keys())
+            part = "ema." if any(k.startswith("ema.") for k in names) else "model."
+            return {k.removeprefix(part): f.get_tensor(k) for k in names if k.startswith(part)}
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"not a readable checkpoint ({error})", path=path, remedy="Choose another checkpoint") from error
+        raise ModelError(
+            f"not a readable checkpoint ({error})", path=path, remedy="Choose another checkpoint"
+        ) from error
 
 
 def _restore_optimizer(

@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 from seg_editor.errors import ExportError, ModelError
 from seg_editor.generation.registry import CARD_FORMAT, WEIGHTS_FILE, load_model
+from training.presets import ARMS
 
 _KINDS: dict[str, dict[str, Any]] = {
     "m5": {
@@ -37,11 +38,24 @@ _KINDS: dict[str, dict[str, Any]] = {
     },
 }
 
+_DIFFUSION: dict[str, Any] = {
+    "kind": "diffusion",
+    "network": "UNet2DModel",
+    "presets": {"fast": {"steps": 20}, "standard": {"steps": 50}, "text": {"steps": 1000}},
+    "limits": [
+        "Makes whole slices: nothing outside the tumor is kept either.",
+        "One slice at a time: neighboring slices do not fit each other.",
+        "A rebuild of a published model, for comparison; see the paper's account in the documentation.",
+        "Synthetic images: not for clinical use.",
+    ],
+}
+_KINDS |= {name: {"title": arm.title, **_DIFFUSION} for name, arm in ARMS.items()}
+
 
 def export_model(
     checkpoint: Path, out: Path, *, title: str | None = None, results: dict[str, Any] | None = None
 ) -> list[Path]:
-    """Write ``weights.safetensors`` (averaged weights, fp16) and ``card.json``; loads them once to be sure.
+    """Write ``weights.safetensors`` (fp16, averaged if they are) and ``card.json``; loads them once to be sure.
 
     Raises
     ------
@@ -53,7 +67,9 @@ def export_model(
     try:
         with safe_open(checkpoint, framework="pt") as f:
             state = json.loads((f.metadata() or {})["state"])
-            tensors = {k[4:]: f.get_tensor(k) for k in f.keys() if k.startswith("ema.")}  # noqa: SIM118
+            names = list(f.keys())
+            part = "ema." if any(k.startswith("ema.") for k in names) else "model."
+            tensors = {k.removeprefix(part): f.get_tensor(k) for k in names if k.startswith(part)}
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ModelError(
             f"not a readable checkpoint ({error})", path=checkpoint, remedy="Choose another checkpoint"
@@ -61,7 +77,9 @@ def export_model(
     task = state.get("task", {})
     kind = _KINDS.get(task.get("name"))
     if kind is None or not tensors:
-        raise ModelError("not a checkpoint of m4 or m5", path=checkpoint, remedy="Choose another checkpoint")
+        raise ModelError(
+            f"not a checkpoint of {', '.join(_KINDS)}", path=checkpoint, remedy="Choose another checkpoint"
+        )
     halved = {k: v.half().contiguous() if v.is_floating_point() else v for k, v in tensors.items()}
     for name, values in halved.items():
         if not bool(torch.isfinite(values).all()):

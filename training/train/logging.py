@@ -123,7 +123,7 @@ def open_wandb(mode: str, out: Path, config: dict[str, Any]) -> Any:
     """
     if mode not in WANDB_MODES:
         raise UsageError(f"there is no wandb mode {mode}", remedy=f"Choose one of {', '.join(WANDB_MODES)}")
-    if mode == "off":
+    if mode == "off" or (mode == "auto" and os.environ.get("WANDB_MODE") == "disabled"):
         return None
     try:
         import wandb
@@ -147,7 +147,8 @@ def open_wandb(mode: str, out: Path, config: dict[str, Any]) -> Any:
         )
     except wandb.Error as error:
         raise UsageError(
-            f"Weights & Biases does not start ({' '.join(str(error).split())})", remedy="Log in, or give --wandb offline"
+            f"Weights & Biases does not start ({' '.join(str(error).split())})",
+            remedy="Log in, or give --wandb offline",
         ) from error
 
 

@@ -113,7 +113,8 @@ class MetricsPanel(Section):
         reason = str(metrics.overall.get("tumor_residual_reason") or "")
         self.residual.show_value(number(line.tumor_residual), _parts(line) or reason)
         ceiling = metrics.overall.get("diffmap_iou_ceiling")
-        self.iou.show_value(number(line.diffmap_iou), f"a fully changed hole gives {number(ceiling)}" if ceiling else "")
+        beside = f"a fully changed hole gives {number(ceiling)}" if ceiling else ""
+        self.iou.show_value(number(line.diffmap_iou), beside)
         change = line.change_outside_max
         self.outside.show_value("0" if change == 0 else f"{change:.3g}", "0 voxels changed" if change == 0 else "")
 

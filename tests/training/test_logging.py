@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seg_editor.errors import UsageError
+from tests.training.tasks import SETTINGS, TinyTask
+from training.train import logging
+from training.train.logging import RunLog, duration, has_login, open_wandb
+from training.train.loop import train
+
+
+class FakeRun:
+    """Keeps what a run is told."""
+
+    def __init__(self) -> None:
+        self.id = "abc"
+        self.logged: list[tuple[dict[str, Any], int]] = []
+        self.artifacts: list[Any] = []
+        self.finished = False
+
+    def log(self, figures: dict[str, Any], step: int) -> None:
+        self.logged.append((figures, step))
+
+    def log_artifact(self, artifact: Any) -> None:
+        self.artifacts.append(artifact)
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+class FakeArtifact:
+    def __init__(self, name: str, **more: Any) -> None:
+        self.name, self.more = name, more
+        self.files: list[str] = []
+
+    def add_file(self, path: str) -> None:
+        self.files.append(path)
+
+
+@pytest.fixture
+def wandb(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A stand-in for the wandb package, without a login."""
+    module: Any = ModuleType("wandb")
+    module.run = FakeRun()
+    module.started = []
+    module.Error = type("Error", (Exception,), {})
+    module.Artifact, module.Settings, module.Image = FakeArtifact, dict, str
+
+    def init(**options: Any) -> FakeRun:
+        module.started.append(options)
+        return module.run  # type: ignore[no-any-return]
+
+    module.init = init
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("NETRC", "/nonexistent")
+    monkeypatch.setenv("HOME", "/nonexistent")
+    return module
+
+
+def test_a_run_reaches_wandb(wandb: Any, tmp_path: Path) -> None:
+    train(TinyTask(), SETTINGS, tmp_path, device="cpu", wandb="offline")
+    options = wandb.started[0]
+    assert (options["mode"], options["project"], options["resume"]) == ("offline", "seg-editor", "allow")
+    assert options["config"]["settings"]["batch"] == SETTINGS.batch
+    assert options["config"]["task"]["name"] == "tiny"
+    figures, step = wandb.run.logged[0]
+    assert step == 3
+    assert {"validate/score", "validate/images_per_second"} <= set(figures)
+    assert [a.name for a in wandb.run.artifacts] == ["abc-best"]
+    assert wandb.run.finished
+    train(TinyTask(), SETTINGS, tmp_path, device="cpu", wandb="offline")
+    assert wandb.started[0]["id"] == wandb.started[1]["id"]
+
+
+def test_records_go_to_the_file_first(tmp_path: Path, wandb: Any) -> None:
+    told: list[dict[str, Any]] = []
+    log = RunLog(tmp_path, {}, wandb="online", report=told.append)
+    log.record({"kind": "train", "step": 3, "loss": 0.5, "note": "text"})
+    path = log.picture("samples", np.zeros((4, 4), np.uint8), 3)
+    (tmp_path / "a.safetensors").write_bytes(b"x")
+    log.checkpoint(tmp_path / "a.safetensors", 3)
+    log.checkpoint(tmp_path / "missing.safetensors", 3)
+    log.close()
+    assert json.loads((tmp_path / "stats.jsonl").read_text()) == told[0]
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert wandb.run.logged == [({"train/loss": 0.5}, 3), ({"samples": str(path)}, 3)]
+    assert [(a.name, a.more["type"]) for a in wandb.run.artifacts] == [("abc-a", "model")]
+
+
+def test_auto_is_offline_without_a_login(tmp_path: Path, wandb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not has_login()
+    open_wandb("auto", tmp_path, {})
+    monkeypatch.setenv("WANDB_API_KEY", "made up")
+    open_wandb("auto", tmp_path, {})
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert open_wandb("auto", tmp_path, {}) is None
+    assert [options["mode"] for options in wandb.started] == ["offline", "online"]
+
+
+def test_wandb_is_never_required(tmp_path: Path, wandb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert open_wandb("auto", tmp_path, {}) is None
+    assert open_wandb("off", tmp_path, {}) is None
+    with pytest.raises(UsageError, match="wandb is not installed"):
+        open_wandb("offline", tmp_path, {})
+    with pytest.raises(UsageError, match="no wandb mode loud"):
+        open_wandb("loud", tmp_path, {})
+
+
+def test_a_wandb_that_does_not_start(tmp_path: Path, wandb: Any) -> None:
+    def init(**_: Any) -> None:
+        raise wandb.Error("no\nlogin")
+
+    wandb.init = init
+    with pytest.raises(UsageError, match=r"does not start \(no login\)"):
+        open_wandb("online", tmp_path, {})
+
+
+def test_the_estimate_comes_first_and_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[dict[str, Any]] = []
+    train(TinyTask(), SETTINGS, tmp_path / "told", device="cpu", report=told.append, progress=True)
+    train(TinyTask(), SETTINGS, tmp_path / "silent", device="cpu")
+    assert told[0]["kind"] == "estimate"
+    assert told[0]["steps"] == SETTINGS.steps
+    assert told[0]["seconds_per_step"] > 0
+    assert all(r["seconds_left"] >= 0 for r in told)
+    err = capsys.readouterr().err
+    assert "6 steps, about" in err
+    assert "6/6" in err
+    one, two = ((tmp_path / n / "last.safetensors").read_bytes() for n in ("told", "silent"))
+    assert len(one) == pytest.approx(len(two), abs=200)
+    from tests.training.tasks import tensors
+
+    weights = [tensors(tmp_path / n / "last.safetensors") for n in ("told", "silent")]
+    assert all(bool((v == weights[1][k]).all()) for k, v in weights[0].items())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(42, "42 s"), (720, "12 min"), (12_000, "3 h 20 min"), (190_800, "2 d 5 h")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_no_bar_without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert logging._bar(3, 0) is None
