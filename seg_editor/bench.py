@@ -48,6 +48,7 @@ def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25) -> dict[str, Any]
         The case cannot be opened.
     """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # the offscreen plugin is talkative
     from seg_editor.cases import open_case
 
     open_case(case)  # a bad case is said before anything is measured
@@ -60,7 +61,11 @@ def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25) -> dict[str, Any]
     finally:
         bench.close()
     figures["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    return {k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()} | machine() | {"case": bench.case_id}
+    return (
+        {k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()}
+        | machine()
+        | {"case": bench.case_id}
+    )
 
 
 def machine() -> dict[str, Any]:
@@ -106,7 +111,9 @@ class _Bench:
         self.case_id = case.name
         self.application = make_application()
         self._folder = tempfile.TemporaryDirectory()
-        self.window = make_window(self.application, preferences=Preferences(Path(self._folder.name) / "preferences.ini"))
+        self.window = make_window(
+            self.application, preferences=Preferences(Path(self._folder.name) / "preferences.ini")
+        )
         self.window.cases.journal = False
         self.window.cases.ask = lambda _purpose: "discard"
         self.window.resize(1440, 900)
@@ -283,7 +290,14 @@ class _Bench:
         delta = QPoint(0, 120 * notches)
         none = Qt.MouseButton.NoButton
         event = QWheelEvent(
-            where, port.mapToGlobal(where), delta, delta, none, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False
+            where,
+            port.mapToGlobal(where),
+            delta,
+            delta,
+            none,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
         )
         self.application.sendEvent(port, event)
 

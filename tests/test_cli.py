@@ -196,7 +196,8 @@ def test_a_segmentation_of_another_grid_or_scheme(run: Run, models: Path, tmp_pa
 
 def test_a_case_without_tumor(run: Run, models: Path, tmp_path: Path) -> None:
     folder = make_case(tmp_path / "BraTS2021_90014", tumor=False)
-    assert "holds no tumor. Fill any region with seg-editor inpaint" in run("remove", folder, "--out", tmp_path / "o").line
+    line = run("remove", folder, "--out", tmp_path / "out").line
+    assert "holds no tumor. Fill any region with seg-editor inpaint" in line
 
 
 # -- bad input
@@ -221,9 +222,7 @@ def test_a_case_without_tumor(run: Run, models: Path, tmp_path: Path) -> None:
         (["--colour"], "unrecognized arguments: --colour"),
     ],
 )
-def test_bad_options(
-    run: Run, models: Path, case_folder: Path, tmp_path: Path, words: list[str], message: str
-) -> None:
+def test_bad_options(run: Run, models: Path, case_folder: Path, tmp_path: Path, words: list[str], message: str) -> None:
     assert message in run("remove", case_folder, "--out", tmp_path / "out", *words).line
     assert not (tmp_path / "out").exists()
 
@@ -247,7 +246,9 @@ def test_bad_cases(run: Run, models: Path, case_folder: Path, tmp_path: Path, co
 
 
 @pytest.mark.parametrize("command", ["remove", "segment", "inpaint"])
-def test_an_output_folder_that_cannot_be(run: Run, models: Path, case_folder: Path, tmp_path: Path, command: str) -> None:
+def test_an_output_folder_that_cannot_be(
+    run: Run, models: Path, case_folder: Path, tmp_path: Path, command: str
+) -> None:
     file = tmp_path / "file"
     file.write_text("")
     hole = ("--hole", case_folder / "BraTS2021_90001_seg.nii.gz") if command == "inpaint" else ()
@@ -281,7 +282,16 @@ def test_no_models_at_all(run: Run, models: Path, case_folder: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     "words",
-    [["remove"], ["remove", "x"], ["inpaint", "x", "--out", "o"], ["segment"], ["verify"], ["-x"], ["--"], ["demo", "x"]],
+    [
+        ["remove"],
+        ["remove", "x"],
+        ["inpaint", "x", "--out", "o"],
+        ["segment"],
+        ["verify"],
+        ["-x"],
+        ["--"],
+        ["demo", "x"],
+    ],
 )
 def test_usage(run: Run, words: list[str]) -> None:
     assert "--help" in run(*words).line
@@ -328,9 +338,7 @@ def test_a_log_that_cannot_be_written_goes_elsewhere(
     assert "ZeroDivisionError" in (tmp_path / "seg-editor.log").read_text()
 
 
-def test_ctrl_c(
-    run: Run, models: Path, case_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c(run: Run, models: Path, case_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 

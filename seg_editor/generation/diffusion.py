@@ -125,7 +125,7 @@ def start_index(strength: float, steps: int) -> int:
 
 def make_scheduler(solver: Solver, steps: int) -> Any:
     """A diffusers scheduler with the paper's schedule, set to `steps` (leading spacing, predicted picture clipped)."""
-    from diffusers import DDIMScheduler, DDPMScheduler
+    import diffusers
 
     from seg_editor.generation.unet import BETAS, TRAIN_STEPS
 
@@ -138,10 +138,11 @@ def make_scheduler(solver: Solver, steps: int) -> Any:
         "clip_sample": True,
         "timestep_spacing": "leading",
     }
+    kinds: Any = diffusers
     if solver is Solver.DDIM:
-        scheduler = DDIMScheduler(**common)
+        scheduler = kinds.DDIMScheduler(**common)
     else:
-        scheduler = DDPMScheduler(**common, variance_type="fixed_small")
+        scheduler = kinds.DDPMScheduler(**common, variance_type="fixed_small")
     scheduler.set_timesteps(steps)
     return scheduler
 

@@ -131,11 +131,15 @@ class PaneContent:
         marks.color_bar = None
         if role is Role.SOURCE:
             return
+        preview = self._pictures.preview
+        if not generated and preview is not None:
+            marks.message = f"Generating axial slice {preview.slice_index + 1}…"
+            return
         if not generated:
             any_hole = bool(self._workspace.segmentation.revision) or self._workspace.results.current is not None
             marks.message = NEEDS_RUN if any_hole else NEEDS_REMOVAL
             return
-        previewing = self._pictures.preview is not None
+        previewing = preview is not None
         if not previewing and not self._pictures.covers(view, index):
             marks.subtitle += f" · {NOT_THIS_SLICE}"
         if self.stale and not previewing:

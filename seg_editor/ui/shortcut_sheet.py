@@ -11,6 +11,7 @@ from seg_editor.ui.actions import Action
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
 _COLUMNS = (("tools", "generate", "edit"), ("mouse", "file", "export", "help"), ("slices",), ("view",))
+_ROOM = 21
 _TITLES = {**dict(GROUPS), "mouse": "Mouse"}
 
 
@@ -40,7 +41,7 @@ class ShortcutSheet(QDialog):
         outer.setSpacing(16)
         outer.addLayout(head)
         outer.addWidget(self._area)
-        self.resize(1360, 660)
+        self.resize(1400, 740)
         self._fill()
 
     def _choose(self, preset: str) -> None:
@@ -94,4 +95,4 @@ class ShortcutSheet(QDialog):
 
 def _fitting(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Return the keys that fit into a line: the first, and a second that is short."""
-    return keys[:2] if sum(map(len, keys[:2])) <= 18 and (len(keys) < 2 or len(keys[1]) <= 12) else keys[:1]
+    return keys[:2] if sum(map(len, keys[:2])) <= _ROOM else keys[:1]

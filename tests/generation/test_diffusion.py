@@ -76,7 +76,7 @@ def test_schedulers_are_the_paper_s() -> None:
 def test_labels_say_what_was_done() -> None:
     assert PAPER_SAMPLING["healthy"].label == "strength 0.70 from the source, DDPM, 36 of 50 steps, hole zero, seed 42"
     assert PAPER_SAMPLING["text"].label == "from noise, DDPM, 1000 of 1000 steps, hole zero, seed 42"
-    assert reconstruction(FEW).label == "strength 0.20 from the source, DDPM, 1 of 4 steps, hole zero, seed 42"
+    assert reconstruction(FEW).label == "strength 0.20 from the source, DDPM, 2 of 4 steps, hole zero, seed 42"
     assert FEW.to_json()["strength"] is None
 
 

@@ -293,9 +293,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, tiny_case: Case, hole: Hole
         generate(Engine(model), tiny_case, hole)
 
 
-def test_out_of_memory_is_said(
-    engine: Engine, tiny_case: Case, hole: Hole, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_is_said(engine: Engine, tiny_case: Case, hole: Hole, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 

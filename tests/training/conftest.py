@@ -61,7 +61,7 @@ def prepared(raw_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared set of them. Read only: copy it to change it."""
     out = tmp_path_factory.mktemp("prepared")
     words = ["--cases", str(raw_cases), "--out", str(out), "--splits", str(raw_cases / "splits.json")]
-    words += ["--shapes", str(raw_cases / "shapes.npz"), "--shards", "0:1", "--per-shard", "6"]
+    words += ["--shapes", str(raw_cases / "shapes.npz"), "--shards", "0:1", "--per-shard", "6", "--tissue", "off"]
     assert main(["prepare", "--tissue", "off", *words]) == 0
     return out
 

@@ -179,5 +179,3 @@ def test_pasting_cuts_what_sticks_out() -> None:
     assert paste(small, np.array([5, 5, 5]), (10, 10, 10)).sum() == 64
     assert paste(small, np.array([0, 5, 9]), (10, 10, 10)).sum() == 2 * 4 * 3
     assert not paste(small, np.array([-9, 5, 5]), (10, 10, 10)).any()
-
-

@@ -150,9 +150,7 @@ def rewrite(path: Path, **header: str) -> None:
     save_file(found, path, metadata={**old, **header})
 
 
-@pytest.mark.parametrize(
-    "state", [{"task": {"name": "tiny"}, "color": 3}, {"task": {}}, {}, {"task": None}, [], None]
-)
+@pytest.mark.parametrize("state", [{"task": {"name": "tiny"}, "color": 3}, {"task": {}}, {}, {"task": None}, [], None])
 def test_a_state_of_something_else(tmp_path: Path, state: Any) -> None:
     train(TinyTask(), SETTINGS, tmp_path, device="cpu")
     rewrite(tmp_path / "last.safetensors", state=json.dumps(state))

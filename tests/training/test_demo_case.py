@@ -68,9 +68,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_task(data: Path, config: InpaintConfig, crop: int) -> InpaintTask:
-    return InpaintTask(
-        data, config=config, settings=InpaintSettings(crop=crop), train_ids=[CASE_ID], val_ids=[CASE_ID]
-    )
+    return InpaintTask(data, config=config, settings=InpaintSettings(crop=crop), train_ids=[CASE_ID], val_ids=[CASE_ID])
 
 
 def fixed_loss(task: InpaintTask, checkpoint: Path | None) -> float:
@@ -84,11 +82,13 @@ def fixed_loss(task: InpaintTask, checkpoint: Path | None) -> float:
         return float(np.mean([float(task.loss(network.eval(), task.batch(4, 77, step))[0]) for step in range(3)]))
 
 
-def whole_way(data: Path, tmp_path: Path, config: InpaintConfig, crop: int, settings: LoopSettings) -> tuple[float, float]:
+def whole_way(
+    data: Path, tmp_path: Path, config: InpaintConfig, crop: int, settings: LoopSettings
+) -> tuple[float, float]:
+    """Loss before and after training; resume, export and the engine's run on the way."""
     task = make_task(data, config, crop)
     before = fixed_loss(task, None)
     half = dataclasses.replace(settings, steps=settings.steps // 2)
-    # the schedule of the learning rate knows the number of steps; stopping early is not a shorter run
     straight = train(task, settings, tmp_path / "straight", device="cpu")
     assert straight.state.step == settings.steps
     after = fixed_loss(task, tmp_path / "straight" / "last.safetensors")

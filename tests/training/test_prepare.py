@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seg_editor.cases import MODALITIES, Modality, open_case
+from seg_editor.cases import MODALITIES, Case, Modality, open_case
 from seg_editor.errors import CaseError, UsageError
 from tests.tiny import brats_affine, make_case, write_nifti
 from tests.training.conftest import SPLITS
 from training.cli import main
-from training.prepare import pipeline
+from training.prepare import pipeline, volumes
 from training.prepare.pipeline import Splits, list_cases, patient_of, read_manifest
 from training.prepare.volumes import TUMOR_MARGIN, PreparedCase, prepare_case
 
@@ -83,20 +83,21 @@ def test_done_cases_are_skipped(
     missing = out / "cases" / f"{SPLITS['train'][1]}.npz"
     missing.unlink()
     done: list[str] = []
-    original = pipeline.prepare_case
+    original = volumes.prepare_opened
 
-    def noted(folder: Path, **options: object) -> PreparedCase:
-        done.append(folder.name)
-        return original(folder, **options)  # type: ignore[arg-type]
+    def noted(case: Case, **options: object) -> PreparedCase:
+        done.append(case.case_id)
+        return original(case, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "prepare_case", noted)
+    monkeypatch.setattr(volumes, "prepare_opened", noted)
     words = ("--splits", str(raw_cases / "splits.json"), "--shapes", str(raw_cases / "shapes.npz"))
     assert run_prepare(raw_cases, out, *words, "--shards", "0:1", "--per-shard", "6") == 0
     assert done == [SPLITS["train"][1]]
     again = PreparedCase.load(missing)
     wanted = PreparedCase.load(prepared / "cases" / missing.name)
     assert np.array_equal(again.volumes, wanted.volumes)
-    assert all(p.read_bytes() == data for p, data in before.items() if p not in (missing, out / "manifest.json"))
+    renewed = (missing, out / "manifest.json", out / "done" / f"{SPLITS['train'][1]}.json")
+    assert all(p.read_bytes() == data for p, data in before.items() if p not in renewed)
 
 
 def test_a_bad_case_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

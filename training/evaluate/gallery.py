@@ -1,4 +1,4 @@
-"""A contact sheet of results, to be looked at before any number is believed. Never commit one made from real patients."""
+"""A contact sheet of results, to be looked at before any number is believed (real patients: keep it private)."""
 
 from __future__ import annotations
 

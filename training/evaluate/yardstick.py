@@ -15,7 +15,14 @@ from seg_editor.errors import SegEditorError, UsageError
 
 
 def fill_cases(
-    void: Path, cases: Path, out: Path, *, model: str = "m5", steps: int | None = None, seed: int = 0, only: Sequence[str] = ()
+    void: Path,
+    cases: Path,
+    out: Path,
+    *,
+    model: str = "m5",
+    steps: int | None = None,
+    seed: int = 0,
+    only: Sequence[str] = (),
 ) -> dict[str, float]:
     """Write filled volumes to ``out/<id>/`` for every case of `void`; seconds a case.
 

@@ -86,7 +86,7 @@ def check_disjoint(*parts: SliceSet) -> None:
 
 def _map(path: Path) -> NDArray[np.uint8]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
     if array.dtype != np.uint8 or array.ndim != 3:

@@ -165,8 +165,7 @@ def _tissue(job: CaseJob, case: Case) -> tuple[NDArray[np.uint8] | None, dict[st
     if job.tissue == AUTO:
         from seg_editor.anatomy.tissue import tissue_map
 
-        # a dask worker is a daemon, and a daemon may not start the process that ANTs runs in
-        multiprocessing.current_process().daemon = False
+        allow_children()
         found = tissue_map(case, cache_dir=job.out, threads=1)
         labels, agreement = found.labels, {k: round(float(v), 4) for k, v in found.agreement.items()}
     else:
@@ -175,7 +174,7 @@ def _tissue(job: CaseJob, case: Case) -> tuple[NDArray[np.uint8] | None, dict[st
     if job.atlas is not None:
         from seg_editor.anatomy.atlas import prior_agreement
 
-        multiprocessing.current_process().daemon = False
+        allow_children()
         prior = prior_agreement(case, labels, job.atlas, threads=1)
         report["prior"] = {k: round(v, 4) for k, v in prior.items()}
         right = float(np.mean([v for k, v in prior.items() if k != "permuted"]))
@@ -188,14 +187,17 @@ def _tissue(job: CaseJob, case: Case) -> tuple[NDArray[np.uint8] | None, dict[st
     return labels, report
 
 
+def allow_children() -> None:
+    """A dask worker is a daemon, and a daemon may not start the process that ANTs runs in: be none."""
+    multiprocessing.current_process().daemon = False
+
+
 def _read_map(path: Path) -> NDArray[np.uint8]:
     try:
         with np.load(path, allow_pickle=False) as z:
             return np.asarray(z["tissue"], np.uint8)
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-        raise CaseError(
-            f"not a tissue map ({error})", path=path, remedy="Make it again, or use --tissue auto"
-        ) from error
+        raise CaseError("not a tissue map", path=path, remedy="Make it again, or use --tissue auto") from error
 
 
 def _slices(job: CaseJob, case: Case, tissue: NDArray[np.uint8] | None) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seg_editor.anatomy.mirror import MirrorPlane
-from training.prepare.bank import PlacedHoles
+from training.prepare.bank import PlacedHoles, bounding_box
 from training.prepare.prepared import PreparedCase
 
 #: Distances are cut here; the network sees no more than 30.
 DEPTH_LIMIT = 31
 _STEPS = tuple((axis, step) for axis in range(3) for step in (-1, 1))
+_PAD = 8
 _CELLS = (32, 16, 8, 4)
 
 
@@ -44,7 +45,8 @@ def harmonic_fill(
     n = int(np.count_nonzero(hole))
     if n == 0:
         return np.zeros((volumes.shape[0], 0), np.float32)
-    known = known & ~hole
+    box = tuple(slice(max(s.start - _PAD, 0), s.stop + _PAD) for s in bounding_box(hole))
+    hole, known, volumes = hole[box], (known & ~hole)[box], np.ascontiguousarray(volumes[(slice(None), *box)])
     values = torch.from_numpy(volumes).to(device)
     seen = torch.from_numpy(known).to(device)
     where = torch.from_numpy(np.ascontiguousarray(np.argwhere(hole))).to(device)
@@ -176,14 +178,14 @@ def reflect(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """:func:`seg_editor.anatomy.mirror.reflect` on a device."""
     seen = torch.from_numpy(usable).to(device)
-    stack = torch.cat([seen.float()[None], torch.from_numpy(volumes).to(device) * seen])
+    stack = torch.cat([seen.double()[None], torch.from_numpy(volumes).to(device).double() * seen])
     shape = torch.tensor(usable.shape, dtype=torch.float64, device=device)
     matrix = torch.from_numpy(plane.matrix).to(device)
     shift = torch.from_numpy(plane.shift).to(device)
     axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float64, device=device) for n in usable.shape), indexing="ij")
     there = torch.stack(axes, -1) @ matrix.T + shift
     inside = ((there >= 0) & (there <= shape - 1)).all(-1)
-    grid = (2 * there / (shape - 1).clamp(min=1) - 1).flip(-1).float()
+    grid = (2 * there / (shape - 1).clamp(min=1) - 1).flip(-1)
     moved = F.grid_sample(stack[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=True)[0]
     valid = inside & (moved[0] > 0.999)
-    return (moved[1:] * valid).cpu().numpy(), valid.cpu().numpy()
+    return (moved[1:] * valid).float().cpu().numpy(), valid.cpu().numpy()
