@@ -147,7 +147,7 @@ def _costs(parameters: int, cost: Cost, settings: LoopSettings) -> dict[str, Any
             "activations_per_image": round(activations / part / _GIB, 3),
         },
         "hours": {
-            f"{card} at {share:.0%} of {peak:.0f} TFLOP/s (assumed)": round(total / (peak * share * 1e12) / 3600, 1)
+            f"{card} at {share:.0%} of {peak:.0f} TFLOP/s (assumed)": round(total / (peak * share * 1e12) / 3600, 2)
             for card, (peak, share) in CARDS.items()
         },
         "settings": asdict(settings),

@@ -24,7 +24,6 @@ class _Job(QObject):
     progress = pyqtSignal(float, str)
     done = pyqtSignal(object)
     failed = pyqtSignal(object)
-    ended = pyqtSignal()
 
     def __init__(self, work: Work) -> None:
         super().__init__()
@@ -33,7 +32,7 @@ class _Job(QObject):
 
     @pyqtSlot()
     def run(self) -> None:
-        """Do the work and say how it went."""
+        """Do the work, say how it went, and end the thread without help from the GUI thread, which may be waiting."""
         try:
             result = self._work(self.progress.emit, self.cancelled.is_set)
         except Exception as error:
@@ -42,7 +41,9 @@ class _Job(QObject):
             self.failed.emit(error)
         else:
             self.done.emit(result)
-        self.ended.emit()
+        thread = QThread.currentThread()
+        if thread is not None:
+            thread.quit()
 
 
 class Task(QObject):
@@ -75,8 +76,7 @@ class Task(QObject):
         self._job.progress.connect(self._on_progress)
         self._job.done.connect(self._on_done)
         self._job.failed.connect(self._on_failed)
-        self._job.ended.connect(self._thread.quit)
-        self._thread.finished.connect(self.finished)
+        self._thread.finished.connect(self._on_finished)
 
     @property
     def cancelled(self) -> bool:
@@ -103,6 +103,11 @@ class Task(QObject):
     def _on_progress(self, fraction: float, what: str) -> None:
         if not self.cancelled:
             self.progress.emit(fraction, what)
+
+    def _on_finished(self) -> None:
+        """Wait for the last steps of the thread: a QThread destroyed during them waits while it holds Python's lock."""
+        self._thread.wait()
+        self.finished.emit()
 
     def _on_done(self, result: object) -> None:
         if not self.cancelled:

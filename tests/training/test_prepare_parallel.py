@@ -63,7 +63,9 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_dask_cluster_makes_the_same(raw: Path, alone: Path, cluster: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dask_cluster_makes_the_same(
+    raw: Path, alone: Path, cluster: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     (raw / "splits.json").write_text(json.dumps({"train": SPLITS.train, "val": SPLITS.val, "test": []}))
     words = ["--cases", str(raw / "cases"), "--out", str(raw / "dask"), "--tissue", str(raw / "tissue")]
     words += ["--splits", str(raw / "splits.json"), "--scheduler", cluster.scheduler_address]

@@ -161,4 +161,11 @@ def test_a_missing_or_damaged_tissue_map_is_reported(tmp_path: Path) -> None:
     assert len(lines) == 2
     assert "there is no tissue map" in lines[0]
     assert "not a tissue map" in lines[1]
+    with np.load(maps / "BraTS2021_81203.npz") as z:
+        tissue = z["tissue"]
+    np.savez(maps / "BraTS2021_81201.npz", tissue=np.where(tissue == 3, 2, tissue))
+    np.savez(maps / "BraTS2021_81202.npz", tissue=tissue[1:])
+    lines = prepare(tmp_path / "cases", tmp_path / "again", splits, tissue=maps)
+    assert "the tissue map says 0 % white matter" in lines[0]
+    assert "does not fit the case" in lines[1]
     assert [*load_manifest(tmp_path / "out")["cases"]] == ["BraTS2021_81203"]

@@ -11,7 +11,6 @@ from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.generation import registry
-from seg_editor.resources import resource_path
 from seg_editor.ui.app import make_window
 from seg_editor.ui.backend import EngineBackend
 from seg_editor.ui.case_actions import DISCARD
@@ -34,8 +33,8 @@ def window(
         write_referee(tmp_path / "models" / "m4")
         monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
         monkeypatch.setattr(registry, "resource_path", lambda *parts: tmp_path.joinpath(*parts))
-    elif not list(resource_path("models").glob("*/card.json")):
-        pytest.skip("no model is bundled")
+    elif not EngineBackend().models():
+        pytest.skip("no generating model is bundled")
     made = make_window(qapp, backend=EngineBackend("cpu"), preferences=preferences, theme="dark")
     made.cases.journal = False
     made.cases.ask = lambda _purpose: DISCARD

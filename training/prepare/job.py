@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 AUTO, OFF = "auto", "off"
+#: Gray and white matter each make up about 35 to 45 % of a real brain.
+MIN_SHARE = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -170,6 +172,7 @@ def _tissue(job: CaseJob, case: Case) -> tuple[NDArray[np.uint8] | None, dict[st
         labels, agreement = found.labels, {k: round(float(v), 4) for k, v in found.agreement.items()}
     else:
         labels = _read_map(Path(job.tissue) / f"{job.case_id}.npz")
+    _check_shares(labels, case)
     report: dict[str, Any] = {"tissue": agreement}
     if job.atlas is not None:
         from seg_editor.anatomy.atlas import prior_agreement
@@ -185,6 +188,20 @@ def _tissue(job: CaseJob, case: Case) -> tuple[NDArray[np.uint8] | None, dict[st
                 remedy="Look at the map, or leave the case out",
             )
     return labels, report
+
+
+def _check_shares(labels: NDArray[np.uint8], case: Case) -> None:
+    """Refuse a map that fits another grid or calls nearly all of the healthy brain one tissue."""
+    if labels.shape != case.brain.shape:
+        raise CaseError("the tissue map does not fit the case", path=case.folder, remedy="Make it again from this case")
+    healthy = case.brain if case.tumor is None else case.brain & ~case.tumor
+    counts = np.bincount(labels[healthy], minlength=4)
+    for k, name in ((2, "gray"), (3, "white")):
+        share = float(counts[k]) / max(int(counts.sum()), 1)
+        if share < MIN_SHARE:
+            raise CaseError(
+                f"the tissue map says {100 * share:.0f} % {name} matter", path=case.folder, remedy="Make the map again"
+            )
 
 
 def allow_children() -> None:
