@@ -144,6 +144,7 @@ class Engine:
         *,
         tumor: NDArray[np.bool_] | None = None,
         cancel: Cancel | None = None,
+        first: int | None = None,
     ) -> Iterator[Step]:
         """Generate; yields after every network pass, the last step carries the result.
 
@@ -155,6 +156,8 @@ class Engine:
             Tumor that stays in the picture: it is widened and kept from the network as well.
         cancel : callable, optional
             Asked before every pass.
+        first : int, optional
+            Canonical axial slice to begin with; the others follow by distance. The order changes no pixel.
 
         Raises
         ------
@@ -176,7 +179,8 @@ class Engine:
         patches = {m: np.zeros(case.grid.shape, case.volumes[m].raw.dtype)[part.box] for m in request.modalities}
         seconds: dict[int, float] = {}
         total, done = request.steps * len(request.slices), 0
-        for k in request.slices:
+        order = request.slices if first is None else sorted(request.slices, key=lambda k: abs(k - first))
+        for k in order:
             slice_began = time.perf_counter()
             for residual, window in self._passes(context, request, k, case.grid.shape, cancel):
                 done += 1
@@ -195,7 +199,7 @@ class Engine:
             device=str(self.model.device),
             runtime=self.model.runtime,
         )
-        yield Step(total, total, request.slices[-1], preview, time.perf_counter() - began, result)
+        yield Step(total, total, order[-1], preview, time.perf_counter() - began, result)
 
     def _context_for(
         self, case: Case, hole: Hole, request: GenerationRequest, tumor: NDArray[np.bool_] | None

@@ -44,6 +44,8 @@ class Order:
     revision : int
         Of the segmentation.
     slices : "all" or tuple of int
+    first : int or None
+        Axial slice to begin with, the one on display.
     known : mapping of request key to Counterfactual
         Results made before; the same request is not run twice.
     """
@@ -57,6 +59,7 @@ class Order:
     steps: int | None
     slices: str | tuple[int, ...]
     seed: int
+    first: int | None = None
     known: Mapping[str, Counterfactual] = field(default_factory=dict)
 
     @property
@@ -126,7 +129,7 @@ class EngineBackend:
         if again is not None:
             yield Done(again)
             return
-        yield from engine.run(case, hole, request, cancel=cancel, tumor=stays)
+        yield from engine.run(case, hole, request, cancel=cancel, tumor=stays, first=order.first)
 
     def score(self, order: Order, result: Counterfactual) -> Any:
         """Score with the referee where its weights exist."""

@@ -192,6 +192,7 @@ class Generation(QObject):
             steps=settings.steps,
             slices=(workspace.view.cursor[2],) if settings.slices == "slice" else settings.slices,
             seed=settings.seed,
+            first=workspace.view.cursor[2],
             known={result.request.key: result for result in workspace.results},
         )
         self._sampler.submit(order)
