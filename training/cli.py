@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, required=True, help="folder of the model, as resources/models/m5")
     p.add_argument("--title", default=None)
     p.add_argument("--results", type=Path, help="JSON with measured results for the card")
+    p.add_argument("--detail-gain", help="four factors for the finest detail of T1,T1c,T2,FLAIR, measured on validation")
     return parser
 
 
@@ -190,7 +191,18 @@ def _export(args: argparse.Namespace) -> int:
             results = json.loads(args.results.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{args.results} is no readable JSON ({error})", remedy="Check the file") from error
-    for path in export_model(args.checkpoint, args.out, title=args.title, results=results):
+    gains = None
+    if args.detail_gain:
+        try:
+            gains = tuple(float(g) for g in args.detail_gain.split(","))
+        except ValueError:
+            gains = ()
+        if len(gains) != 4 or min(gains) <= 0:
+            raise UsageError(
+                f"--detail-gain {args.detail_gain} is not four positive numbers", remedy="Write for example 1.5,1.5,1.8,1.1"
+            )
+    written = export_model(args.checkpoint, args.out, title=args.title, results=results, detail_gain=gains)
+    for path in written:
         print(path)
     return 0
 

@@ -18,7 +18,7 @@ from seg_editor.generation.counterfactual import Counterfactual, to_raw
 from seg_editor.generation.hole import Hole
 from seg_editor.generation.registry import LoadedModel
 from seg_editor.generation.request import GenerationRequest
-from seg_editor.generation.samplers import noise_levels, slice_noise
+from seg_editor.generation.samplers import noise_levels, sampling_recipe, sharpen_detail, slice_noise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,6 +66,7 @@ class Engine:
         if model.card.kind != "inpaint":
             raise ModelError(f"{model.card.name} does not fill holes", remedy="Choose a model of kind inpaint, as m5")
         self.model = model
+        self._gains: tuple[float, ...] = tuple(float(g) for g in model.card.details.get("detail_gain", ()))
         self._context: tuple[tuple[str, str], CaseContext] | None = None
 
     def plan(
@@ -134,6 +135,7 @@ class Engine:
             margin=hole.margin,
             runtime=self.model.runtime,
             tumor_hash=_tumor_hash(_staying(case, tumor)),
+            recipe=sampling_recipe(steps, self._gains),
         )
 
     def run(
@@ -169,8 +171,9 @@ class Engine:
             The request was planned for something else.
         """
         began = time.perf_counter()
-        planned = (request.case_hash, request.hole_hash, request.model_hash)
-        if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256):
+        planned = (request.case_hash, request.hole_hash, request.model_hash, request.recipe)
+        recipe = sampling_recipe(request.steps, self._gains)
+        if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256, recipe):
             raise UsageError("the request belongs to another case, hole or model", remedy="Plan the run again")
         _check(cancel)
         context = self._context_for(case, hole, request, tumor)
@@ -182,9 +185,12 @@ class Engine:
         order = request.slices if first is None else sorted(request.slices, key=lambda k: abs(k - first))
         for k in order:
             slice_began = time.perf_counter()
-            for residual, window in self._passes(context, request, k, case.grid.shape, cancel):
+            passes = self._passes(context, request, k, case.grid.shape, cancel)
+            for number, (residual, window) in enumerate(passes, start=1):
                 done += 1
                 fill = _compose(context, residual, window, k)
+                if number == request.steps > 1 and self._gains:
+                    fill = sharpen_detail(fill, _unknown(context, window, k), self._gains)
                 preview = _preview(case, context, request, part, fill, window, k)
                 if done < total:
                     yield Step(done, total, k, preview, time.perf_counter() - began)
@@ -292,6 +298,12 @@ def _compose(context: CaseContext, residual: NDArray[np.float32], window: Window
     inner = k - context.box[2].start
     base = context.filled[:, window[0], window[1], inner]
     return np.asarray(base + residual[:, : base.shape[1], : base.shape[2]], np.float32)
+
+
+def _unknown(context: CaseContext, window: Window, k: int) -> NDArray[np.bool_]:
+    """Voxels of a window that were generated."""
+    box = (*window, k - context.box[2].start)
+    return np.asarray(context.unknown[box] & context.brain[box])
 
 
 def _preview(

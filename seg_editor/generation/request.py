@@ -42,6 +42,8 @@ class GenerationRequest:
         ``torch-cpu``, ``torch-cuda`` or ``openvino``.
     tumor_hash : str
         Identity of the tumor that stays in the picture and is kept from the model; empty when there is none.
+    recipe : str
+        How the sampler goes and what finishes its pictures (``samplers.sampling_recipe``).
 
     Raises
     ------
@@ -61,6 +63,7 @@ class GenerationRequest:
     margin: int
     runtime: str
     tumor_hash: str = ""
+    recipe: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slices", tuple(sorted({int(k) for k in self.slices})))
@@ -109,7 +112,7 @@ class GenerationRequest:
             values["modalities"] = tuple(Modality(m) for m in data["modalities"])
             for name in ("seed", "steps", "margin"):
                 values[name] = int(data[name])
-            for name in ("case_hash", "hole_hash", "model", "model_hash", "preset", "runtime", "tumor_hash"):
+            for name in ("case_hash", "hole_hash", "model", "model_hash", "preset", "runtime", "tumor_hash", "recipe"):
                 values[name] = str(data[name])
         except (TypeError, ValueError) as error:
             raise UsageError(f"this is not a generation request: {error}", remedy=_AS_WRITTEN) from None

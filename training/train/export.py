@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ _KINDS: dict[str, dict[str, Any]] = {
         "title": "M5 context-guided inpainting",
         "kind": "inpaint",
         "network": "InpaintNet",
-        "presets": {"preview": {"steps": 1}, "standard": {"steps": 6}, "fine": {"steps": 12}},
+        "presets": {"preview": {"steps": 1}, "standard": {"steps": 6}, "fine": {"steps": 10}},
         "limits": [
             "Mass effect is not undone: displaced ventricles stay displaced.",
             "Large holes become smoother than real tissue.",
@@ -53,7 +54,12 @@ _KINDS |= {name: {"title": arm.title, **_DIFFUSION} for name, arm in ARMS.items(
 
 
 def export_model(
-    checkpoint: Path, out: Path, *, title: str | None = None, results: dict[str, Any] | None = None
+    checkpoint: Path,
+    out: Path,
+    *,
+    title: str | None = None,
+    results: dict[str, Any] | None = None,
+    detail_gain: Sequence[float] | None = None,
 ) -> list[Path]:
     """Write ``weights.safetensors`` (fp16, averaged if they are) and ``card.json``; loads them once to be sure.
 
@@ -110,6 +116,8 @@ def export_model(
     }
     if title:
         card["title"] = title
+    if detail_gain is not None:
+        card["detail_gain"] = [float(g) for g in detail_gain]
     written = []
     try:
         out.mkdir(parents=True, exist_ok=True)
