@@ -221,7 +221,7 @@ def _generate(
     request = engine.plan(
         case,
         hole,
-        slices=options.slices if isinstance(options.slices, str) else canonical_slices(case, options.slices),
+        slices=options.slices if isinstance(options.slices, str) else _chosen_slices(case, hole, options.slices),
         seed=options.seed,
         steps=options.steps,
         preset=options.preset,
@@ -254,6 +254,17 @@ def canonical_slices(case: Case, indices: Sequence[int]) -> tuple[int, ...]:
         if k not in table:
             raise UsageError(f"there is no slice {k}", remedy=f"Slices run from 0 to {case.grid.shape[2] - 1}")
     return tuple(table[k] for k in indices)
+
+
+def _chosen_slices(case: Case, hole: Hole, indices: Sequence[int]) -> tuple[int, ...]:
+    """As `canonical_slices`; a slice without hole is refused in the words of the file, as it was named."""
+    chosen, held = canonical_slices(case, indices), set(hole.slices)
+    empty = [k for k, canonical in zip(indices, chosen, strict=True) if canonical not in held]
+    if empty:
+        source = case.volumes[case.modalities[0]].source
+        span = [file_slice_index(source, k) for k in hole.slices]
+        raise UsageError(f"slice {empty[0]} holds no hole", remedy=f"The hole spans slices {min(span)} to {max(span)}")
+    return chosen
 
 
 def _same_grid(case: Case, shape: tuple[int, int, int], affine: NDArray[np.float64], path: Path) -> None:

@@ -128,6 +128,8 @@ def _write_log(text: str) -> Path:
 
 
 def _open(args: argparse.Namespace) -> int:
+    if args.case is not None and not args.case.exists():
+        raise UsageError(f"there is no command, file or folder {args.case}", remedy="See seg-editor --help")
     if not has_display():
         raise UsageError(
             "there is no display to open a window on", remedy="Use seg-editor remove CASE --out DIR, or set DISPLAY"
@@ -290,7 +292,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 class _Bar:
-    """A progress bar on stderr."""
+    """A progress bar on stderr; none when that is not a terminal."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -299,7 +301,7 @@ class _Bar:
         from tqdm import tqdm
 
         layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-        self._bar = tqdm(total=1, desc=self._text, file=sys.stderr, leave=False, bar_format=layout)
+        self._bar = tqdm(total=1, desc=self._text, file=sys.stderr, leave=False, bar_format=layout, disable=None)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -118,7 +118,10 @@ def test_remove_writes_everything_and_says_so(run: Run, models: Path, case_folde
     before, after = np.asarray(source.dataobj), np.asarray(written.dataobj)
     changed = np.unique(np.nonzero(before != after)[2])
     assert changed.tolist() == [k, k + 1]
-    assert not np.asarray(nib.load(out / "BraTS2021_90001_seg_edited.nii.gz").dataobj).any()
+    labels = np.asarray(nib.load(case_folder / "BraTS2021_90001_seg.nii.gz").dataobj)
+    edited = np.asarray(nib.load(out / "BraTS2021_90001_seg_edited.nii.gz").dataobj)
+    assert not edited[:, :, k : k + 2].any()
+    assert np.array_equal(np.delete(edited, [k, k + 1], 2), np.delete(labels, [k, k + 1], 2))
 
 
 def test_remove_in_words(run: Run, models: Path, case_folder: Path, tmp_path: Path) -> None:
@@ -225,6 +228,14 @@ def test_a_case_without_tumor(run: Run, models: Path, tmp_path: Path) -> None:
 def test_bad_options(run: Run, models: Path, case_folder: Path, tmp_path: Path, words: list[str], message: str) -> None:
     assert message in run("remove", case_folder, "--out", tmp_path / "out", *words).line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_slice_without_hole_is_named_as_in_the_file(run: Run, models: Path, tmp_path: Path) -> None:
+    affine = np.diag([1.0, 1.0, -1.0, 1.0])  # stored from the top down
+    folder = make_case(tmp_path / "BraTS2021_90020", affine=affine)
+    hole = api.remove(open_case(folder)).counterfactual.hole.slices
+    line = run("remove", folder, "--out", tmp_path / "out", "--slices", "0").line
+    assert f"slice 0 holds no hole. The hole spans slices {19 - hole[-1]} to {19 - hole[0]}." in line
 
 
 def test_a_modality_that_the_case_lacks(run: Run, models: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, required=True, help="folder of the model, as resources/models/m5")
     p.add_argument("--title", default=None)
     p.add_argument("--results", type=Path, help="JSON with measured results for the card")
-    p.add_argument("--detail-gain", help="four factors for the finest detail of T1,T1c,T2,FLAIR, measured on validation")
+    p.add_argument("--detail-gain", help="four factors for the finest detail of T1,T1c,T2,FLAIR, from validation")
     return parser
 
 
@@ -197,9 +197,10 @@ def _export(args: argparse.Namespace) -> int:
             gains = tuple(float(g) for g in args.detail_gain.split(","))
         except ValueError:
             gains = ()
-        if len(gains) != 4 or min(gains) <= 0:
+        if len(gains) != 4 or not all(0 < g < float("inf") for g in gains):
             raise UsageError(
-                f"--detail-gain {args.detail_gain} is not four positive numbers", remedy="Write for example 1.5,1.5,1.8,1.1"
+                f"--detail-gain {args.detail_gain} is not four positive numbers",
+                remedy="Write for example 1.5,1.5,1.8,1.1",
             )
     written = export_model(args.checkpoint, args.out, title=args.title, results=results, detail_gain=gains)
     for path in written:

@@ -16,7 +16,7 @@ from seg_editor.generation.unet import BETAS, TRAIN_STEPS, NoiseNet
 from training.presets import OURS, arm_of, preset_of
 from training.train.settings import LoopSettings
 
-#: Training slices of the paper's run (PAPER.md 1.3): the length of its schedule when no data is given.
+#: Training slices of the paper's run: the length of its schedule when no data is given.
 PAPER_SLICES = 9_671
 #: Peak half-precision TFLOP/s of a card and the share of it that we expect to reach; an assumption, said so.
 CARDS = {"A100": (312.0, 0.35), "H100": (989.0, 0.25)}

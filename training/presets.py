@@ -1,4 +1,4 @@
-"""Presets and arms of the paper's models as frozen data: ``paper`` is PAPER.md sections 2 and 3, ``compact`` ours."""
+"""Presets and arms of the paper's models as frozen data: ``paper`` is as published, ``compact`` ours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Arm:
     ablation: Ablation
 
 
-#: M1 to M3 and the two readings of M3's code (PAPER.md section 3.1).
+#: M1 to M3 and the two readings of M3's code.
 ARMS: dict[str, Arm] = {
     "m1": Arm("M1 unconditional diffusion", False, Ablation()),
     "m2": Arm("M2 diffusion with the full mask", True, Ablation()),

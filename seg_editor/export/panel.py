@@ -127,7 +127,8 @@ def panel_image(
     for left, picture in zip(lefts, pictures, strict=True):
         image.paste(picture, (left, HEADER))
         draw.rectangle((left - 1, HEADER - 1, left + width, HEADER + height), outline=LINE)
-    _letters(draw, lefts[0], view.size, case.grid.ambiguous)
+    for left in lefts:
+        _letters(draw, left, view.size, case.grid.ambiguous)
     _header(draw, image.width, case, counterfactual, chosen, k)
     captions = _captions(case, counterfactual, chosen, view, metrics, k, limit)
     for left, (title, note) in zip(lefts, captions, strict=True):

@@ -131,6 +131,8 @@ def verify(path: Path | str) -> Verification:
         raise ExportError("there is no such file", path=path, remedy="Name a file that seg-editor exported")
     data = _find_sidecar(path)
     known: Mapping[str, str] = data["results"][path.name]
+    if not isinstance(known, Mapping) or "sha256" not in known or not isinstance(data.get("request"), Mapping):
+        raise ExportError("its provenance file is damaged", path=path, remedy="Export the result again")
     try:
         if file_sha256(path) == known["sha256"]:
             return Verification(path, "intact", data)

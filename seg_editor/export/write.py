@@ -67,7 +67,8 @@ def write_counterfactual(
     case : Case
     counterfactual : Counterfactual
     edited_labels : (x, y, z) integer array or None
-        The edited segmentation; None writes none.
+        The edited segmentation; None writes none. Removed tumor on slices that were not generated is written back:
+        it is still in the picture.
     metrics : Metrics or None
         As scored before; None scores without a referee.
     out : Path
@@ -96,7 +97,7 @@ def write_counterfactual(
             _write_volume(stage, case, counterfactual, modality, hashes)
         if edited_labels is not None:
             name = names.edited_name(case)
-            write_like(case.labels_source, edited_labels, stage.path(name))
+            write_like(case.labels_source, labels_of_result(case, counterfactual, edited_labels), stage.path(name))
             hashes[name] = {"sha256": file_sha256(stage.folder / name)}
         if panel:
             _write_panel(stage, case, counterfactual, figures, hashes)
@@ -108,6 +109,29 @@ def write_counterfactual(
         stage.write_json(names.provenance_name(case), record)
         written = stage.publish()
     return ExportResult(written, Path(out) / names.metrics_name(case), summary)
+
+
+def labels_of_result(case: Case, counterfactual: Counterfactual, edited: NDArray[Any]) -> NDArray[Any]:
+    """Labels that fit the picture: tumor that was removed but not generated (other slices) is still in it, so it stays.
+
+    Parameters
+    ----------
+    case : Case
+    counterfactual : Counterfactual
+    edited : (x, y, z) integer array
+        The edited segmentation.
+
+    Returns
+    -------
+    (x, y, z) array
+        `edited` where slices were generated; elsewhere the case's own labels come back where `edited` has none.
+    """
+    if case.labels is None:
+        return edited
+    left = np.ones(edited.shape[2], bool)
+    left[list(counterfactual.slices)] = False
+    original = case.labels.raw
+    return np.where(left & (edited == 0) & (original != 0), original, edited).astype(edited.dtype)
 
 
 def metrics_summary(

@@ -66,7 +66,7 @@ class Engine:
         if model.card.kind != "inpaint":
             raise ModelError(f"{model.card.name} does not fill holes", remedy="Choose a model of kind inpaint, as m5")
         self.model = model
-        self._gains: tuple[float, ...] = tuple(float(g) for g in model.card.details.get("detail_gain", ()))
+        self._gains = model.card.detail_gain
         self._context: tuple[tuple[str, str], CaseContext] | None = None
 
     def plan(
@@ -113,10 +113,10 @@ class Engine:
             first, last = hole.slices[0], hole.slices[-1]
             raise UsageError(f"slice {empty[0]} holds no hole", remedy=f"The hole spans slices {first} to {last}")
         presets = self.model.card.presets
+        if preset not in presets:
+            name = self.model.card.name
+            raise UsageError(f"{name} has no preset {preset}", remedy=f"Choose one of {', '.join(presets)}")
         if steps is None:
-            if preset not in presets:
-                name = self.model.card.name
-                raise UsageError(f"{name} has no preset {preset}", remedy=f"Choose one of {', '.join(presets)}")
             steps = presets[preset]["steps"]
         chosen = tuple(m for m in MODALITIES if m in (case.modalities if modalities is None else modalities))
         absent = [m for m in chosen if m not in case.volumes]

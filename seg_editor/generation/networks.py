@@ -229,7 +229,7 @@ class DoubleConv(nn.Sequential):
 
 
 class RefereeUNet(nn.Module):
-    """M4: U-Net with batch norm, max pooling and transposed convolutions (PAPER.md section 5)."""
+    """M4: U-Net with batch norm, max pooling and transposed convolutions."""
 
     def __init__(self, config: RefereeConfig) -> None:
         super().__init__()

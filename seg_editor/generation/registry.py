@@ -67,6 +67,11 @@ class ModelCard:
         """Path of the weight file."""
         return self.folder / WEIGHTS_FILE
 
+    @property
+    def detail_gain(self) -> tuple[float, ...]:
+        """Factors on the finest detail of T1, T1c, T2 and FLAIR in a sample; empty when the card has none."""
+        return tuple(float(g) for g in self.details.get("detail_gain", ()))
+
     def to_dict(self) -> dict[str, Any]:
         """What ``card.json`` holds."""
         return {"format": CARD_FORMAT, **{k: getattr(self, k) for k in _FIELDS}, **self.details}
@@ -87,6 +92,8 @@ class ModelCard:
             raise ModelError("there is no model here", path=path, remedy=_REINSTALL) from error
         except (OSError, ValueError) as error:
             raise ModelError(f"the model card cannot be read ({error})", path=path, remedy=_REINSTALL) from error
+        if not isinstance(data, dict):
+            raise ModelError("the model card is no JSON object", path=path, remedy=_REINSTALL)
         try:
             if data["format"] != CARD_FORMAT:
                 raise ModelError(f"card format {data['format']} is not {CARD_FORMAT}", path=path, remedy=_REINSTALL)
@@ -98,10 +105,17 @@ class ModelCard:
             isinstance(p, dict) and isinstance(p.get("steps"), int) for p in data["presets"].values()
         ):
             wrong = ["presets"]
+        gains = data.get("detail_gain", [])
+        if not isinstance(gains, list) or len(gains) not in (0, 4) or not all(_positive(g) for g in gains):
+            wrong.append("detail_gain")
         if wrong:
             raise ModelError(f"the model card has a malformed {wrong[0]}", path=path, remedy=_REINSTALL)
         details = {k: v for k, v in data.items() if k not in (*_FIELDS, "format")}
         return cls(**fields, details=details, folder=folder)
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
 @dataclass(frozen=True)

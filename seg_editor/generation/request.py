@@ -35,11 +35,11 @@ class GenerationRequest:
         Name of the model and SHA-256 of its weights.
     seed, steps : int
     preset : str
-        Sampling preset: ``preview``, ``standard`` or ``paper``.
+        Sampling preset: ``preview``, ``standard`` or ``fine``.
     margin : int
         Margin of the hole in mm.
     runtime : str
-        ``torch-cpu``, ``torch-cuda`` or ``openvino``.
+        ``torch-cpu`` or ``torch-cuda``.
     tumor_hash : str
         Identity of the tumor that stays in the picture and is kept from the model; empty when there is none.
     recipe : str

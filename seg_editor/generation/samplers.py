@@ -36,8 +36,8 @@ def sharpen_detail(
 ) -> NDArray[np.float32]:
     """Scale the finest detail (what a Gaussian of sigma 1 takes away) inside the hole.
 
-    Few network passes leave some modalities too smooth; the gains that bring their detail energy to that of real tissue are
-    measured on validation patients and stand in the model card.
+    Few network passes leave some modalities too smooth; the gains that bring their detail energy to that of real
+    tissue are measured on validation patients and stand in the model card.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def diffmap_iou(
         The tumor that was to go.
     threshold : float
     paper : bool
-        PAPER.md section 6 to the letter: slices without tumor count too unless nothing changed in them
+        As the paper has it, to the letter: slices without tumor count too unless nothing changed in them
         (they score about 0), and 1e-6 is added above and below the line. Ours counts tumor slices only.
 
     Returns

@@ -55,7 +55,7 @@ def tumor_residual(
     remaining: NDArray[np.bool_] | None = None,
     paper: bool = False,
 ) -> TumorResidual | None:
-    """Score how well the tumor has gone (PAPER.md section 6, METHODS.md section 4).
+    """Score how well the tumor has gone.
 
     Over the slices s that hold tumor, with T_s its voxels::
 

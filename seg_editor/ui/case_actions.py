@@ -9,7 +9,6 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from seg_editor.cases import segmentation_name
 from seg_editor.errors import SegEditorError
 from seg_editor.resources import resource_path
 from seg_editor.session import Workspace
@@ -149,7 +148,9 @@ class CaseActions(QObject):
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Unsaved changes")
         box.setText(f"Save the changes to the segmentation of {self.workspace.case.case_id}?")
-        box.setInformativeText(f"They are lost if you {purpose} without saving.")
+        target = self.workspace.segmentation_path
+        how = "writes over" if target.exists() else "writes"
+        box.setInformativeText(f"Save {how} {target.name}. The changes are lost if you {purpose} without saving.")
         save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Don't save", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
@@ -159,21 +160,15 @@ class CaseActions(QObject):
         return SAVE if pressed is save else DISCARD if pressed is discard else CANCEL
 
     def save(self) -> bool:
-        """Save the segmentation into its file; asks for one when the case has none. False when it was not saved."""
-        workspace = self.workspace
-        if workspace is None:
-            return False
-        return self.save_as() if workspace.segmentation_path is None else self._write(None)
+        """Save the segmentation into its file, new when the case has none. False when it was not saved."""
+        return self.workspace is not None and self._write(None)
 
     def save_as(self) -> bool:
         """Ask for a file and save the segmentation into it."""
-        workspace = self.workspace
-        if workspace is None:
+        if self.workspace is None:
             return False
-        case = workspace.case
-        start = workspace.segmentation_path or case.folder / segmentation_name(case.case_id, case.layout)
-        pattern = "NIfTI images (*.nii.gz *.nii)"
-        name, _ = QFileDialog.getSaveFileName(self._window, "Save segmentation as", str(start), pattern)
+        start, pattern = str(self.workspace.segmentation_path), "NIfTI images (*.nii.gz *.nii)"
+        name, _ = QFileDialog.getSaveFileName(self._window, "Save segmentation as", start, pattern)
         return bool(name) and self._write(Path(name))
 
     def _write(self, path: Path | None) -> bool:

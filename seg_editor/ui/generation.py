@@ -248,7 +248,8 @@ class Generation(QObject):
         self._after()
 
     def _on_cancelled(self, run: Run) -> None:
-        self._ending = Status.CANCELLED
+        if self._current(run):
+            self._ending = Status.CANCELLED
         self._after()
 
     def _on_failed(self, run: Run, error: object) -> None:

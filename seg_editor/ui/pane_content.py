@@ -145,6 +145,7 @@ class PaneContent:
         if self.stale and not previewing:
             marks.badge = "from an earlier mask"
         if role is Role.DIFFERENCE:
+            marks.corner = ""
             reach = content.difference_reach(state.window())
             text = f"{reach:.0f}" if reach >= 10 else f"{reach:.2g}"
             marks.color_bar = (f"−{text}", f"+{text}")
@@ -195,7 +196,10 @@ class PaneContent:
         outlines = [
             (points, QColor(*colors[value])) for value, points in content.label_outlines(codes, view, shown)
         ]
-        if self._workspace.segmentation.revision:
+        hole = None if self.role is Role.SOURCE else self._pictures.hole(view, self.index)
+        if hole is not None and hole.any():
+            outlines.append((boundary_segments(hole, view.step), _GHOST))
+        elif self._workspace.segmentation.revision:
             gone = (view.cut(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
             outlines.append((boundary_segments(gone, view.step), _GHOST))
         self.pane.set_outlines(outlines)

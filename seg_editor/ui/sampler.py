@@ -18,7 +18,7 @@ from seg_editor.ui.backend import Backend, Order
 log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005
-"""While a sampler runs Python hands over this often, so that painting stays smooth (EDITOR.md, section 2)."""
+"""While a sampler runs Python hands over this often, so that painting stays smooth."""
 
 
 @contextmanager

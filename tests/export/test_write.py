@@ -15,6 +15,8 @@ from seg_editor.cases import Case, Layout, Modality, open_case
 from seg_editor.errors import ExportError
 from seg_editor.export import ExportResult, file_slice_index, write_counterfactual
 from seg_editor.export import folder as folder_module
+from seg_editor.export.write import labels_of_result
+from seg_editor.generation.hole import find_hole
 from seg_editor.metrics import score
 from tests.results import make_counterfactual
 from tests.tiny import make_case
@@ -233,3 +235,16 @@ def test_the_panel_opens(tiny_case: Case, tmp_path: Path) -> None:
         assert image.mode == "RGB"
         assert image.text["seg-editor:view"] == "panel"  # type: ignore[attr-defined]
         assert image.text["Comment"] == "SYNTHETIC - not for clinical use"  # type: ignore[attr-defined]
+
+
+def test_removed_tumor_that_was_not_generated_stays_in_the_written_mask(tiny_case: Case) -> None:
+    case = tiny_case
+    assert case.labels is not None
+    edited = np.zeros_like(case.labels.raw)
+    hole = find_hole(case.labels.raw, edited, brain=case.brain)
+    k = hole.slices[len(hole.slices) // 2]
+    part = make_counterfactual(case, hole=hole.restricted([k]))
+    labels = labels_of_result(case, part, edited)
+    assert not labels[:, :, k].any()
+    others = np.arange(labels.shape[2]) != k
+    assert np.array_equal(labels[:, :, others], case.labels.raw[:, :, others])

@@ -90,6 +90,11 @@ def test_the_list_leaves_unreadable_cards_out(model_folder: Path) -> None:
     assert [c.name for c in list_models(model_folder.parent)] == ["m4", "m5"]
 
 
+def test_a_card_that_is_no_object(model_folder: Path) -> None:
+    (model_folder / "card.json").write_text("[]")
+    assert "no JSON object" in refused(model_folder, "card.json")
+
+
 def test_a_changed_byte_is_seen(model_folder: Path) -> None:
     path = model_folder / WEIGHTS_FILE
     data = bytearray(path.read_bytes())
@@ -175,6 +180,9 @@ def test_unreadable_cards(model_folder: Path, text: str) -> None:
         {"presets": {"standard": {"steps": "4"}}},
         {"weights_sha256": None},
         {"parameters": "many"},
+        {"detail_gain": "abc"},
+        {"detail_gain": [1.5, 1.5, 0, 1]},
+        {"detail_gain": [1.5]},
     ],
 )
 def test_malformed_cards(model_folder: Path, fields: dict[str, object]) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from seg_editor.generation.samplers import SIGMA_END, SIGMA_START, noise_levels, slice_noise
+from seg_editor.generation.samplers import SIGMA_END, SIGMA_START, noise_levels, sharpen_detail, slice_noise
 
 
 @pytest.mark.parametrize("steps", [2, 3, 6, 12, 50])
@@ -52,3 +52,13 @@ def test_noise_is_standard_and_smooth_along_z() -> None:
 def test_modalities_get_noise_of_their_own() -> None:
     noise = slice_noise(0, 5, (128, 128)).reshape(4, -1)
     assert np.abs(np.corrcoef(noise) - np.eye(4)).max() < 0.05
+
+
+def test_sharpening_scales_the_finest_detail_in_the_hole_only() -> None:
+    picture = np.random.default_rng(0).standard_normal((4, 40, 40)).astype(np.float32)
+    hole = np.zeros((40, 40), bool)
+    hole[10:30, 10:30] = True
+    sharp = sharpen_detail(picture, hole, (1.0, 2.0, 1.5, 1.0))
+    assert np.array_equal(sharp[:, ~hole], picture[:, ~hole])
+    assert np.array_equal(sharp[[0, 3]], picture[[0, 3]])
+    assert sharp[1][hole].std() > sharp[2][hole].std() > picture[1:3, hole].std()

@@ -1,4 +1,4 @@
-"""Ablation rates over 10,000 draws against PAPER.md section 3.1."""
+"""Ablation rates over 10,000 draws against the paper's."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_the_paper_protocol() -> None:
     assert (settings.amp, settings.clip, settings.ema, settings.weight_decay) == ("fp16", 1.0, 0.0, 0.01)
     assert settings.adam_betas == (0.9, 0.999)
     assert learning_rate(settings, settings.steps) == 0
-    # PAPER.md section 3: 0.81e-4 at the evaluated checkpoint
+    # the paper's rate: 0.81e-4 at the evaluated checkpoint
     assert learning_rate(settings, 9_060) == pytest.approx(0.81e-4, rel=0.01)
 
 

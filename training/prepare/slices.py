@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SIZE = 256
 PRESETS = ("compact", "paper")
 NORMALISATIONS = ("robust", "paper")
-#: Class ids of a mask and what the paper's color-coded PNG shows for them (PAPER.md, 1.1).
+#: Class ids of a mask and what the paper's color-coded PNG shows for them.
 CLASSES = ("background", "CSF", "GM", "WM", "tumor")
 COLORS = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0)], np.uint8)
 

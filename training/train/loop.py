@@ -109,6 +109,7 @@ def train(
         averaged, saved = load_checkpoint(last, model, optimizer)
         ema = {k: averaged[k].to(parallel.device) if k in averaged else v for k, v in ema.items()}
         state = _resumed(saved, state.task, last)
+        _check_settings(out / "run.json", settings)
     run = _Run(task, settings, out, parallel, model, optimizer, ema, state, began, budget)
     run.source = BatchSource(task, settings.batch, settings.seed, rows, parallel.device)
     try:
@@ -131,6 +132,20 @@ def _resumed(saved: dict[str, Any], task: dict[str, Any], path: Path) -> RunStat
         return RunState(**{**saved, "task": task})
     except TypeError as error:
         raise ModelError("the checkpoint lacks the state of a run", path=path, remedy="Choose another --out") from error
+
+
+def _check_settings(path: Path, settings: LoopSettings) -> None:
+    """Refuse to continue a run whose samples would be others; steps, rate and intervals may change."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name in ("seed", "batch"):
+        if name in before and before[name] != getattr(settings, name):
+            raise UsageError(
+                f"{path.parent} was trained with {name} {before[name]}, not {getattr(settings, name)}",
+                remedy=f"Continue with --{name} {before[name]}, or choose another --out",
+            )
 
 
 def start_from(checkpoint: Path, model: nn.Module) -> int:

@@ -131,8 +131,10 @@ class GenerationPanel(Section):
             for name, title in models:
                 self.model.addItem(title, name)
         self.model.setEnabled(bool(models))
-        self.model.setToolTip(generation.model_problem or "The network that paints healthy tissue")
         show_choice(self.model, settings.model)
+        what = "The network that paints healthy tissue"
+        title = f"{self.model.currentText()}. {what}" if models else what
+        self.model.setToolTip(generation.model_problem or title)
         presets = next((dict(info.presets) for info in generation.models if info.name == settings.model), {})
         wanted = [(name, f"{name.capitalize()} · {steps} steps") for name, steps in presets.items()]
         if [self.preset.itemText(i) for i in range(self.preset.count())] != [text for _, text in wanted]:
@@ -162,7 +164,7 @@ class GenerationPanel(Section):
         elif generation.model_problem:
             self.time.setText(f"{generation.model_problem}.")
         elif generation.status is Status.STALE:
-            self.time.setText("The mask changed since this picture was made: generate again.")
+            self.time.setText("The mask changed since this picture was made. Undo that, or generate again.")
         else:
             self.time.setText(f"A run takes about {seconds_text(expected)}{where}." if expected else "")
         self.time.setVisible(bool(self.time.text()))

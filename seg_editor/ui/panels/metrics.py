@@ -7,6 +7,7 @@ from typing import Any
 
 from PyQt6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout
 
+from seg_editor.cases import Modality
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.generation import Generation, Status
@@ -109,7 +110,7 @@ class MetricsPanel(Section):
     def _show_line(self, line: Any, metrics: Any) -> None:
         count = len(metrics.per_slice)
         many = f" · {count} slices generated" if count > 1 else ""
-        self.scope.setText(f"Axial slice {line.index + 1} · {metrics.modality.upper()}{many}")
+        self.scope.setText(f"Axial slice {line.index + 1} · {Modality(metrics.modality).display}{many}")
         reason = str(metrics.overall.get("tumor_residual_reason") or "")
         self.residual.show_value(number(line.tumor_residual), _parts(line) or reason)
         ceiling = metrics.overall.get("diffmap_iou_ceiling")
