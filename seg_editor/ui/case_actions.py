@@ -9,6 +9,7 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from seg_editor.cases import read_labels
 from seg_editor.errors import SegEditorError
 from seg_editor.resources import resource_path
 from seg_editor.session import Workspace
@@ -144,17 +145,21 @@ class CaseActions(QObject):
 
     def _ask(self, purpose: str) -> str:
         assert self.workspace is not None
+        wipes = erases_tumor(self.workspace)
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Unsaved changes")
         box.setText(f"Save the changes to the segmentation of {self.workspace.case.case_id}?")
         target = self.workspace.segmentation_path
         how = "writes over" if target.exists() else "writes"
-        box.setInformativeText(f"Save {how} {target.name}. The changes are lost if you {purpose} without saving.")
+        what = f"Save {how} {target.name}."
+        if wipes:
+            what = f"Save writes a segmentation without tumor over {target.name}, which still holds the tumor."
+        box.setInformativeText(f"{what} The changes are lost if you {purpose} without saving.")
         save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Don't save", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(save)
+        cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(cancel if wipes else save)
         box.exec()
         pressed = box.clickedButton()
         return SAVE if pressed is save else DISCARD if pressed is discard else CANCEL
@@ -198,3 +203,14 @@ class CaseActions(QObject):
         """End the session of the open case; ask before."""
         self.cancel_opening()
         self._release()
+
+
+def erases_tumor(workspace: Workspace) -> bool:
+    """True when saving would write labels without any tumor over a file that holds some, or that cannot be read."""
+    target = workspace.segmentation_path
+    if any(count for value, count in workspace.segmentation.counts.items() if value) or not target.exists():
+        return False
+    try:
+        return bool(read_labels(target).raw.any())
+    except (SegEditorError, OSError):
+        return True

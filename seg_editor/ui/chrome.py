@@ -158,8 +158,10 @@ def _paint_scale_bar(painter: QPainter, port: QRectF, bottom: float, pixels_per_
 
 def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
     x, y = port.left() + _EDGE + 2, port.top() + _EDGE - 2
+    title = 0
     if marks.title:
         painter.setFont(font(13, bold=True))
+        title = painter.fontMetrics().horizontalAdvance(marks.title)
         _text(painter, QRectF(x, y, port.width(), 18), Qt.AlignmentFlag.AlignLeft, marks.title, TEXT)
         y += 18
     if marks.subtitle:
@@ -168,7 +170,9 @@ def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
     if marks.badge:
         painter.setFont(font(11, bold=True))
         width = painter.fontMetrics().horizontalAdvance(marks.badge) + 16
-        box = QRectF(port.right() - _EDGE - width, port.top() + _EDGE - 1, width, 20)
+        beside = title + width + 4 * _EDGE <= port.width()
+        top = port.top() + _EDGE + (-1 if beside else 37)
+        box = QRectF(port.right() - _EDGE - width, top, width, 20)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(58, 48, 32, 235))
         painter.drawRoundedRect(box, 4, 4)

@@ -25,6 +25,7 @@ from seg_editor.ui.theme import Theme
 
 Choice = tuple[str, Callable[[], object]]
 _NOTE_MS = 6000
+_LONGEST_WORD = 80
 
 
 class ErrorBar(QFrame):
@@ -35,11 +36,13 @@ class ErrorBar(QFrame):
         self.setObjectName("errorBar")
         self._theme: Theme | None = None
         self._mood = "error"
+        self.message = ""
         self._symbol = QLabel()
         self.text = QLabel()
         self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self._choices = QHBoxLayout()
         self.details_button = QPushButton("Details")
         self.details_button.setCheckable(True)
@@ -52,8 +55,8 @@ class ErrorBar(QFrame):
         line = QHBoxLayout()
         line.setContentsMargins(16, 8, 8, 8)
         line.setSpacing(8)
-        for widget in (self._symbol, self.text):
-            line.addWidget(widget)
+        line.addWidget(self._symbol)
+        line.addWidget(self.text, 1)
         line.addLayout(self._choices)
         for button in (self.details_button, self.copy_button, self.close_button):
             button.setProperty("flat", True)
@@ -102,7 +105,9 @@ class ErrorBar(QFrame):
     def _show(self, text: str, details: str, choices: Sequence[Choice], mood: str) -> None:
         self._timer.stop()
         self._mood = mood
-        self.text.setText(text)
+        self.message = text
+        self.text.setText(shortened(text))
+        self.text.setToolTip(text if self.text.text() != text else "")
         self.details.setPlainText(details)
         self.details_button.setChecked(False)
         self.details_button.setVisible(bool(details))
@@ -139,4 +144,12 @@ class ErrorBar(QFrame):
     def _copy(self) -> None:
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
-            clipboard.setText("\n\n".join(filter(None, (self.text.text(), self.details.toPlainText()))))
+            clipboard.setText("\n\n".join(filter(None, (self.message, self.details.toPlainText()))))
+
+
+def shortened(text: str, longest: int = _LONGEST_WORD) -> str:
+    """Return text whose long words, such as paths, have an ellipsis in the middle; the rest can break lines."""
+    half = (longest - 1) // 2
+    return " ".join(
+        word if len(word) <= longest else f"{word[:half]}…{word[-half:]}" for word in text.split(" ")
+    )

@@ -80,6 +80,7 @@ class Generation(QObject):
         self._sampler.scored.connect(self._on_scored)
         self._sampler.cancelled.connect(self._on_cancelled)
         self._sampler.failed.connect(self._on_failed)
+        self._sampler.ended.connect(self.changed)
         self._sampler.loaded.connect(self._on_loaded)
         self._sampler.load_failed.connect(self._on_load_failed)
 
@@ -258,12 +259,9 @@ class Generation(QObject):
         self.failed.emit(error)
 
     def _after(self) -> None:
-        """The signal comes before the sampler lets go of the run; tell once more when it has."""
+        """End the preview; `changed` follows when the sampler let go of the run, so that nothing shows an old state."""
         self._scoring = False
         self.previewed.emit(None)
-        from PyQt6.QtCore import QTimer
-
-        QTimer.singleShot(0, self.changed.emit)
 
     def _on_loaded(self, model: str, device: str) -> None:
         self._loading, self.device = False, device

@@ -207,6 +207,7 @@ class MainWindow(QMainWindow):
             self._unbind += [
                 bind(self, workspace.history.changed, self.later),
                 bind(self, workspace.segmentation.saved, self.later),
+                bind(self, workspace.segmentation.committed, lambda _change: self.status.refresh()),
                 bind(self, workspace.results.changed, self.later),
                 bind(self, workspace.view.changed, self._on_view),
             ]
@@ -218,6 +219,8 @@ class MainWindow(QMainWindow):
     def _on_view(self, name: str) -> None:
         if name == "cursor":
             self.status.show_voxel(None)
+        elif name == "modality":
+            self.status.refresh()
         self.later()
 
     def _show_opening(self, what: str) -> None:

@@ -19,6 +19,8 @@ from seg_editor.ui.windowing import to_gray
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
 NOT_THIS_SLICE = "nothing generated in this slice"
+NOT_GENERATED = "not generated"
+EARLIER_MASK = "from an earlier mask"
 _FRAME_MM = 8.0
 _GHOST = QColor(235, 239, 243, 190)
 
@@ -140,15 +142,34 @@ class PaneContent:
             marks.message = NEEDS_RUN if any_hole else NEEDS_REMOVAL
             return
         previewing = preview is not None
-        if not previewing and not self._pictures.covers(view, index):
-            marks.subtitle += f" · {NOT_THIS_SLICE}"
-        if self.stale and not previewing:
-            marks.badge = "from an earlier mask"
+        if not previewing:
+            marks.badge = self._badge(view, index)
+            if view.plane is not Plane.AXIAL and not self._pictures.covers(view, index):
+                marks.subtitle += f" · {NOT_THIS_SLICE}"
         if role is Role.DIFFERENCE:
             marks.corner = ""
             reach = content.difference_reach(state.window())
             text = f"{reach:.0f}" if reach >= 10 else f"{reach:.2g}"
             marks.color_bar = (f"−{text}", f"+{text}")
+
+    def _badge(self, view: PlaneView, index: int) -> str:
+        result = self._pictures.result
+        if result is None:
+            return ""
+        made = result.slices
+        if view.plane is Plane.AXIAL and index not in made:
+            return NOT_GENERATED
+        if self.stale:
+            return EARLIER_MASK
+        if view.plane is not Plane.AXIAL and self._holes(view, index) - set(made):
+            return f"only {len(made)} axial {'slice' if len(made) == 1 else 'slices'} generated"
+        return ""
+
+    def _holes(self, view: PlaneView, index: int) -> set[int]:
+        """Axial slices in which the tumor was removed, as far as this coronal or sagittal slice meets them."""
+        segmentation, axis = self._workspace.segmentation, int(view.plane)
+        gone = (segmentation.original.take(index, axis) > 0) & (segmentation.labels.take(index, axis) == 0)
+        return set(np.flatnonzero(gone.any(axis=0)).tolist())
 
     def draw_marks(self) -> None:
         """Redraw the crosshair and the brush outline."""

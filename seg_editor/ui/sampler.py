@@ -109,7 +109,8 @@ class Sampler(QObject):
     Signals
     -------
     started(Run), step(Run, Step), result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Metrics),
-    cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception)
+    cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception),
+    ended() after a run was let go of, when :attr:`running` is None or the next one
     """
 
     started = pyqtSignal(object)
@@ -120,6 +121,7 @@ class Sampler(QObject):
     failed = pyqtSignal(object, object)
     loaded = pyqtSignal(str, str)
     load_failed = pyqtSignal(str, object)
+    ended = pyqtSignal()
     _go = pyqtSignal(object)
     _load = pyqtSignal(str)
 
@@ -190,6 +192,7 @@ class Sampler(QObject):
             waiting, self.waiting = self.waiting, None
             if waiting is not None:
                 self._begin(waiting)
+            self.ended.emit()
 
     def _on_step(self, run: Run, step: object) -> None:
         if not run.stop.is_set():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
 
+from seg_editor.cases import NiftiSource
 from seg_editor.session import Workspace
 from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.parts import named
@@ -23,6 +24,8 @@ class Status(QStatusBar):
         self._workspace: Workspace | None = None
         self.readout = named(QLabel(), "readout")
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
+        self.readout.setToolTip("Voxel: indices in the file of the modality shown, from 0. World: RAS+, in mm.")
+        self._voxel: tuple[int, int, int] | None = None
         self.case = QLabel()
         self.work = QLabel()
         self.bar = QProgressBar()
@@ -45,6 +48,7 @@ class Status(QStatusBar):
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Read from another case."""
         self._workspace = workspace
+        self._voxel = None
         self.readout.setText("")
         if workspace is None:
             self.case.setText("")
@@ -57,12 +61,17 @@ class Status(QStatusBar):
 
     def show_voxel(self, voxel: tuple[int, int, int] | None) -> None:
         """Show what lies under the mouse; outside the volume the crosshair's voxel."""
+        self._voxel = voxel
         if self._workspace is not None:
             self.readout.setText(describe(self._workspace, voxel or self._workspace.view.cursor))
 
     def flash(self, text: str) -> None:
         """Show a message in place of the read-out until the mouse moves."""
         self.readout.setText(text)
+
+    def refresh(self) -> None:
+        """Show the voxel shown last as it is now, in place of any message."""
+        self.show_voxel(self._voxel)
 
     def show_work(self, what: str, fraction: float, cancel: Callable[[], object] | None = None) -> None:
         """Show background work with its progress (negative: unknown), or nothing."""
@@ -75,11 +84,20 @@ class Status(QStatusBar):
         self.cancel.setVisible(bool(what) and cancel is not None)
 
 
+def file_voxel(source: NiftiSource, voxel: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the indices, along the file's own axes and from 0, of a canonical voxel."""
+    i, j, k = (
+        source.stored_shape[axis] - 1 - voxel[target] if flipped else voxel[target]
+        for axis, (target, flipped) in enumerate(zip(source.axes, source.flips, strict=True))
+    )
+    return i, j, k
+
+
 def describe(workspace: Workspace, voxel: tuple[int, int, int]) -> str:
-    """Return voxel and world position, the intensity of every modality and the label, as one line."""
+    """Return the voxel in the shown modality's file, the world position, every intensity and the label, as one line."""
     case = workspace.case
     world = case.grid.world(voxel)
-    place = "({}, {}, {})".format(*voxel)
+    place = "({}, {}, {})".format(*file_voxel(case.volumes[workspace.view.modality].source, voxel))
     millimeters = "({:.1f}, {:.1f}, {:.1f}) mm".format(*world)
     values = []
     for modality in case.modalities:

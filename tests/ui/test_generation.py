@@ -15,6 +15,8 @@ from seg_editor.cases import Modality
 from seg_editor.errors import ModelError
 from seg_editor.ui.generation import Status
 from seg_editor.ui.main_window import MainWindow
+from seg_editor.ui.panels.metrics import number
+from seg_editor.ui.planes import Plane
 from seg_editor.ui.state import Layout, Role
 from tests.ui.conftest import Hands, settle
 from tests.ui.fake import FakeBackend
@@ -74,11 +76,27 @@ def test_numbers_belong_to_the_picture(generated: Hands) -> None:
     assert panel.residual.value.text() == f"{line.tumor_residual:.3f}"
     assert panel.iou.value.text() == f"{line.diffmap_iou:.3f}"
     assert panel.outside.value.text() == "0"
+    assert panel.texture.value.text() == number(line.texture_ratio)
+    assert panel.seam.value.text() == number(line.seam_ratio)
     generated.wheel(3)
     assert panel.residual.isHidden()
     assert not panel.jump.isHidden()
     panel.jump.click()
     assert not panel.residual.isHidden()
+
+
+def test_slices_that_were_not_generated_carry_a_badge(generated: Hands) -> None:
+    view, contents = generated.workspace.view, generated.window.viewer.contents
+    marks = [contents[number].pane.marks for number in range(3)]
+    assert [m.badge for m in marks] == ["", "", ""]
+    generated.wheel(1)
+    assert [m.badge for m in marks] == ["", "not generated", "not generated"]
+    generated.wheel(-1)
+    view.plane = Plane.CORONAL
+    removed = np.count_nonzero(generated.workspace.segmentation.original, axis=(0, 2))
+    view.cursor = (view.cursor[0], int(np.argmax(removed)), view.cursor[2])
+    marks = [content.pane.marks for content in generated.window.viewer.contents]
+    assert [m.badge for m in marks] == ["", *["only 1 axial slice generated"] * 2]
 
 
 def test_a_changed_mask_makes_the_result_stale_and_undo_fresh_again(generated: Hands, qtbot: object) -> None:

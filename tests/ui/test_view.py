@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QPointF, Qt
 from PyQt6.QtTest import QTest
 
-from seg_editor.cases import Modality
+from seg_editor.cases import Modality, read_volume
+from seg_editor.editing import RemoveTumor
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.state import Layout, Role, Tool
-from seg_editor.ui.status import describe
+from seg_editor.ui.status import describe, file_voxel
 from tests.ui.conftest import LEFT, MIDDLE, NO_BUTTON, NONE, RIGHT, Hands
 
 CTRL, SHIFT, ALT = (
@@ -187,7 +190,34 @@ def test_the_read_out_names_everything_under_the_mouse(hands: Hands) -> None:
     label = int(hands.workspace.segmentation.labels[x, y, z])
     assert hands.workspace.case.scheme.name_of(label) in text
     hands.send(QEvent.Type.MouseMove, hands.at((20, 40, z)), NO_BUTTON, NO_BUTTON)
-    assert "voxel (20, 40," in hands.window.status.readout.text()
+    nx, ny, _ = hands.workspace.case.grid.shape
+    assert f"voxel ({nx - 1 - 20}, {ny - 1 - 40}, {z})" in hands.window.status.readout.text()
+
+
+@pytest.mark.parametrize("order", [("L", "P", "S"), ("R", "A", "S"), ("P", "S", "R"), ("I", "R", "A")])
+def test_voxels_are_named_as_the_file_counts_them(tmp_path: Path, order: tuple[str, str, str]) -> None:
+    shape = (5, 6, 7)
+    codes = nib.orientations.axcodes2ornt(order)
+    stored = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
+    affine = np.zeros((4, 4))
+    affine[3, 3] = 1
+    for axis, (target, sign) in enumerate(codes):
+        affine[int(target), axis] = sign
+    nib.save(nib.Nifti1Image(stored, affine), tmp_path / "image.nii.gz")
+    volume = read_volume(tmp_path / "image.nii.gz")
+    assert nib.aff2axcodes(affine) == order
+    for voxel in np.ndindex(*volume.raw.shape):
+        assert stored[file_voxel(volume.source, voxel)] == volume.raw[voxel]
+
+
+def test_a_message_in_the_status_bar_ends_with_the_next_edit(hands: Hands) -> None:
+    actions = hands.window.actions_table
+    actions["remove"].trigger()
+    hands.workspace.undo()
+    hands.window.status_message("Undone: Remove tumor")
+    hands.workspace.apply(RemoveTumor())
+    assert "Undone" not in hands.window.status.readout.text()
+    assert hands.window.status.readout.text() == describe(hands.workspace, hands.workspace.view.cursor)
 
 
 def test_the_slice_bar_knows_where_the_tumor_is(hands: Hands, wait: Callable[[Callable[[], bool]], None]) -> None:

@@ -13,9 +13,10 @@ import pytest
 from PyQt6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QPushButton
+from PyQt6.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from seg_editor.cases import open_case
+from seg_editor.editing import RemoveTumor
 from seg_editor.errors import CaseError
 from seg_editor.ui.app import ExceptionHook, make_window
 from seg_editor.ui.case_actions import CANCEL, DISCARD, SAVE
@@ -69,7 +70,7 @@ def test_a_broken_file_is_one_line_and_the_window_goes_on(
     assert "\n" not in window.errors.text.text()
     assert not window.errors.details_button.isVisible()
     window.errors.copy_button.click()
-    assert QApplication.clipboard().text() == window.errors.text.text()
+    assert QApplication.clipboard().text() == window.errors.message
     window.errors.close_button.click()
     assert not window.errors.isVisible()
     window.cases.open(big_case)
@@ -134,6 +135,37 @@ def test_unsaved_changes_are_asked_about(hands: Hands, answer: str, closes: bool
     assert asked == ["quit"]
     assert np.array_equal(open_case(folder).labels.raw, labels) is saved
     hands.window.cases.ask = lambda _purpose: DISCARD
+
+
+def test_saving_over_a_tumor_without_any_is_not_the_default(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def look(box: QMessageBox) -> int:
+        seen.append((box.defaultButton().text(), box.informativeText()))
+        return 0
+
+    monkeypatch.setattr(QMessageBox, "exec", look)
+    paint(hands)
+    hands.window.cases._ask("quit")
+    hands.workspace.apply(RemoveTumor())
+    hands.window.cases._ask("quit")
+    assert hands.workspace.save_segmentation()
+    hands.window.cases._ask("quit")
+    assert [button for button, _ in seen] == ["Save", "Cancel", "Save"]
+    assert ["without tumor" in text for _, text in seen] == [False, True, False]
+
+
+def test_a_long_path_in_an_error_does_not_widen_the_window(window: MainWindow) -> None:
+    wide = window.minimumSizeHint().width()
+    text = f"/{'long/' * 100}file.nii.gz: cannot be read."
+    window.errors.show_error(text)
+    QApplication.processEvents()
+    assert window.minimumSizeHint().width() == wide
+    assert "…" in window.errors.text.text()
+    assert window.errors.text.text().endswith("file.nii.gz: cannot be read.")
+    assert window.errors.text.toolTip() == text
+    window.errors.copy_button.click()
+    assert QApplication.clipboard().text() == text
 
 
 def test_nothing_is_asked_without_changes(hands: Hands) -> None:

@@ -23,6 +23,7 @@ _MOODS = {
     Status.CANCELLED: "warn",
     Status.FAILED: "bad",
 }
+LIMIT = "Displaced tissue is not moved back (mass effect stays)."
 _SLICES = (("slice", "This axial slice"), ("all", "All slices with a hole"))
 
 
@@ -85,6 +86,8 @@ class GenerationPanel(Section):
         self.body.addLayout(row(self.remove, self.generate, self.stop))
         self.body.addWidget(self.bar)
         self.body.addWidget(self.time)
+        self.limit = wrapped(LIMIT)
+        self.body.addWidget(self.limit)
         self._clock = QTimer(self)
         self._clock.setInterval(200)
         self._clock.timeout.connect(self._show_time)

@@ -38,7 +38,7 @@ class _Number(QFrame):
 
 
 class MetricsPanel(Section):
-    """TumorResidual, DiffMap IoU and the change outside, for the slice on display."""
+    """TumorResidual, DiffMap IoU, the change outside, texture and seam, for the slice on display."""
 
     def __init__(self, generation: Generation) -> None:
         super().__init__("Metrics")
@@ -56,8 +56,11 @@ class MetricsPanel(Section):
         )
         self.iou = _Number("DiffMap IoU", "How well change and tumor overlap; 1 is best.")
         self.outside = _Number("Change outside", "Largest change outside the hole; must be 0.")
+        self.texture = _Number("Texture", "Detail in the hole over healthy tissue; 1 is right, lower is blurred.")
+        self.seam = _Number("Seam", "Step across the rim over the same rim in healthy tissue; 1 is right.")
         self.scope = wrapped()
-        for widget in (self.note, self.jump, self.scope, self.residual, self.iou, self.outside):
+        self._numbers = (self.residual, self.iou, self.outside, self.texture, self.seam)
+        for widget in (self.note, self.jump, self.scope, *self._numbers):
             self.body.addWidget(widget)
         generation.changed.connect(self.show_numbers)
         self.show_numbers()
@@ -90,7 +93,7 @@ class MetricsPanel(Section):
         measured = metrics is not None and workspace is not None
         line = _slice_of(metrics, workspace.view.cursor[2]) if measured and workspace is not None else None
         self.badge.setVisible(generation.stale and result is not None)
-        for widget in (self.residual, self.iou, self.outside, self.scope):
+        for widget in (*self._numbers, self.scope):
             widget.setVisible(line is not None)
         self.note.setVisible(line is None)
         self.jump.setVisible(False)
@@ -118,6 +121,8 @@ class MetricsPanel(Section):
         self.iou.show_value(number(line.diffmap_iou), beside)
         change = line.change_outside_max
         self.outside.show_value("0" if change == 0 else f"{change:.3g}", "0 voxels changed" if change == 0 else "")
+        for shown, value in ((self.texture, line.texture_ratio), (self.seam, line.seam_ratio)):
+            shown.show_value(number(value), "too little hole on this slice" if value is None else "")
 
 
 def _slice_of(metrics: Any, index: int) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QPaintEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -13,6 +14,9 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -132,9 +136,25 @@ class Segments(QFrame):
         self._buttons[key].setToolTip(f"{tip}. Not now: {why_not}." if why_not else tip)
 
 
+class ElidedCombo(QComboBox):
+    """A combo box whose text ends in an ellipsis where the room ends."""
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw frame and shortened text."""
+        painter, option, style = QStylePainter(self), QStyleOptionComboBox(), self.style()
+        self.initStyleOption(option)
+        if style is not None:
+            part = QStyle.SubControl.SC_ComboBoxEditField
+            room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - 2
+            text = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+            option.currentText = text
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
 def combo(choices: Sequence[tuple[str, str]], chosen: Callable[[str], object], tip: str = "") -> QComboBox:
     """Return a combo box of ``(key, text)`` that calls `chosen` with the key when the user picks."""
-    box = QComboBox()
+    box: QComboBox = ElidedCombo()
     box.setToolTip(tip)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
