@@ -27,8 +27,9 @@ bench: $(VENV)/.run system
 screenshots: $(VENV)/.run system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python packaging/screenshots.py docs/images
 
+# Debian keeps ensurepip in a package of its own
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); bash packaging/as_root.sh apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
 
 # torch first and pinned: a range would take a build with CUDA libraries
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python

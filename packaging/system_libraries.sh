@@ -8,11 +8,5 @@ if "$python" -c "$probe" 2>/dev/null && [ -n "$(find /usr/share/fonts /usr/local
 fi
 packages=(libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4
     libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 fonts-dejavu-core)
-as_root=()
-[ "$(id -u)" = 0 ] || as_root=(sudo -n)
-if command -v apt-get >/dev/null; then
-    echo "Installing the libraries that Qt needs: ${packages[*]}" >&2
-    "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null && exit 0
-fi
-echo "Qt cannot start. Install these packages (Debian names) and try again: ${packages[*]}" >&2
-exit 1
+echo "Installing what Qt needs: ${packages[*]}" >&2
+bash "$(dirname "$0")/as_root.sh" apt-get install -y -qq --no-install-recommends "${packages[@]}"
