@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seg_editor.generation.counterfactual import Counterfactual
 
 FORMAT = "seg-editor provenance 1"
-_PROGRAMS = ("numpy", "scipy", "torch", "nibabel", "scikit-image", "pillow", "antspyx", "openvino")
+_PROGRAMS = ("numpy", "scipy", "torch", "nibabel", "scikit-image", "pillow", "antspyx")
 _SUFFIX = "_provenance.json"
 
 
