@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
+from tests.threads import one_thread  # noqa: F401
 from tests.tiny import make_case
 from training.cli import main
 from training.prepare.bank import BankedCase, PlacedHoles, load_bank
@@ -18,15 +17,6 @@ from training.prepare.volumes import PreparedCase
 
 SHAPE = (48, 56, 40)
 SPLITS = {"train": ["BraTS2021_80001", "BraTS2021_80002"], "val": ["BraTS2021_80003"], "test": ["BraTS2021_80004"]}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small networks are faster on one thread, and the machine may be busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def write_shapes(path: Path) -> Path:
