@@ -24,14 +24,23 @@ from seg_editor.export.names import file_slice_index
 from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.generation.engine import Engine
 from seg_editor.generation.hole import DEFAULT_MARGIN, Hole, find_hole
-from seg_editor.generation.referee import TUMOR, Referee
-from seg_editor.generation.registry import list_models, load_model
+from seg_editor.generation.referee import TUMOR, find_referee, referee_name
+from seg_editor.generation.registry import load_model
 from seg_editor.metrics import Metrics, score
 
-__all__ = ["Options", "Outcome", "export", "inpaint", "open_case", "remove", "segment", "with_segmentation"]
+__all__ = [
+    "Options",
+    "Outcome",
+    "export",
+    "inpaint",
+    "open_case",
+    "referee_name",
+    "remove",
+    "segment",
+    "with_segmentation",
+]
 
 Progress = Callable[[int, int], None]
-REFEREE = "m4"
 
 
 @dataclass(frozen=True)
@@ -156,8 +165,17 @@ def segment(
     device: str = "auto",
     progress: Callable[[float, str], None] | None = None,
 ) -> NDArray[np.uint8]:
-    """Five-class map (x, y, z) by the referee: 0 background, 1 CSF, 2 GM, 3 WM, 4 tumor."""
-    return Referee(load_model(REFEREE, device)).segment(case, progress=progress)
+    """Five-class map (x, y, z) by the referee: 0 background, 1 CSF, 2 GM, 3 WM, 4 tumor.
+
+    Raises
+    ------
+    ModelError
+        No referee is installed.
+    """
+    referee = find_referee(device)
+    if referee is None:
+        raise ModelError("no referee model is installed", remedy="Add one under resources/models, as m4")
+    return referee.segment(case, progress=progress)
 
 
 def write_segmentation(case: Case, five: NDArray[np.uint8], out: Path) -> tuple[Path, ...]:
@@ -199,13 +217,6 @@ def export(case: Case, outcome: Outcome, out: Path | str) -> ExportResult:
         out=Path(out),
         card=outcome.card,
     )
-
-
-def find_referee(device: str = "auto") -> Referee | None:
-    """The bundled referee, or None when it is not installed."""
-    if REFEREE not in {card.name for card in list_models()}:
-        return None
-    return Referee(load_model(REFEREE, device))
 
 
 def _generate(

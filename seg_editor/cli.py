@@ -243,7 +243,7 @@ def _segment(args: argparse.Namespace) -> int:
     }
     if args.json:
         names = [p.name for p in files]
-        print(json.dumps({"case_id": case.case_id, "model": api.REFEREE, "ml": volumes, "files": names}))
+        print(json.dumps({"case_id": case.case_id, "model": api.referee_name(), "ml": volumes, "files": names}))
     else:
         print("  ".join(f"{name} {ml} ml" for name, ml in volumes.items()))
         for path in files:

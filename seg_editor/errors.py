@@ -38,6 +38,10 @@ class ModelError(SegEditorError):
     """Weights or a model card cannot be used."""
 
 
+class DeviceMemoryError(ModelError):
+    """The device ran out of memory."""
+
+
 class ExportError(SegEditorError):
     """A result cannot be written."""
 

@@ -37,7 +37,7 @@ def randomize(network: nn.Module, seed: int = 0) -> nn.Module:
     return network
 
 
-def write_model(folder: Path, network: nn.Module | None = None, **card: Any) -> Path:
+def write_model(folder: Path, network: nn.Module | None = None, /, **card: Any) -> Path:
     """Write weights and card; `card` replaces fields of it."""
     network = network if network is not None else randomize(InpaintNet(SMALL_INPAINT))
     inpaint = isinstance(network, InpaintNet)

@@ -90,7 +90,7 @@ def describe(
         "title": arm.title,
         "preset": preset,
         **_costs(parameters, measure(lambda: NoiseNet(config), inputs), settings),
-        "schedule": {"train_steps": TRAIN_STEPS, "betas": list(BETAS), "kind": "linear", "prediction": "epsilon"},
+        "schedule": {"train_steps": TRAIN_STEPS, "betas": list(BETAS), "kind": "linear", "prediction": config.prediction},
         "network": {"class": "UNet2DModel", **config.to_json(), "arguments": config.unet_arguments()},
         "ablation": arm.ablation.to_json(),
         "monitor": {"solver": chosen.monitor_solver, "steps": chosen.monitor_steps},

@@ -45,6 +45,8 @@ class DiffusionPreset:
         ``fp16`` (automatic mixed precision with a gradient scaler on CUDA; full precision on a CPU), ``bf16``, ``off``.
     keep_epochs : int
         A numbered checkpoint and sample grids every so many passes.
+    crop : bool
+        Leave out what is air in every slice while training.
     monitor_solver : str
         Of the sample grids.
     """
@@ -63,6 +65,7 @@ class DiffusionPreset:
     drop_last: bool = True
     keep_epochs: int = 10
     validate_epochs: int = 1
+    crop: bool = False
     monitor_solver: str = "ddim"
     monitor_steps: int = 50
 
@@ -103,14 +106,18 @@ PRESETS: dict[str, DiffusionPreset] = {
     ),
     "compact": DiffusionPreset(
         name="compact",
-        network=UNetConfig(fold=4, widths=(64, 64, 96, 128), layers=1, attention_level=2, groups=16),
-        batch=16,
+        network=UNetConfig(
+            fold=4, widths=(64, 64, 96, 128), layers=1, attention_level=2, groups=16, velocity=True, detail=8
+        ),
+        batch=8,
         epochs=60,
-        learning_rate=4e-4,
-        warmup=300,
+        learning_rate=6e-4,
+        warmup=100,
         precision="bf16",
         ema=0.999,
+        keep_epochs=3,
         validate_epochs=2,
+        crop=True,
         monitor_steps=25,
     ),
 }

@@ -70,6 +70,7 @@ def diffusion_run(args: argparse.Namespace) -> tuple[DiffusionTask, dict[str, An
         preset.network_of(arm, args.mask_scale),
         arm.ablation,
         monitor=MonitorSettings(solver=preset.monitor_solver, steps=preset.monitor_steps),
+        crop=preset.crop,
         compile_network=args.compile,
     )
     return task, asdict(preset.loop_settings(len(task.slices), batch=args.batch, epochs=args.epochs))

@@ -34,6 +34,7 @@ __all__ = [
     "TissueMap",
     "five_class",
     "healthy_tissue",
+    "known_tissue_map",
     "tissue_map",
 ]
 
@@ -130,18 +131,21 @@ def tissue_map(
     """
     if method != "atropos":
         raise UsageError(f'there is no tissue method "{method}"', remedy='Use "atropos"')
-    tumor = np.zeros(case.brain.shape, bool) if case.tumor is None else case.tumor
-    key = cache.digest(METHOD_VERSION, case.content_hash, np.packbits(case.brain), np.packbits(tumor))
-    entry = (cache_dir or cache.cache_folder()) / "tissue" / f"{key}.npz"
+    entry = _entry(case, cache_dir)
     kept = _from_cache(entry, case.brain)
     if kept is not None:
         return kept
-    tissue = _compute(case, tumor, progress, cancel, threads)
+    tissue = _compute(case, _tumor(case), progress, cancel, threads)
     stored: Arrays = {"tissue": tissue.labels, "agreement": np.array(json.dumps(dict(tissue.agreement)))}
     cache.store(entry, stored)
     if progress is not None:
         progress(1.0, "Tissue map ready")
     return tissue
+
+
+def known_tissue_map(case: Case, cache_dir: Path | None = None) -> TissueMap | None:
+    """The tissue map of a case if it was found before, else None; takes no time."""
+    return _from_cache(_entry(case, cache_dir), case.brain)
 
 
 def healthy_tissue(
@@ -179,6 +183,16 @@ def healthy_tissue(
     mirrored[inside] = filled[tuple(source[inside].T)]
     filled[tuple(where.T)] = mirrored
     return _fill_nearest(filled, tumor & (filled == 0))
+
+
+def _tumor(case: Case) -> NDArray[np.bool_]:
+    return np.zeros(case.brain.shape, bool) if case.tumor is None else case.tumor
+
+
+def _entry(case: Case, cache_dir: Path | None) -> Path:
+    """Where the map of a case is kept: by method, images, brain and tumor."""
+    key = cache.digest(METHOD_VERSION, case.content_hash, np.packbits(case.brain), np.packbits(_tumor(case)))
+    return (cache_dir or cache.cache_folder()) / "tissue" / f"{key}.npz"
 
 
 def _from_cache(entry: Path, brain: NDArray[np.bool_]) -> TissueMap | None:

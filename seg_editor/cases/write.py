@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +22,9 @@ from seg_editor.cases.source import NiftiSource, copy_blocked
 from seg_editor.cases.stream import read_payload
 from seg_editor.errors import CaseError, ExportError
 
+_STARTED = time.time()
 _GZIP_LEVEL = 4
+_STEM = 40
 _GZIP_WBITS = 31
 _CHUNK = 4 * 1024**2
 _ELSEWHERE = "Choose another folder or change its permissions"
@@ -83,6 +87,36 @@ def write_like(source: NiftiSource, raw: NDArray[Any], path: Path | str, *, desc
     return path
 
 
+def remove_leftovers(path: Path | str, before: float = _STARTED) -> list[Path]:
+    """Remove the hidden temporary files that a program killed in the middle of writing `path` left beside it.
+
+    Parameters
+    ----------
+    path : path-like
+        A file written by :func:`write_like`.
+    before : float
+        Only files last written before this time (seconds since the epoch; by default the start of this process) go:
+        younger ones may belong to a save that is running.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    target = Path(os.path.realpath(path))
+    own = re.compile(rf"\.{re.escape(target.name[:_STEM])}\.[0-9a-f]{{8}}\.part")
+    removed = []
+    with suppress(OSError):
+        for found in target.parent.iterdir():
+            if own.fullmatch(found.name) is None:
+                continue
+            with suppress(OSError):
+                if found.stat().st_mtime < before:
+                    found.unlink()
+                    removed.append(found)
+    return removed
+
+
 def _payload(source: NiftiSource, raw: NDArray[Any], path: Path, descrip: str | None) -> bytearray:
     """Return the uncompressed bytes of the file: header block, then voxels in file order."""
     if raw.shape != source.grid.shape:
@@ -123,7 +157,7 @@ def _stored_values(source: NiftiSource, raw: NDArray[Any], path: Path) -> NDArra
 
 def _write_beside(target: Path, payload: bytearray) -> Path:
     """Write and flush a hidden temporary file in the target's folder, with the permissions it will need."""
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f".{target.name[:_STEM]}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as file:
             for piece in _encoded(payload, is_gzip_name(target)):

@@ -5,13 +5,17 @@ from __future__ import annotations
 from seg_editor.editing.brush import Brush, BrushShape, PaintOver
 from seg_editor.editing.delta import Box, Change, Delta
 from seg_editor.editing.history import History
-from seg_editor.editing.morphology import FillHoles, GrowShrink, KeepLargest, RemoveSmall, Smooth, SmoothMethod
+from seg_editor.editing.morphology import Border, FillHoles, GrowShrink, KeepLargest, RemoveSmall, Smooth, SmoothMethod
+from seg_editor.editing.rearrange import Mirrored, MirrorOperation, MovePiece, Piece
 from seg_editor.editing.regions import Erase, Fill, PaintMask, Polygon, RemoveTumor, ReplaceAll, Scope
+from seg_editor.editing.restrict import RangeGate, Ready, Within, compute
 from seg_editor.editing.segmentation import Edit, LiveEdit, OriginalRule, Patch, Segmentation
 from seg_editor.editing.slices import CopySlice, InterpolateSlices
-from seg_editor.editing.stroke import PaintStroke, Stroke, nearest_voxel
+from seg_editor.editing.stroke import Block, PaintStroke, Stroke, nearest_voxel
 
 __all__ = [
+    "Block",
+    "Border",
     "Box",
     "Brush",
     "BrushShape",
@@ -27,12 +31,18 @@ __all__ = [
     "InterpolateSlices",
     "KeepLargest",
     "LiveEdit",
+    "MirrorOperation",
+    "Mirrored",
+    "MovePiece",
     "OriginalRule",
     "PaintMask",
     "PaintOver",
     "PaintStroke",
     "Patch",
+    "Piece",
     "Polygon",
+    "RangeGate",
+    "Ready",
     "RemoveSmall",
     "RemoveTumor",
     "ReplaceAll",
@@ -41,5 +51,7 @@ __all__ = [
     "Smooth",
     "SmoothMethod",
     "Stroke",
+    "Within",
+    "compute",
     "nearest_voxel",
 ]

@@ -35,6 +35,64 @@ def _around(mask: Mask, margin: tuple[int, int, int]) -> Box | None:
     return None if tight is None else grow_box(tight, margin, mask.shape)
 
 
+class Border:
+    """Distances from the border of the tumor, or of one label: one computation serves every amount to grow or shrink.
+
+    Parameters
+    ----------
+    labels : integer array (x, y, z)
+        Not kept, but for the part around the selection.
+    label : int or None
+        Only this label; the whole tumor with None.
+    spacing : (float, float, float)
+        mm per voxel.
+    reach : float
+        The largest amount in mm that will be asked for.
+    within : bool array (x, y, z), optional
+        Growing stays inside it (the brain).
+    """
+
+    def __init__(
+        self, labels: Labels, label: int | None, spacing: Spacing, reach: float, within: Mask | None = None
+    ) -> None:
+        mask = _selected(labels, label)
+        self._box = _around(mask, _reach(reach, spacing))
+        if self._box is None:
+            return
+        self._inside = mask[self._box]
+        self._labels = labels[self._box].copy()
+        self._within = None if within is None else within[self._box]
+        self._spacing = spacing
+        self._outward: tuple[NDArray[np.float64], Labels] | None = None
+        self._inward: NDArray[np.float64] | None = None
+
+    def patch(self, mm: float) -> Patch | None:
+        """Patch of the voxels gained (`mm` > 0) or lost; None when nothing is selected."""
+        if self._box is None or mm == 0 or not math.isfinite(mm):
+            return None
+        if mm < 0:
+            return Patch(self._box, self._inside & (self._depth() <= -mm + _TOLERANCE), 0)
+        distance, nearest = self._surroundings()
+        gained: Mask = (distance <= mm + _TOLERANCE) & (self._labels == 0)
+        if self._within is not None:
+            gained &= self._within
+        return Patch(self._box, gained, nearest[gained])
+
+    def _surroundings(self) -> tuple[NDArray[np.float64], Labels]:
+        if self._outward is None:
+            distance, nearest = _distance_and_nearest(~self._inside, self._spacing)
+            self._outward = distance, self._labels[tuple(nearest)]
+        return self._outward
+
+    def _depth(self) -> NDArray[np.float64]:
+        if self._inward is None:
+            if self._inside.all():
+                self._inward = np.full(self._inside.shape, np.inf)
+            else:
+                self._inward = ndimage.distance_transform_edt(self._inside, sampling=self._spacing)
+        return self._inward
+
+
 @dataclass(frozen=True, eq=False)
 class GrowShrink:
     """Move the border of the tumor, or of one label, outward (`mm` > 0) or inward (`mm` < 0).
@@ -50,12 +108,15 @@ class GrowShrink:
         Growing stays inside it (the brain).
     spacing : (float, float, float)
         mm per voxel; `Segmentation.apply` fills it in.
+    border : Border, optional
+        Made before, of the same labels, label and `within`.
     """
 
     mm: float
     label: int | None = None
     within: Mask | None = None
     spacing: Spacing = (1.0, 1.0, 1.0)
+    border: Border | None = None
 
     @property
     def name(self) -> str:
@@ -68,26 +129,10 @@ class GrowShrink:
 
     def __call__(self, labels: Labels) -> Patch | None:
         """Patch of the voxels gained or lost; None when there is nothing to grow or shrink."""
-        mask = _selected(labels, self.label)
-        box = _around(mask, _reach(abs(self.mm), self.spacing))
-        if box is None or self.mm == 0 or not math.isfinite(self.mm):
+        if self.mm == 0 or not math.isfinite(self.mm):
             return None
-        return self._grown(labels, mask[box], box) if self.mm > 0 else self._shrunk(labels, mask[box], box)
-
-    def _grown(self, labels: Labels, inside: Mask, box: Box) -> Patch:
-        distance, nearest = _distance_and_nearest(~inside, self.spacing)
-        gained: Mask = (distance <= self.mm + _TOLERANCE) & (labels[box] == 0)
-        if self.within is not None:
-            gained &= self.within[box]
-        return Patch(box, gained, labels[box][tuple(index[gained] for index in nearest)])
-
-    def _shrunk(self, labels: Labels, inside: Mask, box: Box) -> Patch:
-        if inside.all():
-            distance = np.full(inside.shape, np.inf)
-        else:
-            distance = ndimage.distance_transform_edt(inside, sampling=self.spacing)
-        lost: Mask = inside & (distance <= -self.mm + _TOLERANCE)
-        return Patch(box, lost, 0)
+        border = self.border or Border(labels, self.label, self.spacing, abs(self.mm), self.within)
+        return border.patch(self.mm)
 
 
 @dataclass(frozen=True)
@@ -142,10 +187,13 @@ class FillHoles:
         What to fill with; by default each voxel gets the label nearest to it.
     axis : int, optional
         Look for holes slice by slice along this axis; in three dimensions by default.
+    of : int, optional
+        Only the holes of this label; by default those of the whole tumor. Only background is ever filled.
     """
 
     label: int | None = None
     axis: int | None = None
+    of: int | None = None
     spacing: Spacing = (1.0, 1.0, 1.0)
     name: str = "Fill holes"
 
@@ -155,7 +203,7 @@ class FillHoles:
 
     def __call__(self, labels: Labels) -> Patch | None:
         """Patch of the holes, None when there are none."""
-        mask = labels > 0
+        mask = _selected(labels, self.of)
         box = tight_box(mask)
         if box is None:
             return None
@@ -166,7 +214,7 @@ class FillHoles:
             for end in (0, 2):
                 flat[self.axis] = slice(end, end + 1)
                 structure[tuple(flat)] = False
-        holes: Mask = ndimage.binary_fill_holes(inside, structure=structure) & ~inside
+        holes: Mask = ndimage.binary_fill_holes(inside, structure=structure) & (labels[box] == 0)
         if not holes.any():
             return None
         if self.label is not None:
@@ -245,10 +293,11 @@ class Smooth:
 
 
 def _ball_mean(share: NDArray[np.float32], radius: float, spacing: Spacing) -> NDArray[np.float32]:
-    """Mean over a ball of `radius` mm; a share above one half is what a binary median keeps."""
+    """Mean over a ball (a disc where the array is one voxel thin); a share above one half is what a median keeps."""
     from seg_editor.editing.brush import Brush
 
-    ball = Brush("round", radius, three_d=True).footprint(spacing, 2)
+    flat = next((axis for axis, n in enumerate(share.shape) if n == 1), None)
+    ball = Brush("round", radius, three_d=flat is None).footprint(spacing, 2 if flat is None else flat)
     padded = np.pad(share, [(n // 2, n // 2) for n in ball.shape], mode="edge")
     total = np.zeros(share.shape, dtype=np.float32)
     nx, ny, nz = share.shape

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -13,11 +13,21 @@ from numpy.typing import NDArray
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.brush import Brush, PaintOver, paintable
 from seg_editor.editing.delta import Box, Change, Labels, Mask, box_shape
+from seg_editor.editing.restrict import Gate
 from seg_editor.editing.segmentation import LiveEdit, Patch, Segmentation, Spacing, Voxel
 from seg_editor.errors import UsageError
 
 Point = tuple[float, float, float]
-Gate = Callable[[Box], Mask]
+
+
+class Block(StrEnum):
+    """Why a stroke that met labels or background left all of it as it was."""
+
+    LOCKED = "locked"
+    RULE = "rule"
+    GATE = "gate"
+    OUTSIDE = "outside"
+    SAME = "same"
 
 
 class Stroke:
@@ -38,7 +48,12 @@ class Stroke:
     locked : frozenset of int
         Labels that never change.
     gate : callable, optional
-        Box -> bool array of its shape: where paint may go (an intensity range).
+        Box -> bool array of its shape: where paint may go (an intensity range). Erasing ignores it.
+
+    Attributes
+    ----------
+    block : Block or None
+        Why the last move changed nothing; None when it changed something.
 
     Raises
     ------
@@ -76,6 +91,7 @@ class Stroke:
         self._live: LiveEdit | None = None
         self._last: NDArray[np.float64] | None = None
         self._plane = 0.0
+        self.block: Block | None = None
 
     @property
     def running(self) -> bool:
@@ -125,14 +141,32 @@ class Stroke:
     def _stamp(self, live: LiveEdit, centers: NDArray[np.intp]) -> Box | None:
         swept = sweep(self._footprint, centers, self._segmentation.shape)
         if swept is None:
+            self.block = Block.OUTSIDE
             return None
-        box, mask = swept
+        box, swath = swept
+        mask = swath
         allowed = paintable(self._segmentation.labels[box], self._value, self._over, self._only_label, self._locked)
         if allowed is not None:
             mask = mask & allowed
-        if self._gate is not None:
+        if self._gate is not None and self._value:
             mask = mask & self._gate(box)
-        return live.write(box, mask, self._value)
+        written = live.write(box, mask, self._value)
+        self.block = self._why_not(box, swath) if written is None else None
+        return written
+
+    def _why_not(self, box: Box, swath: Mask) -> Block:
+        """The first rule that alone keeps the stroke from changing anything here."""
+        region = self._segmentation.labels[box]
+        mask = swath & (region != self._value)
+        if not mask.any():
+            return Block.SAME
+        free = paintable(region, self._value, self._over, self._only_label)
+        mask = mask if free is None else mask & free
+        if not mask.any():
+            return Block.RULE
+        if self._locked and not (mask & ~np.isin(region, tuple(self._locked))).any():
+            return Block.LOCKED
+        return Block.GATE
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from seg_editor.export.picture import (
     text_width,
     write_text,
 )
-from seg_editor.metrics import Metrics, display_window
+from seg_editor.metrics import Metrics, Window, difference_range, display_window
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -114,7 +114,7 @@ def panel_image(
     k = panel_slice(counterfactual) if index is None else index
     view = _view(case, counterfactual, chosen, k, labels)
     width, height = view.size
-    limit = _limit(view)
+    limit = difference_range(Window(view.low, view.high)) * abs(view.slope)
     image = Image.new("RGB", (2 * MARGIN + 4 * width + 3 * GAP + BAR, HEADER + height + CAPTION + STRIP), BACKGROUND)
     draw = ImageDraw.Draw(image)
     pictures = (
@@ -167,16 +167,6 @@ def _head(case: Case) -> tuple[slice, slice]:
         hits = np.flatnonzero(np.count_nonzero(flat, axis=1 - axis))
         spans.append(slice(max(int(hits[0]) - _PADDING, 0), min(int(hits[-1]) + 1 + _PADDING, flat.shape[axis])))
     return spans[0], spans[1]
-
-
-def _limit(view: _View) -> float:
-    """Return a round number that nearly all differences stay below."""
-    size = np.abs(view.difference()[view.hole])
-    top = float(np.percentile(size, 99)) if size.size else 0.0
-    if top <= 0:
-        return 1.0
-    decade = 10.0 ** np.floor(np.log10(top))
-    return float(next(step * decade for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * decade >= top * 0.999))
 
 
 def _scaled(pixels: Pixels, size: tuple[int, int], *, sharp: bool = False) -> Image:

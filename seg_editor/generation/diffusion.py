@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -103,6 +103,28 @@ class Sampling:
             "seed": self.seed,
             "label": self.label,
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sampling:
+        """The reverse of :meth:`to_json`; the label is not looked at.
+
+        Raises
+        ------
+        UsageError
+            Something is missing, unknown or out of range.
+        """
+        try:
+            strength = cls.strength if data["strength"] is None else float(data["strength"])
+            return cls(
+                Start(data["start"]),
+                Solver(data["solver"]),
+                int(data["steps"]),
+                strength,
+                HoleFill(data["hole"]),
+                int(data["seed"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"these are no sampling settings ({error})", remedy="Use them as written") from None
 
 
 #: The paper's own uses, by what its evaluation calls them.
@@ -231,6 +253,46 @@ def sample(
     UsageError
         Masks, source or count are missing, or shapes do not fit.
     """
+    found = None
+    steps = _passes(network, sampling, masks, source, numbers, count)
+    for i in range(sampling.executed):
+        if cancel is not None and cancel():
+            return None
+        found = next(steps)
+        if progress is not None:
+            progress((i + 1) / sampling.executed, sampling.label)
+    return None if found is None else _to_pictures(found)
+
+
+def sampling_passes(
+    network: NoiseNet,
+    sampling: Sampling,
+    masks: NDArray[np.integer[Any]] | None,
+    *,
+    source: NDArray[np.floating[Any]] | None = None,
+    numbers: Sequence[int] | None = None,
+    count: int | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """As :func:`sample`, but yields after every network pass.
+
+    Yields
+    ------
+    float32 (n, x, y) in [0, 1]
+        What the network takes the pictures for; after the last of ``sampling.executed`` passes, the samples.
+    """
+    for x in _passes(network, sampling, masks, source, numbers, count):
+        yield _to_pictures(x)
+
+
+def _passes(
+    network: NoiseNet,
+    sampling: Sampling,
+    masks: NDArray[np.integer[Any]] | None,
+    source: NDArray[np.floating[Any]] | None,
+    numbers: Sequence[int] | None,
+    count: int | None,
+) -> Iterator[torch.Tensor]:
+    """Pictures (n, 1, x, y) in [-1, 1] after every pass."""
     import torch
 
     device = next(network.parameters()).device
@@ -244,15 +306,16 @@ def sample(
     times = scheduler.timesteps[sampling.first :]
     begin = source if sampling.start is Start.STRENGTH else None
     x = _first_picture(scheduler, times[0], shape, begin, generators).to(device)
-    with torch.inference_mode():
-        for i, t in enumerate(times):
-            if cancel is not None and cancel():
-                return None
+    for i, t in enumerate(times, start=1):
+        with torch.inference_mode():
             noise = network(x, labels, t.to(device).expand(shape[0]))
-            x = scheduler.step(noise, t, x, generator=generators).prev_sample
-            if progress is not None:
-                progress((i + 1) / len(times), sampling.label)
-    return (x / 2 + 0.5).clamp(0, 1)[:, 0].float().cpu().numpy()
+            step = scheduler.step(noise, t, x, generator=generators)
+        x = step.prev_sample
+        yield x if i == len(times) else step.pred_original_sample
+
+
+def _to_pictures(x: torch.Tensor) -> NDArray[np.float32]:
+    return np.asarray((x / 2 + 0.5).clamp(0, 1)[:, 0].float().cpu().numpy(), np.float32)
 
 
 def _shape(

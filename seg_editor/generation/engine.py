@@ -5,32 +5,39 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.cases import MODALITIES, Case, Modality
-from seg_editor.errors import ModelError, UsageError
+from seg_editor.errors import DeviceMemoryError, ModelError, UsageError
 from seg_editor.generation.conditioning import BRAIN_CHANNEL, UNKNOWN_CHANNEL
 from seg_editor.generation.context import CaseContext, Window
 from seg_editor.generation.counterfactual import Counterfactual, to_raw
 from seg_editor.generation.hole import Hole
+from seg_editor.generation.planning import (
+    TUMOR_MARGIN,
+    Cancel,
+    GenerationCancelled,
+    check_cancel,
+    choose_modalities,
+    choose_slices,
+    choose_steps,
+    staying,
+    tumor_hash,
+)
 from seg_editor.generation.registry import LoadedModel
 from seg_editor.generation.request import GenerationRequest
 from seg_editor.generation.samplers import noise_levels, sampling_recipe, sharpen_detail, slice_noise
+from seg_editor.generation.volume_mean import posterior_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Voxels by which tumor that stays is widened before it is kept from the network.
-TUMOR_MARGIN = 4
+Values = TypeVar("Values", "Tensor", NDArray[np.float32])
 
-Cancel = Callable[[], bool]
-
-
-class GenerationCancelled(Exception):
-    """The caller asked to stop; nothing was kept."""
+__all__ = ["TUMOR_MARGIN", "Cancel", "Engine", "GenerationCancelled", "Step"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Engine:
         self.model = model
         self._gains = model.card.detail_gain
         self._context: tuple[tuple[str, str], CaseContext] | None = None
+        self._mean: tuple[CaseContext, NDArray[np.float32]] | None = None
 
     def plan(
         self,
@@ -103,25 +111,9 @@ class Engine:
         UsageError
             The hole is empty, a slice holds no hole, the preset or a modality is unknown.
         """
-        if hole.empty:
-            raise UsageError("there is nothing to generate", remedy="Remove some tumor first")
-        wanted = hole.slices if isinstance(slices, str) else tuple(sorted({int(k) for k in slices}))
-        empty = [k for k in wanted if k not in set(hole.slices)]
-        if isinstance(slices, str) and slices not in ("auto", "all"):
-            raise UsageError(f"slices {slices!r} is neither auto, all nor a list", remedy="Write for example 70,71,72")
-        if empty:
-            first, last = hole.slices[0], hole.slices[-1]
-            raise UsageError(f"slice {empty[0]} holds no hole", remedy=f"The hole spans slices {first} to {last}")
-        presets = self.model.card.presets
-        if preset not in presets:
-            name = self.model.card.name
-            raise UsageError(f"{name} has no preset {preset}", remedy=f"Choose one of {', '.join(presets)}")
-        if steps is None:
-            steps = presets[preset]["steps"]
-        chosen = tuple(m for m in MODALITIES if m in (case.modalities if modalities is None else modalities))
-        absent = [m for m in chosen if m not in case.volumes]
-        if absent:
-            raise UsageError(f"the case has no {absent[0].display}", remedy="Choose modalities that it has")
+        wanted = choose_slices(hole, slices)
+        steps = choose_steps(self.model.card, preset, steps)
+        chosen = choose_modalities(case, modalities)
         return GenerationRequest(
             case_hash=case.content_hash,
             hole_hash=hole.content_hash,
@@ -134,7 +126,7 @@ class Engine:
             preset=preset,
             margin=hole.margin,
             runtime=self.model.runtime,
-            tumor_hash=_tumor_hash(_staying(case, tumor)),
+            tumor_hash=tumor_hash(staying(case, tumor)),
             recipe=sampling_recipe(steps, self._gains),
         )
 
@@ -175,9 +167,9 @@ class Engine:
         recipe = sampling_recipe(request.steps, self._gains)
         if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256, recipe):
             raise UsageError("the request belongs to another case, hole or model", remedy="Plan the run again")
-        _check(cancel)
+        check_cancel(cancel)
         context = self._context_for(case, hole, request, tumor)
-        _check(cancel)
+        check_cancel(cancel)
         part = hole.restricted(request.slices)
         patches = {m: np.zeros(case.grid.shape, case.volumes[m].raw.dtype)[part.box] for m in request.modalities}
         seconds: dict[int, float] = {}
@@ -212,8 +204,8 @@ class Engine:
     ) -> CaseContext:
         from scipy import ndimage as ndi
 
-        stays = _staying(case, tumor)
-        if _tumor_hash(stays) != request.tumor_hash:
+        stays = staying(case, tumor)
+        if tumor_hash(stays) != request.tumor_hash:
             raise UsageError("the tumor that stays is not the one of the request", remedy="Plan the run again")
         key = (case.content_hash, hole.content_hash + request.tumor_hash)
         if self._context is None or self._context[0] != key:
@@ -240,9 +232,8 @@ class Engine:
             raise UsageError(f"slice {k} holds no hole inside the brain")
         channels = torch.from_numpy(context.channels(inner, window)[None]).to(self.model.device)
         hole = (channels[:, UNKNOWN_CHANNEL] * channels[:, BRAIN_CHANNEL])[:, None]
-        _check(cancel)
-        nothing = torch.zeros(1, 4, *channels.shape[-2:], device=self.model.device)
-        mean = self._network(nothing, channels, float("inf")) * hole
+        check_cancel(cancel)
+        mean = self._posterior_mean(context, channels, inner, window, cancel) * hole
         yield mean[0].cpu().numpy(), window
         levels = noise_levels(request.steps)
         if not levels:
@@ -253,23 +244,34 @@ class Engine:
         noise[:, : piece.shape[1], : piece.shape[2]] = piece
         x = (mean + levels[0] * torch.from_numpy(noise[None]).to(mean.device)) * hole
         for level, following in zip(levels, (*levels[1:], 0.0), strict=True):
-            _check(cancel)
+            check_cancel(cancel)
             denoised = self._network(x, channels, level) * hole
             x = denoised + (following / level) * (x - denoised)
             yield (denoised if following else x)[0].cpu().numpy(), window
+
+    def _posterior_mean(
+        self, context: CaseContext, channels: Tensor, inner: int, window: Window, cancel: Cancel | None
+    ) -> Tensor:
+        """Mean residual (1, 4, h, w): a slice of the volume network's where the model has one."""
+        import torch
+
+        size = channels.shape[-2:]
+        volume = getattr(self.model.network, "volume", None)
+        if volume is None:
+            nothing = torch.zeros(1, 4, *size, device=self.model.device)
+            return self._network(nothing, channels, float("inf"))
+        if self._mean is None or self._mean[0] is not context:
+            self._mean = (context, _checked(lambda: posterior_mean(volume, context, lambda: check_cancel(cancel))))
+        part = self._mean[1][:, window[0], window[1], inner]
+        padded = np.pad(part, [(0, 0)] + [(0, n - have) for n, have in zip(size, part.shape[1:], strict=True)])
+        return torch.from_numpy(padded[None]).to(self.model.device)
 
     def _network(self, x: Tensor, channels: Tensor, sigma: float) -> Tensor:
         import torch
 
         level = torch.full((1,), sigma, device=x.device)
-        try:
-            with torch.inference_mode():
-                out: Tensor = self.model.network(x, channels, level)
-        except torch.OutOfMemoryError as error:
-            raise ModelError("the device ran out of memory", remedy="Generate on the CPU") from error
-        if not bool(torch.isfinite(out).all()):
-            raise ModelError("the network returned values that are not finite", remedy="Try another seed or model")
-        return out
+        with torch.inference_mode():
+            return _checked(lambda: self.model.network(x, channels, level))
 
     def _store(
         self,
@@ -291,6 +293,19 @@ class Engine:
             block = patches[m][:, :, k - low]
             inside = here[part.box[0], part.box[1]]
             block[inside] = to_raw(case.volumes[m], plane[part.box[0], part.box[1]][inside])
+
+
+def _checked(compute: Callable[[], Values]) -> Values:
+    """Run a network; its faults become errors that a user understands."""
+    import torch
+
+    try:
+        out = compute()
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU") from error
+    if not bool(np.isfinite(out).all() if isinstance(out, np.ndarray) else torch.isfinite(out).all()):
+        raise ModelError("the network returned values that are not finite", remedy="Try another seed or model")
+    return out
 
 
 def _compose(context: CaseContext, residual: NDArray[np.float32], window: Window, k: int) -> NDArray[np.float32]:
@@ -329,19 +344,3 @@ def _paste(plane: NDArray[np.float32], image: NDArray[np.float32], context: Case
     """Put a window of the crop into a whole slice, in place."""
     x0, y0 = context.box[0].start + window[0].start, context.box[1].start + window[1].start
     plane[x0 : x0 + image.shape[0], y0 : y0 + image.shape[1]] = image
-
-
-def _staying(case: Case, tumor: NDArray[np.bool_] | None) -> Hole | None:
-    """The tumor that stays as a mask inside the brain; None when there is none."""
-    if tumor is None or not tumor.any():
-        return None
-    return Hole.from_mask(tumor, case.brain)
-
-
-def _tumor_hash(stays: Hole | None) -> str:
-    return "" if stays is None else stays.content_hash
-
-
-def _check(cancel: Cancel | None) -> None:
-    if cancel is not None and cancel():
-        raise GenerationCancelled

@@ -12,11 +12,24 @@ from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality, bounding_box
 from seg_editor.errors import CaseError, ModelError
 from seg_editor.generation.conditioning import AIR
-from seg_editor.generation.registry import LoadedModel
+from seg_editor.generation.registry import LoadedModel, list_models, load_model
 
 _MULTIPLE = 32
 _BATCH = 4
 TUMOR = 4
+PREFERRED = "m4"
+
+
+def referee_name() -> str:
+    """The installed referee, M4 before any other; empty when there is none. The one place that chooses it."""
+    names = [card.name for card in list_models() if card.kind == "referee"]
+    return PREFERRED if PREFERRED in names else next(iter(names), "")
+
+
+def find_referee(device: str = "auto") -> Referee | None:
+    """Load the referee that `referee_name` chooses; None when there is none."""
+    name = referee_name()
+    return Referee(load_model(name, device)) if name else None
 
 
 class Referee:

@@ -203,7 +203,10 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
             f"the weights do not fit the card ({type(error).__name__})", path=card.weights, remedy=_REINSTALL
         ) from error
     target = choose_device(device)
-    network = network.to(target).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(target)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return LoadedModel(card, network.eval(), target)
 
 
@@ -212,6 +215,10 @@ def _build(card: ModelCard) -> nn.Module:
 
     if card.network == "InpaintNet":
         return InpaintNet(InpaintConfig.from_json(card.config))
+    if card.network == "M5Net":
+        from seg_editor.generation.m5 import M5Config, M5Net
+
+        return M5Net(M5Config.from_json(card.config))
     if card.network == "RefereeUNet":
         return RefereeUNet(RefereeConfig.from_json(card.config))
     if card.network == "UNet2DModel":

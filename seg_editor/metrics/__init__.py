@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from seg_editor.metrics.diffmap import DiffMapIoU, diffmap_iou, diffmap_sweep, iou_ceiling
-from seg_editor.metrics.display import Window, display01, display_window
+from seg_editor.metrics.diffmap import DiffMapIoU, diffmap_iou, diffmap_sweep, iou_bound, iou_of_full_change
+from seg_editor.metrics.display import Window, difference_range, display01, display_window
 from seg_editor.metrics.outside import change_outside
-from seg_editor.metrics.residual import TumorResidual, tumor_residual
+from seg_editor.metrics.residual import TumorResidual, residual_floor, tumor_residual
 from seg_editor.metrics.score import Metrics, Referee, SliceMetrics, score
 from seg_editor.metrics.seam import seam_ratio
 from seg_editor.metrics.texture import texture_ratio
@@ -20,9 +20,12 @@ __all__ = [
     "change_outside",
     "diffmap_iou",
     "diffmap_sweep",
+    "difference_range",
     "display01",
     "display_window",
-    "iou_ceiling",
+    "iou_bound",
+    "iou_of_full_change",
+    "residual_floor",
     "score",
     "seam_ratio",
     "texture_ratio",

@@ -80,7 +80,7 @@ def diffmap_sweep(
     return {t: iou.value for t, iou in found.items() if iou is not None}
 
 
-def iou_ceiling(hole: NDArray[np.bool_], tumor: NDArray[np.bool_]) -> float | None:
+def iou_of_full_change(hole: NDArray[np.bool_], tumor: NDArray[np.bool_]) -> float | None:
     """Return the DiffMap IoU of a result that changes every voxel of the hole, margin included.
 
     A yardstick, not a bound: a result that leaves the margin as it was may score higher.
@@ -89,7 +89,20 @@ def iou_ceiling(hole: NDArray[np.bool_], tumor: NDArray[np.bool_]) -> float | No
     ----------
     hole, tumor : (n, x, y) bool arrays
     """
-    best = _overlap(hole, tumor, False)
+    full = _overlap(hole, tumor, False)
+    return None if full is None else full.value
+
+
+def iou_bound(hole: NDArray[np.bool_], tumor: NDArray[np.bool_]) -> float | None:
+    """Return the highest DiffMap IoU that a result can have: it changes all tumor inside the hole and nothing else.
+
+    1 unless some of the tumor lies outside the hole, where nothing may change.
+
+    Parameters
+    ----------
+    hole, tumor : (n, x, y) bool arrays
+    """
+    best = _overlap(hole & tumor, tumor, False)
     return None if best is None else best.value
 
 

@@ -46,6 +46,17 @@ def display_window(volume: NDArray[Any]) -> Window:
     return window
 
 
+def difference_range(window: Window) -> float:
+    """Return the difference, in stored units, that gets full color wherever differences are shown.
+
+    Half of the gray range of the source, rounded to one or two digits: the same for every slice and every result.
+    """
+    half = (window.high - window.low) / 2
+    decade = 10.0 ** np.floor(np.log10(half))
+    steps = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+    return float(min(steps, key=lambda step: abs(step * decade - half)) * decade)
+
+
 def display01(raw: NDArray[Any], window: Window) -> NDArray[np.float32]:
     """Map stored values to [0, 1] as they are shown.
 

@@ -106,3 +106,36 @@ def tumor_residual(
         tumor_voxels=total,
         slices=int(np.count_nonzero(used)),
     )
+
+
+def residual_floor(
+    predicted_source: NDArray[np.integer[Any]],
+    tumor: NDArray[np.bool_],
+    hole: NDArray[np.bool_],
+    remaining: NDArray[np.bool_] | None = None,
+) -> float | None:
+    """Return the TumorResidual that is there whatever is generated: the referee's finds outside the hole, in the source.
+
+    Over the slices that hold tumor, as `tumor_residual` counts. A floor as far as the referee looks at each place
+    by itself: its view of the untouched tissue can change a little with what is generated next to it.
+
+    Parameters
+    ----------
+    predicted_source : (n, x, y) integer array
+        The referee's classes for the source.
+    tumor, hole : (n, x, y) bool arrays
+    remaining : (n, x, y) bool array, optional
+        Tumor that was to stay.
+
+    Returns
+    -------
+    float or None
+        None when no slice holds tumor.
+    """
+    if not tumor.any():
+        return None
+    used = tumor.any(axis=(1, 2))
+    found = (predicted_source[used] == TUMOR_CLASS) & ~hole[used]
+    if remaining is not None:
+        found &= ~(remaining[used] & ~tumor[used])
+    return float(np.count_nonzero(found) / np.count_nonzero(tumor))

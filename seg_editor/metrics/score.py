@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.errors import UsageError
-from seg_editor.metrics.diffmap import DIFF_THRESHOLD, diffmap_iou, iou_ceiling
+from seg_editor.metrics.diffmap import DIFF_THRESHOLD, diffmap_iou, iou_bound, iou_of_full_change
 from seg_editor.metrics.display import Window, display01, display_window
 from seg_editor.metrics.outside import change_outside
 from seg_editor.metrics.residual import TumorResidual, tumor_residual
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from seg_editor.cases import Case, Modality
 
 BoolArray = NDArray[np.bool_]
+
+_RENAMED = {"diffmap_iou_ceiling": "diffmap_iou_full_hole"}
 
 NO_REFEREE = "no referee model is loaded"
 NO_FLAIR = "the referee judges FLAIR, which was not generated"
@@ -120,7 +122,8 @@ class Metrics:
     overall : mapping
         Over all scored slices: ``tumor_residual`` (pooled) with ``tumor_residual_parts``, ``tumor_residual_paper`` and
         ``tumor_residual_reason``; ``diffmap_iou`` (mean over tumor slices), ``diffmap_iou_pooled``,
-        ``diffmap_iou_paper``, ``diffmap_iou_ceiling`` and ``diffmap_threshold``; ``change_outside_max``;
+        ``diffmap_iou_paper``, ``diffmap_iou_full_hole`` (had every voxel of the hole changed), ``diffmap_iou_bound`` (the
+        highest possible) and ``diffmap_threshold``; ``change_outside_max``;
         ``texture_ratio``; ``seam_ratio``; ``seconds``; ``slices``; ``tumor_slices``; ``tumor_voxels``; ``modality``;
         ``display_window``. Plain JSON types.
     """
@@ -140,6 +143,21 @@ class Metrics:
     def to_json(self) -> str:
         """Return JSON text."""
         return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Metrics:
+        """Rebuild from `to_dict`, also where an older version wrote it.
+
+        Raises
+        ------
+        UsageError
+            A field is missing or unknown.
+        """
+        overall = {_RENAMED.get(key, key): value for key, value in dict(data.get("overall", {})).items()}
+        try:
+            return cls(str(data["modality"]), tuple(SliceMetrics(**row) for row in data["slices"]), overall)
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"these are not metrics: {error}", remedy="Use the JSON as it was written") from None
 
 
 @dataclass(frozen=True)
@@ -306,7 +324,8 @@ def _overall(
         "diffmap_iou": None if ours is None else ours.value,
         "diffmap_iou_pooled": None if ours is None else ours.pooled,
         "diffmap_iou_paper": None if paper is None else paper.value,
-        "diffmap_iou_ceiling": iou_ceiling(planes.hole, planes.tumor),
+        "diffmap_iou_full_hole": iou_of_full_change(planes.hole, planes.tumor),
+        "diffmap_iou_bound": iou_bound(planes.hole, planes.tumor),
         "diffmap_threshold": DIFF_THRESHOLD,
         "change_outside_max": outside,
         "texture_ratio": texture_ratio(planes.result, planes.hole, planes.healthy),

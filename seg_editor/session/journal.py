@@ -88,6 +88,7 @@ class Journal:
         self._sequence = 0
         self._due = threading.Event()
         self._stop = False
+        self._discard = False
         self._syncer = threading.Thread(target=self._sync_loop, name="journal-fsync", daemon=True)
         self._syncer.start()
         self._write(Record(RecordKind.START, case_hash=start.case_hash, labels_hash=start.labels_hash, base=start.base))
@@ -108,30 +109,21 @@ class Journal:
             )
         )
 
-    def restart(self, start: Start) -> None:
-        """Forget all steps: `start` is what the case opens with from now on (it was saved)."""
-        if self.error is not None:
-            return
-        try:
-            self._file.seek(0)
-            self._file.truncate(0)
-        except OSError as error:
-            self._fail(error)
-            return
-        self._sequence = 0
-        self._write(Record(RecordKind.START, case_hash=start.case_hash, labels_hash=start.labels_hash, base=start.base))
-
     def close(self, *, discard: bool) -> None:
         """End the session; `discard` removes the file (everything is saved, or the user gave the edits up)."""
         if self._stop:
             return
+        self._discard = discard
         self._stop = True
-        self._due.set()
-        self._syncer.join(timeout=10)
-        self._file.close()
         if discard:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
+            self._remove()
+        self._due.set()
+        if not discard:
+            self._syncer.join(timeout=10)
+
+    def _remove(self) -> None:
+        with contextlib.suppress(OSError):  # where open files cannot be removed, the thread does it once it closed it
+            self.path.unlink(missing_ok=True)
 
     def _write(self, record: Record) -> None:
         if self.error is not None or self._stop:
@@ -156,9 +148,13 @@ class Journal:
         while True:
             self._due.wait()
             self._due.clear()
-            with contextlib.suppress(OSError, ValueError):
-                os.fsync(self._file.fileno())
+            if not self._discard:
+                with contextlib.suppress(OSError, ValueError):
+                    os.fsync(self._file.fileno())
             if self._stop:
+                self._file.close()
+                if self._discard:
+                    self._remove()
                 return
 
 

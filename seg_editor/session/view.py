@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -24,6 +25,15 @@ class Plane(IntEnum):
     SAGITTAL = 0
     CORONAL = 1
     AXIAL = 2
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """A closed range of a modality's stored values."""
+
+    modality: Modality
+    low: float
+    high: float
 
 
 def default_window(raw: NDArray[Any]) -> GrayWindow:
@@ -86,6 +96,12 @@ class ViewState(Observable):
         The eraser takes only the active label.
     locked : frozenset of int
         Labels that painting never changes.
+    gate : IntensityRange or None
+        Paint goes only where this modality lies in the range.
+    on_tissue : bool
+        Tools, undo and redo act on the tissue map in place of the tumor.
+    tissue_label : int
+        The active label of the tissue map.
     """
 
     plane = Field(Plane.AXIAL)
@@ -102,6 +118,9 @@ class ViewState(Observable):
     only_label: Field[int | None] = Field(None)
     erase_active_only = Field(True)
     locked: Field[frozenset[int]] = Field(frozenset())
+    gate: Field[IntensityRange | None] = Field(None)
+    on_tissue = Field(False)
+    tissue_label = Field(1)
 
     def __init__(self, case: Case) -> None:
         super().__init__()
@@ -132,6 +151,12 @@ class ViewState(Observable):
         if wanted not in self._defaults:
             self._defaults[wanted] = default_window(self._case.volumes[wanted].raw)
         return self._defaults[wanted]
+
+    def rule(self, *, on_tumor: bool = True) -> tuple[PaintOver, int | None]:
+        """What paint may cover, and the one label of ``PaintOver.ACTIVE``; a rule about tumor does not bind tissue."""
+        if on_tumor or self.paint_over is PaintOver.BACKGROUND:
+            return self.paint_over, self.only_label if self.paint_over is PaintOver.ACTIVE else None
+        return PaintOver.ALL, None
 
     def set_window(self, modality: Modality, window: GrayWindow | None) -> None:
         """Change the gray window of `modality`; None brings the default back."""

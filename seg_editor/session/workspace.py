@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.cases import Case, open_case, write_like
-from seg_editor.editing import Change, Edit, History, PaintOver, Segmentation, Stroke
+from seg_editor.cases import Case, open_case
+from seg_editor.cases.write import remove_leftovers
+from seg_editor.editing import Change, Edit, History, RangeGate, Segmentation, Stroke
 from seg_editor.errors import ExportError, UsageError
-from seg_editor.session.journal import Journal, Recovery, Start, default_journal_folder, find_recovery
-from seg_editor.session.records import Record, RecordKind
-from seg_editor.session.results import Results
+from seg_editor.session.journal import Recovery, default_journal_folder
+from seg_editor.session.layer import Layer, TissueScheme, labels_hash
+from seg_editor.session.results import Results, opened_labels
+from seg_editor.session.saving import Save, Written, file_hash
 from seg_editor.session.view import ViewState
 from seg_editor.signal import Signal
 
@@ -34,37 +35,33 @@ class Workspace:
     Attributes
     ----------
     case : Case
-    segmentation : Segmentation
-    history : History
-        Every committed step arrives here by itself.
+    tumor : Layer
+        The segmentation with its history and journal.
+    tissue : Layer or None
+        The tissue map, once there is one; ``tissue_changed`` emits when it comes and goes.
     view : ViewState
     results : Results
-    segmentation_path : Path
-        Where :meth:`save_segmentation` writes.
-    recovery : Recovery or None
-        Steps of an earlier session that ended without saving; :meth:`recover` or :meth:`dismiss_recovery`.
-    journal_error : str or None
-        Why crash recovery is off; ``journal_failed`` emits it when that happens.
+    segmentation_path, tissue_path : Path
+        Where :meth:`save_segmentation` and a save of the tissue map write.
     """
 
     def __init__(self, case: Case, *, journal_folder: Path | None = None) -> None:
         self.case = case
-        self.segmentation = Segmentation(_editable_labels(case), case.scheme, case.grid.spacing)
-        self.history = History(self.segmentation)
+        self._folder = journal_folder
+        self.tumor = Layer(
+            Segmentation(opened_labels(case), case.scheme, case.grid.spacing), case.content_hash, journal_folder
+        )
+        self.tissue: Layer | None = None
         self.view = ViewState(case)
         self.results = Results()
+        self.journal_failed = self.tumor.journal_failed
+        self.tissue_changed = Signal()
         self.segmentation_path = case.labels_path
+        self.tissue_path = case.folder / f"{case.case_id}_tissue.nii.gz"
         self._home = case.labels_path.resolve()
-        self._last_seen = {self._home: _file_hash(self._home) if case.labels is None else case.labels.source.sha256}
-        self.journal_failed = Signal()
-        self.journal_error: str | None = None
-        self._folder = journal_folder
-        self._journal: Journal | None = None
-        self._start = Start(case.content_hash, labels_hash(self.segmentation.labels))
-        self.recovery = None if journal_folder is None else find_recovery(journal_folder, *self._start_hashes())
-        self.segmentation.committed.connect(self._committed)
-        self.history.undone.connect(lambda change: self._note(RecordKind.UNDO, change))
-        self.history.redone.connect(lambda change: self._note(RecordKind.REDO, change))
+        self._last_seen = {self._home: file_hash(self._home) if case.labels is None else case.labels.source.sha256}
+        if journal_folder is not None:
+            remove_leftovers(self.segmentation_path)
 
     @classmethod
     def open(cls, path: Path | str, *, journal_folder: Path | None = None, journal: bool = True) -> Workspace:
@@ -87,39 +84,116 @@ class Workspace:
         return cls(open_case(path), journal_folder=folder)
 
     @property
+    def segmentation(self) -> Segmentation:
+        """The tumor's labels."""
+        return self.tumor.segmentation
+
+    @property
+    def history(self) -> History:
+        """The tumor's history."""
+        return self.tumor.history
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """Steps of an earlier session that ended without saving; :meth:`recover` or :meth:`dismiss_recovery`."""
+        return self.tumor.recovery
+
+    @property
+    def journal_error(self) -> str | None:
+        """Why crash recovery is off."""
+        return self.tumor.journal_error
+
+    @property
+    def active(self) -> Layer:
+        """The layer that tools, undo and redo act on: the tumor, or the tissue map while `view.on_tissue`."""
+        return self.tissue if self.view.on_tissue and self.tissue is not None else self.tumor
+
+    @property
+    def active_label(self) -> int:
+        """The label that paints on the active layer."""
+        return self.view.active_label if self.active is self.tumor else self.view.tissue_label
+
+    @active_label.setter
+    def active_label(self, value: int) -> None:
+        if self.active is self.tumor:
+            self.view.active_label = value
+        else:
+            self.view.tissue_label = value
+
+    @property
+    def locked(self) -> frozenset[int]:
+        """Labels of the active layer that no edit changes."""
+        return self.view.locked if self.active is self.tumor else frozenset()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer there is, the tumor first."""
+        return (self.tumor,) if self.tissue is None else (self.tumor, self.tissue)
+
+    @property
     def dirty(self) -> bool:
-        """Whether closing now would lose work on the segmentation."""
-        return self.segmentation.dirty
+        """Whether closing now would lose work."""
+        return any(layer.dirty for layer in self.layers)
+
+    def set_tissue(self, labels: NDArray[Any] | None) -> None:
+        """Take a tissue map (uint8, x y z: 1 CSF, 2 gray, 3 white matter) as a layer that can be edited, or drop it."""
+        if self.tissue is not None:
+            self.tissue.close()
+        self.tissue = None
+        self.view.on_tissue = False
+        if labels is not None:
+            made = Segmentation(labels, TissueScheme(), self.case.grid.spacing)
+            self.tissue = Layer(made, f"{labels_hash(labels)[:8]}{self.case.content_hash}", self._folder)
+        self.tissue_changed.emit()
 
     def apply(self, edit: Edit) -> Change | None:
-        """Do `edit` as one step; None when it changes nothing. Raises `UsageError` when the edit refuses."""
-        return self.segmentation.apply(edit)
+        """Do `edit` on the active layer as one step; None when it changes nothing; `UsageError` when it refuses."""
+        return self.active.segmentation.apply(edit)
 
-    def stroke(self, axis: int | None = None, *, erase: bool = False) -> Stroke:
-        """A stroke with the brush and rules of the view, in the plane with normal `axis` (the view's by default)."""
+    def gate(self) -> RangeGate | None:
+        """Where paint may go by the view's intensity range."""
+        chosen = self.view.gate
+        if chosen is None or chosen.modality not in self.case.volumes:
+            return None
+        return RangeGate(self.case.volumes[chosen.modality].raw, chosen.low, chosen.high)
+
+    def stroke(self, axis: int | None = None, *, erase: bool = False, spare_others: bool | None = None) -> Stroke:
+        """A stroke with the brush and rules of the view on the active layer.
+
+        Parameters
+        ----------
+        axis : int, optional
+            Normal of the plane; the view's by default.
+        erase : bool
+        spare_others : bool, optional
+            Erasing takes the active label only; ``view.erase_active_only`` by default.
+        """
         view = self.view
-        only = view.only_label if view.paint_over is PaintOver.ACTIVE else None
+        if spare_others is None:
+            spare_others = view.erase_active_only
+        over, only = view.rule(on_tumor=self.active is self.tumor)
         if erase:
-            only = view.active_label if view.erase_active_only else None
+            only = self.active_label if spare_others else None
         return Stroke(
-            self.segmentation,
+            self.active.segmentation,
             view.brush,
             int(view.plane) if axis is None else axis,
-            0 if erase else view.active_label,
-            view.paint_over,
+            0 if erase else self.active_label,
+            over,
             only,
-            locked=view.locked,
+            locked=self.locked,
+            gate=self.gate(),
         )
 
     def undo(self) -> Change | None:
-        """Take the newest step back and look at it; None when there is none."""
-        change = self.history.undo()
+        """Take the newest step of the active layer back and look at it; None when there is none."""
+        change = self.active.history.undo()
         self._look_at(change)
         return change
 
     def redo(self) -> Change | None:
         """Do the step undone last again and look at it; None when there is none."""
-        change = self.history.redo()
+        change = self.active.history.redo()
         self._look_at(change)
         return change
 
@@ -153,56 +227,79 @@ class Workspace:
             The file cannot be written, is one of the case's images, or was changed by another program. The segmentation
             stays unsaved.
         """
-        seg = self.segmentation
-        if seg.in_stroke:
-            raise UsageError("a stroke is running", remedy="Finish it, then save")
-        target = self.segmentation_path if path is None else Path(path)
-        self._refuse_target(target, overwrite=overwrite or path is not None)
-        revision = seg.revision
-        written = write_like(self.case.labels_source, seg.labels, target)
-        self.segmentation_path = written
-        self._last_seen[written.resolve()] = _file_hash(written)
-        seg.mark_saved(revision)
-        self._journal_saved(written)
-        return written
+        job = self.begin_save(path, overwrite=overwrite)
+        try:
+            written = job.run()
+        except BaseException:
+            self.end_save(job, None)
+            raise
+        self.end_save(job, written)
+        return written.path
 
-    def recover(self) -> int:
-        """Do the steps of the session that ended without saving again; how many stand now.
+    def begin_save(self, path: Path | str | None = None, *, overwrite: bool = False, tissue: bool = False) -> Save:
+        """The first part of :meth:`save_segmentation`: copy what is to be written.
+
+        Call :meth:`Save.run` next, in any thread, and :meth:`end_save` last, in this one. Editing may go on meanwhile.
+
+        Parameters
+        ----------
+        path, overwrite
+            See :meth:`save_segmentation`.
+        tissue : bool
+            Save the tissue map, into `tissue_path` by default.
 
         Raises
         ------
         UsageError
-            Nothing to recover, edits were made before, or a record does not fit (the steps before it are done).
+            A stroke is running, or there is no tissue map.
+        ExportError
+            The target is one of the case's images.
         """
-        recovery = self.recovery
-        if recovery is None:
-            raise UsageError("there is nothing to recover")
-        if self.segmentation.revision != 0:
-            raise UsageError("edits were made before recovering", remedy="Undo them all first")
-        self._adopt_base(recovery)
-        done: list[int] = []
-        for record in recovery.records:
-            self._redo_record(record, done)
-        self.recovery = None
-        recovery.discard()
-        return len(self.history)
+        layer = self.tissue if tissue else self.tumor
+        if layer is None:
+            raise UsageError("there is no tissue map", remedy="Compute it first")
+        seg = layer.segmentation
+        if seg.in_stroke:
+            raise UsageError("a stroke is running", remedy="Finish it, then save")
+        home = self.tissue_path if tissue else self.segmentation_path
+        target = home if path is None else Path(path)
+        resolved = target.resolve()
+        if any(volume.source.path.resolve() == resolved for volume in self.case.volumes.values()):
+            raise ExportError("this is an image of the case", path=target, remedy="Choose another name")
+        expected = None if overwrite or path is not None or tissue else self._last_seen.get(resolved, "")
+        layer.begin_save()
+        source = self.case.volumes[self.case.modalities[0]].source.with_dtype(np.uint8, is_labels=True)
+        if not tissue:
+            source = self.case.labels_source
+        return Save(layer, source, target, seg.labels.copy(), seg.original.copy(), seg.revision, expected)
+
+    def end_save(self, job: Save, written: Written | None) -> None:
+        """The last part: count the state that was written as saved, or with None as not saved."""
+        if written is None:
+            job.layer.end_save(None)
+            return
+        if job.layer is self.tumor:
+            self.segmentation_path = written.path
+            self._last_seen[written.path.resolve()] = written.file_hash
+        else:
+            self.tissue_path = written.path
+        job.layer.segmentation.mark_saved(job.revision)
+        at_home = job.layer is not self.tumor or written.path.resolve() == self._home
+        job.layer.end_save(written.start, None if at_home else written.path)
+
+    def recover(self) -> int:
+        """Do the steps of the session that ended without saving again; see :meth:`Layer.recover`."""
+        return self.tumor.recover()
 
     def dismiss_recovery(self) -> None:
         """Give up the steps of the session that ended without saving, for good."""
-        if self.recovery is not None:
-            self.recovery.discard()
-            self.recovery = None
+        self.tumor.dismiss_recovery()
 
     def close(self) -> None:
-        """End the session. Ask about unsaved work before: the journal goes, too."""
-        if self._journal is not None:
-            self._journal.close(discard=True)
-            self._journal = None
+        """End the session. Ask about unsaved work before: the journals go, too."""
+        for layer in self.layers:
+            layer.close()
         self._folder = None
-
-    def _committed(self, change: Change) -> None:
-        self.history.push(change)
-        self._note(RecordKind.DO, change)
 
     def _look_at(self, change: Change | None) -> None:
         if change is None:
@@ -210,85 +307,3 @@ class Workspace:
         shown = int(self.view.plane)
         if not change.box[shown].start <= self.view.cursor[shown] < change.box[shown].stop:
             self.view.cursor = change.focus
-
-    def _note(self, kind: RecordKind, change: Change) -> None:
-        if self._journal is None and self._folder is not None and self.journal_error is None:
-            try:
-                self._journal = Journal(self._folder, self._start)
-            except OSError as error:
-                self._journal_broke(f"{self._folder}: crash recovery is off: {error.strerror or error}.")
-                return
-            self._journal.failed.connect(self._journal_broke)
-        if self._journal is not None:
-            self._journal.write(kind, change)
-
-    def _journal_broke(self, message: str) -> None:
-        self.journal_error = message
-        self.journal_failed.emit(message)
-
-    def _journal_saved(self, written: Path) -> None:
-        start = Start(self.case.content_hash, labels_hash(self.segmentation.labels), self.segmentation.base_delta())
-        if written.resolve() == self._home:
-            self._start = start
-            if self._journal is not None:
-                self._journal.restart(start)
-        elif self._journal is not None:
-            self._journal.saved_elsewhere(start, written)
-
-    def _adopt_base(self, recovery: Recovery) -> None:
-        if recovery.base is None:
-            return
-        original = self.segmentation.labels.copy()
-        original[recovery.base.box][recovery.base.mask] = recovery.base.new
-        self.segmentation.set_original(original)
-        self._start = Start(self._start.case_hash, self._start.labels_hash, recovery.base)
-
-    def _redo_record(self, record: Record, done: list[int]) -> None:
-        if record.kind is RecordKind.UNDO and done and done[-1] == record.step:
-            done.pop()
-            self.undo()
-        elif record.kind is RecordKind.UNDO:
-            delta = None if record.delta is None else record.delta.inverse
-            base = None if record.base is None else record.base.inverse
-            self.segmentation.replay(f"Undo {record.name}", delta, base)
-            done.append(-1)
-        elif record.kind is RecordKind.REDO and self.history.can_redo:
-            self.redo()
-            done.append(record.step)
-        else:
-            self.segmentation.replay(record.name, record.delta, record.base)
-            done.append(record.step)
-
-    def _start_hashes(self) -> tuple[str, str]:
-        return self._start.case_hash, self._start.labels_hash
-
-    def _refuse_target(self, target: Path, *, overwrite: bool) -> None:
-        resolved = target.resolve()
-        if any(volume.source.path.resolve() == resolved for volume in self.case.volumes.values()):
-            raise ExportError("this is an image of the case", path=target, remedy="Choose another name")
-        if not overwrite and _file_hash(target) not in (self._last_seen.get(resolved, ""), ""):
-            raise ExportError(
-                "another program changed this file since it was opened", path=target, remedy="Save under another name"
-            )
-
-
-def labels_hash(labels: NDArray[Any]) -> str:
-    """SHA-256 over shape, dtype and voxels of a label array (x, y, z), C-contiguous."""
-    digest = hashlib.sha256(f"{labels.dtype.str}{labels.shape}".encode())
-    digest.update(np.ascontiguousarray(labels).data)
-    return digest.hexdigest()
-
-
-def _editable_labels(case: Case) -> NDArray[Any]:
-    if case.labels is None:
-        return np.zeros(case.grid.shape, dtype=np.uint8)
-    return case.labels.raw
-
-
-def _file_hash(path: Path) -> str:
-    """SHA-256 of a file, ``""`` when it is not there."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""

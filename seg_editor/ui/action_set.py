@@ -39,7 +39,7 @@ class ActionSet(QObject):
                 continue
             action = QAction(spec.text, window)
             action.setCheckable(spec.checkable)
-            action.triggered.connect(lambda _checked=False, handler=handlers[spec.id]: handler())
+            action.triggered.connect(lambda _checked=False, handler=handlers.get(spec.id, list): handler())
             window.addAction(action)
             self._actions[spec.id] = action
         self.use_preset(preset)

@@ -6,33 +6,21 @@ from seg_editor.ui.actions import (
     Action,
     needs_always,
     needs_case,
-    needs_edit,
     needs_generate,
     needs_modality,
-    needs_redo,
     needs_remove,
     needs_result,
+    needs_save,
     needs_tissue,
     needs_tissue_shown,
-    needs_undo,
 )
+from seg_editor.ui.actions import keys as _k
+from seg_editor.ui.edit_actions import EDITING, GESTURES
 
-PRESETS: dict[str, str] = {"seg-editor": "seg-editor", "itksnap": "ITK-SNAP", "slicer": "3D Slicer"}
-
-
-def _k(
-    *default: str, itksnap: tuple[str, ...] | None = None, slicer: tuple[str, ...] | None = None
-) -> dict[str, tuple[str, ...]]:
-    keys = {"seg-editor": default}
-    if itksnap is not None:
-        keys["itksnap"] = itksnap
-    if slicer is not None:
-        keys["slicer"] = slicer
-    return keys
-
+PRESETS: dict[str, str] = {"seg-editor": "seg-editor", "itksnap": "ITK-SNAP", "slicer": "3D Slicer", "napari": "napari"}
 
 # fmt: off
-ACTIONS: tuple[Action, ...] = (
+_REST: tuple[Action, ...] = (
     Action(
         "open", "Open case…", _k("Ctrl+O", itksnap=("Ctrl+G", "Ctrl+O")), "Open a folder that holds one case",
         "open", "file"
@@ -46,63 +34,17 @@ ACTIONS: tuple[Action, ...] = (
         "file"
     ),
     Action(
-        "save", "Save segmentation", _k("Ctrl+S"), "Save the segmentation into its file", "save", "file", needs_edit
+        "save", "Save segmentation", _k("Ctrl+S"), "Save the segmentation into its file", "save", "file", needs_save
     ),
     Action(
         "save_as", "Save segmentation as…", _k("Ctrl+Shift+S"), "Save the segmentation into another file", "",
-        "file", needs_edit
+        "file", needs_save
     ),
     Action(
         "close", "Close case", _k("Ctrl+W"), "Close the case; asks when there are unsaved changes", "", "file",
         needs_case
     ),
     Action("quit", "Quit", _k("Ctrl+Q"), "Close the program", "", "file"),
-    Action(
-        "undo", "Undo", _k("Ctrl+Z", slicer=("Z", "Ctrl+Z")), "Take back the last step and show where it was",
-        "undo", "edit", needs_undo
-    ),
-    Action(
-        "redo", "Redo", _k("Ctrl+Shift+Z", "Ctrl+Y", slicer=("Y", "Ctrl+Y")), "Do the undone step again", "redo",
-        "edit", needs_redo
-    ),
-    Action(
-        "navigate", "Navigate", _k("1", "N", slicer=("0", "N")),
-        "Move the crosshair; drag with the right button to change brightness and contrast", "navigate", "tools",
-        needs_case, True
-    ),
-    Action(
-        "paint", "Paint", _k("B", "4", itksnap=("4",), slicer=("2",)),
-        "Paint the active label with the left button; the right button erases it", "paint", "tools", needs_case,
-        True
-    ),
-    Action(
-        "erase", "Erase", _k("E", slicer=("4", "E")), "Erase with the left button", "erase", "tools", needs_case,
-        True
-    ),
-    Action(
-        "fill", "Fill", _k("F", slicer=("5",)), "Fill the region under the mouse with the active label", "fill",
-        "tools", needs_case, True
-    ),
-    Action(
-        "pick", "Pick label", _k("I"), "Make the label under the mouse the active one (any tool: Ctrl+click)",
-        "pick", "tools", needs_case, True
-    ),
-    Action(
-        "brush_smaller", "Smaller brush", _k("[", itksnap=("-",), slicer=("-",)), "Make the brush smaller", "",
-        "tools", needs_case
-    ),
-    Action(
-        "brush_larger", "Larger brush", _k("]", itksnap=("+", "="), slicer=("+", "=")), "Make the brush larger", "",
-        "tools", needs_case
-    ),
-    Action(
-        "label_previous", "Previous label", _k("Q", itksnap=(",", "<")), "Make the previous label the active one",
-        "", "tools", needs_case
-    ),
-    Action(
-        "label_next", "Next label", _k("W", itksnap=(".", ">")), "Make the next label the active one", "", "tools",
-        needs_case
-    ),
     Action(
         "remove", "Remove tumor", _k("Ctrl+R"), "Clear every tumor label of the segmentation (one undo step)",
         "remove", "generate", needs_remove
@@ -150,6 +92,22 @@ ACTIONS: tuple[Action, ...] = (
         "layout-planes", "slices", needs_case, True
     ),
     Action(
+        "layout_modalities", "Four modalities", _k("Ctrl+4"), "T1, T1c, T2 and FLAIR of the same slice, linked",
+        "layout-modalities", "slices", needs_case, True
+    ),
+    Action(
+        "layout_volume", "Three planes and 3D", _k("Ctrl+5"),
+        "Axial, coronal, sagittal and a 3D view of brain and tumor", "layout-volume", "slices", needs_case, True
+    ),
+    Action(
+        "maximize", "Maximize the pane", _k("Ctrl+M"), "Let the active pane fill the viewer, or bring the others back",
+        "", "slices", needs_case
+    ),
+    Action(
+        "pane_next", "Next pane", _k("Ctrl+Tab"), "Let the keys act on the next pane (the mouse does so by itself)", "",
+        "slices", needs_case
+    ),
+    Action(
         "show_source", "Show source", _k("Ctrl+Shift+1"), "Show the original picture", "", "slices", needs_case,
         True
     ),
@@ -170,19 +128,41 @@ ACTIONS: tuple[Action, ...] = (
     Action("modality_t2", "T2", _k("F3"), "Show T2", "", "view", needs_modality("t2"), True),
     Action("modality_flair", "FLAIR", _k("F4"), "Show FLAIR", "", "view", needs_modality("flair"), True),
     Action(
-        "modality_next", "Next modality", _k("M", itksnap=("M", "]"), slicer=("M", "]")), "Show the next modality",
-        "", "view", needs_case
+        "modality_next", "Next modality", _k("M", itksnap=("M", "]"), slicer=("M", "]"), napari=("M", "Ctrl+Up")),
+        "Show the next modality", "", "view", needs_case
+    ),
+    Action(
+        "modality_previous", "Previous modality",
+        _k("Shift+M", itksnap=("Shift+M", "["), slicer=("Shift+M", "["), napari=("Shift+M", "Ctrl+Down")),
+        "Show the previous modality", "", "view", needs_case
     ),
     Action(
         "auto_window", "Automatic contrast", _k("Ctrl+J"), "Set brightness and contrast from the whole volume",
         "contrast", "view", needs_case
     ),
+    Action(
+        "reset_windows", "Automatic contrast everywhere", _k("Ctrl+Shift+J"),
+        "Set brightness and contrast of every modality from its whole volume", "", "view", needs_case
+    ),
     Action("fit", "Fit to window", _k("R"), "Show the whole picture in every pane", "fit", "view", needs_case),
     Action("zoom_in", "Zoom in", _k("Ctrl++", "Ctrl+="), "Zoom in about the middle", "", "view", needs_case),
     Action("zoom_out", "Zoom out", _k("Ctrl+-"), "Zoom out about the middle", "", "view", needs_case),
-    Action("overlay", "Labels", _k("S", slicer=("G",)), "Show or hide the labels", "eye", "view", needs_case, True),
+    Action("pan_left", "Picture to the left", _k("Ctrl+Left"), "Move the picture to the left", "", "view", needs_case),
+    Action(
+        "pan_right", "Picture to the right", _k("Ctrl+Right"), "Move the picture to the right", "", "view", needs_case
+    ),
+    Action("pan_up", "Picture up", _k("Ctrl+Up", napari=()), "Move the picture up", "", "view", needs_case),
+    Action("pan_down", "Picture down", _k("Ctrl+Down", napari=()), "Move the picture down", "", "view", needs_case),
+    Action(
+        "overlay", "Labels", _k("S", slicer=("G",), napari=("V",)), "Show or hide the labels", "eye", "view",
+        needs_case, True
+    ),
     Action(
         "outline", "Outlines", _k("O"), "Show or hide the outlines of labels and of what was removed", "outline",
+        "view", needs_case, True
+    ),
+    Action(
+        "fill_labels", "Filled labels", _k("Shift+O"), "Fill the labels with color, or show their outlines alone", "",
         "view", needs_case, True
     ),
     Action("opacity_less", "Labels fainter", _k("A"), "Make the labels more transparent", "", "view", needs_case),
@@ -199,6 +179,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "radiological", "Radiological display", _k(), "Patient's right on the left of the screen", "", "view",
         needs_always, True
+    ),
+    Action(
+        "nose_left", "Sagittal looks left", _k(), "The nose is on the left of sagittal pictures; off: on the right", "",
+        "view", needs_always, True
     ),
     Action(
         "smooth", "Smooth pictures", _k(), "Interpolate between voxels; off shows every voxel as a square", "",
@@ -218,29 +202,25 @@ ACTIONS: tuple[Action, ...] = (
     Action("theme_dark", "Dark", _k(), "Dark theme", "", "theme", needs_always, True),
     Action("theme_light", "Light", _k(), "Light theme", "", "theme", needs_always, True),
     Action(
+        "settings", "Settings…", _k("Ctrl+,"), "Theme, display, label colors", "settings", "view"
+    ),
+    Action(
         "panel_focus", "Picture or panels", _k("F6"), "Move the keyboard between the picture and the panels", "",
         "view"
     ),
     Action("shortcuts", "Keyboard shortcuts", _k("?", "Ctrl+/"), "Show every key", "keyboard", "help"),
     Action("about", "About seg-editor", _k(), "What this program is, and what it is not", "help", "help"),
-    Action("m_paint", "Paint / erase", _k("Left drag", "Right drag"), "", kind="mouse"),
-    Action("m_crosshair", "Crosshair, any tool", _k("Alt+left", "Shift+move"), "", kind="mouse"),
-    Action("m_pick", "Pick a label", _k("Ctrl+click"), "", kind="mouse"),
-    Action("m_size", "Brush size", _k("Shift+wheel"), "", kind="mouse"),
-    Action("m_slice", "Slices; Shift: five", _k("Wheel"), "", kind="mouse"),
-    Action("m_zoom", "Zoom", _k("Ctrl+wheel"), "", kind="mouse"),
-    Action("m_pan", "Pan", _k("Middle drag", "Space+drag"), "", kind="mouse"),
-    Action("m_window", "Brightness, contrast", _k("Right drag"), "", kind="mouse"),
-    Action("m_maximize", "Maximize a pane", _k("Double click"), "", kind="mouse"),
 )
 # fmt: on
 
+ACTIONS: tuple[Action, ...] = (*EDITING, *_REST, *GESTURES)
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 GROUPS: tuple[tuple[str, str], ...] = (
     ("file", "Case"),
     ("edit", "Edit"),
     ("tools", "Tools"),
+    ("operations", "Reshape"),
     ("generate", "Generate"),
     ("slices", "Slices and layouts"),
     ("view", "Picture"),
@@ -250,14 +230,17 @@ GROUPS: tuple[tuple[str, str], ...] = (
 
 
 def conflicts(preset: str, actions: tuple[Action, ...] = ACTIONS) -> list[tuple[str, str, str]]:
-    """Return ``(key, first id, second id)`` for every key that a preset gives to two actions."""
-    seen: dict[str, str] = {}
+    """Return ``(key, first id, second id)`` for every key or gesture that a preset gives to two actions.
+
+    A gesture may have another meaning in another tool, and a modal key another one outside its mode.
+    """
+    seen: dict[tuple[str, str], str] = {}
     found = []
     for action in actions:
-        if action.kind == "mouse":
-            continue
         for key in action.keys_for(preset):
-            if key in seen:
-                found.append((key, seen[key], action.id))
-            seen.setdefault(key, action.id)
+            for place in action.tools or (action.kind if action.kind in ("mouse", "modal") else "",):
+                spot = (key.replace(" click", "").replace(" drag", ""), place)
+                if spot in seen:
+                    found.append((key, seen[spot], action.id))
+                seen.setdefault(spot, action.id)
     return found

@@ -28,6 +28,15 @@ class Facts:
     has_result: bool = False
     model_problem: str = ""
     modalities: tuple[str, ...] = ()
+    labels: frozenset[str] = frozenset()
+    scheme: frozenset[str] = frozenset()
+    drafting: bool = False
+    saving: bool = False
+    on_tissue: bool = False
+    tissue_dirty: bool = False
+    segmenting: bool = False
+    reshaping: bool = False
+    referee_problem: str = ""
 
 
 Why = Callable[[Facts], str]
@@ -48,8 +57,15 @@ def needs_edit(facts: Facts) -> str:
     return needs_case(facts) or ("Finish the stroke first" if facts.stroking else "")
 
 
+def needs_save(facts: Facts) -> str:
+    """A case that is not being saved."""
+    return needs_edit(facts) or ("The segmentation is being saved" if facts.saving else "")
+
+
 def needs_undo(facts: Facts) -> str:
     """A step to take back."""
+    if facts.drafting:
+        return ""
     return needs_edit(facts) or ("" if facts.can_undo else "Nothing to undo yet")
 
 
@@ -61,6 +77,54 @@ def needs_redo(facts: Facts) -> str:
 def needs_remove(facts: Facts) -> str:
     """Some tumor."""
     return needs_edit(facts) or ("" if facts.has_tumor else "The segmentation holds no tumor: paint one, or undo")
+
+
+def needs_operation(facts: Facts) -> str:
+    """Labels on the layer in hand, and no operation that is being computed."""
+    if needs_edit(facts) or facts.on_tissue:
+        return needs_edit(facts) or "This works on the tumor: stop editing the tissue map first"
+    if facts.reshaping:
+        return "Another operation is being computed"
+    return "" if facts.has_tumor else "The segmentation holds no tumor: paint one, or undo"
+
+
+def needs_label(key: str) -> Why:
+    """Return the check for a subregion that has to be there."""
+
+    def why(facts: Facts) -> str:
+        if needs_operation(facts) or key in facts.labels:
+            return needs_operation(facts)
+        return "The segmentation holds none of it" if key in facts.scheme else "The labels of this case have none"
+
+    return why
+
+
+def needs_scheme(key: str) -> Why:
+    """Return the check for a subregion that the case's labels can say."""
+
+    def why(facts: Facts) -> str:
+        return needs_edit(facts) or ("" if key in facts.scheme else "The labels of this case have none")
+
+    return why
+
+
+def needs_segment(facts: Facts) -> str:
+    """A case with FLAIR, a referee, and no automatic segmentation that is running."""
+    if needs_edit(facts) or facts.referee_problem:
+        return needs_edit(facts) or facts.referee_problem
+    if facts.segmenting:
+        return "The automatic segmentation is running"
+    return "" if "flair" in facts.modalities else "The automatic segmentation needs FLAIR, which this case lacks"
+
+
+def needs_tissue_layer(facts: Facts) -> str:
+    """A tissue map, and no stroke in progress."""
+    return needs_edit(facts) or needs_tissue_shown(facts)
+
+
+def needs_tissue_save(facts: Facts) -> str:
+    """A tissue map that is not being saved."""
+    return needs_save(facts) or needs_tissue_shown(facts)
 
 
 def needs_generate(facts: Facts) -> str:
@@ -97,6 +161,17 @@ def needs_modality(key: str) -> Why:
     return why
 
 
+def keys(
+    *default: str,
+    itksnap: tuple[str, ...] | None = None,
+    slicer: tuple[str, ...] | None = None,
+    napari: tuple[str, ...] | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Return keys by preset; a preset that is not named has the default ones."""
+    own = {"itksnap": itksnap, "slicer": slicer, "napari": napari}
+    return {"seg-editor": default} | {preset: chosen for preset, chosen in own.items() if chosen is not None}
+
+
 @dataclass(frozen=True)
 class Action:
     """One thing that the user can do.
@@ -120,7 +195,10 @@ class Action:
     checkable : bool
         Shows a state.
     kind : str
-        ``press``; ``hold`` for keys that act while held; ``mouse`` for gestures that only the sheet lists.
+        ``press``; ``hold`` for keys that act while held; ``mouse`` for gestures over the picture, such as
+        ``Ctrl+Left drag``; ``modal`` for keys that act while an outline is drawn, before any other meaning.
+    tools : tuple of str
+        For gestures: the tools with which they work; with none, all that have no gesture of their own there.
     """
 
     id: str
@@ -132,6 +210,7 @@ class Action:
     why_disabled: Why = needs_always
     checkable: bool = False
     kind: str = "press"
+    tools: tuple[str, ...] = ()
 
     def keys_for(self, preset: str) -> tuple[str, ...]:
         """Return the keys in a preset."""

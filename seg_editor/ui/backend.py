@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
+
+from seg_editor.errors import DeviceMemoryError
+from seg_editor.session.live import Kind
+from seg_editor.session.measured import Measured, measure
 
 if TYPE_CHECKING:
     from seg_editor.cases import Case
     from seg_editor.generation.counterfactual import Counterfactual
 
 Cancel = Callable[[], bool]
+DEVICES = ("auto", "cpu", "cuda")
+_PREFERRED = "m5"
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,21 @@ class ModelInfo:
     presets: Mapping[str, int]
 
 
+class Place(NamedTuple):
+    """What decides a result, as far as it is known before the run: equal places, equal pictures.
+
+    A `seed` of None stands for the newest seed that was run.
+    """
+
+    token: object
+    model: str
+    device: str
+    preset: str
+    steps: int | None
+    seed: int | None
+    slices: str | tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Order:
     """One run that the user asked for, with the labels as they were at that moment.
@@ -41,11 +63,17 @@ class Order:
     case : Case
     original, labels : (x, y, z) arrays
         Copies: later edits do not reach them.
-    revision : int
-        Of the segmentation.
+    token : object
+        Names the state of the mask: equal tokens, equal masks.
     slices : "all" or tuple of int
     first : int or None
         Axial slice to begin with, the one on display.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    background : bool
+        Nobody waits for it: anything newer stops it.
+    show : bool
+        Whether its result is put on display.
     known : mapping of request key to Counterfactual
         Results made before; the same request is not run twice.
     """
@@ -53,20 +81,26 @@ class Order:
     case: Case
     original: np.ndarray
     labels: np.ndarray
-    revision: int
+    token: object
     model: str
     preset: str
     steps: int | None
     slices: str | tuple[int, ...]
     seed: int
     first: int | None = None
+    device: str = "auto"
+    background: bool = False
+    show: bool = True
     known: Mapping[str, Counterfactual] = field(default_factory=dict)
 
-    @property
-    def kind(self) -> tuple[object, ...]:
+    def kind(self, steps: int, slices: int) -> Kind:
         """Runs of one kind take about the same time."""
-        count = 1 if isinstance(self.slices, tuple) else 0
-        return self.model, self.preset, self.steps, count
+        return Kind(self.model, self.device, steps, slices)
+
+    @property
+    def place(self) -> Place:
+        """Where its result stands in the index."""
+        return Place(self.token, self.model, self.device, self.preset, self.steps, self.seed, self.slices)
 
 
 class Backend(Protocol):
@@ -75,50 +109,62 @@ class Backend(Protocol):
     def models(self) -> Sequence[ModelInfo]:
         """List the models, quickly and without loading one."""
 
-    def load(self, model: str) -> str:
+    def load(self, model: str, device: str = "auto") -> str:
         """Make a model ready; return the device it runs on, such as ``CPU``."""
 
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
         """Generate: yields ``Step`` objects, the last of them with the result."""
 
-    def score(self, order: Order, result: Counterfactual) -> Any:
-        """Return the ``Metrics`` of a result."""
+    def score(self, order: Order, result: Counterfactual, slices: Sequence[int] | None = None) -> Measured:
+        """Return the figures of a result, or of some of its slices."""
 
 
 class EngineBackend:
-    """The real engine: torch is imported when the first model is loaded, in the thread that loads it."""
+    """The real engine: torch is imported when the first model is loaded, in the thread that loads it.
+
+    Parameters
+    ----------
+    device : str
+        What ``auto`` means here; tests pin it to ``cpu``.
+    """
 
     def __init__(self, device: str = "auto") -> None:
         self._device = device
-        self._engines: dict[str, Any] = {}
-        self._referee: Any = None
+        self._engines: dict[tuple[str, str], Any] = {}
+        self._referees: dict[str, Any] = {}
 
     def models(self) -> Sequence[ModelInfo]:
-        """List the generating models found on disk."""
+        """List the generating models found on disk, M5 first."""
+        from seg_editor.generation.engines import GENERATING
         from seg_editor.generation.registry import list_models
 
-        found = []
-        for card in list_models():
-            if card.kind == "inpaint":
-                found.append(ModelInfo(card.name, card.title, dict(preset_steps(card.presets))))
-        return found
+        cards = [card for card in list_models() if card.kind in GENERATING]
+        cards.sort(key=lambda card: (card.name != _PREFERRED, card.name))
+        return tuple(ModelInfo(card.name, card.title, dict(preset_steps(card.presets))) for card in cards)
 
-    def load(self, model: str) -> str:
-        """Load weights into an engine, once."""
-        from seg_editor.generation.engine import Engine
+    def load(self, model: str, device: str = "auto") -> str:
+        """Load weights into an engine, once for each device; engines on other devices are let go of."""
+        from seg_editor.generation.engines import engine_for
         from seg_editor.generation.registry import load_model
 
-        if model not in self._engines:
-            self._engines[model] = Engine(load_model(model, device=self._device))
-        device = str(self._engines[model].model.device)
-        return "GPU" if device.startswith("cuda") else device.upper()
+        engine = self._engines.get((model, device))
+        if engine is None:
+            spare_a_core()
+            self._engines = {key: kept for key, kept in self._engines.items() if key[1] == device}
+            with device_memory():
+                engine = engine_for(load_model(model, device=self._real(device)))
+            self._engines[model, device] = engine
+        return device_title(str(engine.model.device))
+
+    def _real(self, device: str) -> str:
+        return self._device if device == "auto" else device
 
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
         """Plan and run; a request that was run before comes back at once."""
         from seg_editor.generation.hole import find_hole
 
-        self.load(order.model)
-        engine = self._engines[order.model]
+        self.load(order.model, order.device)
+        engine = self._engines[order.model, order.device]
         case = order.case
         hole = find_hole(order.original, order.labels, brain=case.brain, spacing=case.grid.spacing)
         stays = order.labels > 0
@@ -129,24 +175,21 @@ class EngineBackend:
         if again is not None:
             yield Done(again)
             return
-        yield from engine.run(case, hole, request, cancel=cancel, tumor=stays, first=order.first)
+        with device_memory():
+            yield from engine.run(case, hole, request, cancel=cancel, tumor=stays, first=order.first)
 
-    def score(self, order: Order, result: Counterfactual) -> Any:
+    def score(self, order: Order, result: Counterfactual, slices: Sequence[int] | None = None) -> Measured:
         """Score with the referee where its weights exist."""
-        from seg_editor.metrics.score import score
+        referee = self._load_referee(order.device)
+        return measure(order.case, result, referee=referee, remaining=order.labels > 0, slices=slices)
 
-        return score(
-            order.case, result, tumor=result.hole.core, referee=self._load_referee(), remaining=order.labels > 0
-        )
+    def _load_referee(self, device: str) -> Any:
+        from seg_editor.generation.referee import find_referee
 
-    def _load_referee(self) -> Any:
-        if self._referee is None:
-            from seg_editor.generation.referee import Referee
-            from seg_editor.generation.registry import list_models, load_model
-
-            names = [card.name for card in list_models() if card.kind == "referee"]
-            self._referee = Referee(load_model(names[0], device=self._device)) if names else False
-        return self._referee or None
+        if device not in self._referees:
+            with device_memory():
+                self._referees = {device: find_referee(self._real(device))}
+        return self._referees[device]
 
 
 @dataclass(frozen=True)
@@ -159,6 +202,31 @@ class Done:
     slice_index: int = -1
     preview: Any = None
     seconds: float = 0.0
+
+
+def device_title(device: str) -> str:
+    """Return a torch device as people say it."""
+    return "GPU" if device.startswith("cuda") else device.upper()
+
+
+def spare_a_core() -> None:
+    """Leave one core to the window: torch takes the others."""
+    import torch
+
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1)))
+
+
+class device_memory:
+    """Turn torch's out-of-memory error into one that says what to do."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Translate."""
+        if error is None or type(error).__name__ != "OutOfMemoryError":
+            return
+        raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU") from error
 
 
 def preset_steps(presets: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,7 @@ from seg_editor.ui.planes import PlaneView
 
 TEXT = QColor("#D5DBE2")
 MUTED = QColor("#8A94A0")
+WARNING = QColor("#E5B45A")
 _SHADE = QColor(0, 0, 0, 160)
 SYNTHETIC = "SYNTHETIC – not for clinical use"
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -35,6 +36,12 @@ class Marks:
         Crosshair and brush color.
     color_bar : (low text, high text) or None
         Draws the signed-difference color bar.
+    color_ticks : tuple of float
+        Marks on both sides of the color bar, as fractions of its ends.
+    swipe : float or None
+        Place of the swipe handle, mm across the plane.
+    lens : (u, v, radius) or None
+        Rim of the lens in mm of the plane.
     message : str
         A sentence in the middle for a pane that has nothing to show.
     synthetic : bool
@@ -45,6 +52,12 @@ class Marks:
         A short warning at the upper right, such as "from an earlier mask".
     letters : bool
         Orientation letters and scale bar.
+    ambiguous : bool
+        Nobody knows which side is which: "?" in place of letters.
+    warning : str
+        What to beware of about the orientation; drawn in the lower left corner, above the scale bar.
+    active : bool
+        Keys act on this pane, one of several.
     """
 
     title: str = ""
@@ -52,12 +65,17 @@ class Marks:
     crosshair: tuple[float, float] | None = None
     accent: QColor = field(default_factory=lambda: QColor("#3FBFAD"))
     color_bar: tuple[str, str] | None = None
+    color_ticks: tuple[float, ...] = ()
+    swipe: float | None = None
+    lens: tuple[float, float, float] | None = None
     message: str = ""
     synthetic: bool = False
     corner: str = ""
     badge: str = ""
     letters: bool = True
     ambiguous: bool = False
+    warning: str = ""
+    active: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -98,21 +116,31 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
     if marks.crosshair is not None:
         _paint_crosshair(painter, port, to_screen.map(QPointF(*marks.crosshair)), marks.accent)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    if marks.swipe is not None:
+        _paint_handle(painter, port, to_screen.map(QPointF(marks.swipe, 0.0)).x(), marks.accent)
+    if marks.lens is not None:
+        u, v, radius = marks.lens
+        _paint_lens(painter, to_screen.map(QPointF(u, v)), radius * float(to_screen.m11()), marks.accent)
     bottom = port.bottom() - (26.0 if marks.synthetic else 0.0)
     if marks.letters:
         _paint_letters(painter, port, bottom, view, marks.ambiguous)
-        _paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
+        paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
+    if marks.warning:
+        _paint_warning(painter, port, bottom, marks.warning)
     _paint_captions(painter, port, marks)
     if marks.corner:
         painter.setFont(font(11))
         corner = QRectF(port.right() - 220 - _EDGE, bottom - _EDGE - 16, 218, 16)
         _text(painter, corner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, marks.corner, MUTED)
     if marks.color_bar is not None:
-        _paint_color_bar(painter, port, bottom, marks.color_bar)
+        _paint_color_bar(painter, port, bottom, marks.color_bar, marks.color_ticks)
     if marks.message:
-        _paint_message(painter, port, marks.message)
+        paint_message(painter, port, marks.message)
     if marks.synthetic:
         _paint_strip(painter, port)
+    if marks.active:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.fillRect(QRectF(port.left(), port.top(), port.width(), 2), marks.accent)
 
 
 def _paint_crosshair(painter: QPainter, port: QRectF, at: QPointF, color: QColor) -> None:
@@ -124,6 +152,28 @@ def _paint_crosshair(painter: QPainter, port: QRectF, at: QPointF, color: QColor
     painter.fillRect(x + gap, y, right - x - gap, 1, tint)
     painter.fillRect(x, top, 1, y - gap - top, tint)
     painter.fillRect(x, y + gap, 1, bottom - y - gap, tint)
+
+
+def _paint_handle(painter: QPainter, port: QRectF, x: float, color: QColor) -> None:
+    painter.setPen(QPen(_SHADE, 3))
+    painter.drawLine(QPointF(x, port.top()), QPointF(x, port.bottom()))
+    painter.setPen(QPen(color, 1.5))
+    painter.drawLine(QPointF(x, port.top()), QPointF(x, port.bottom()))
+    knob = QPointF(x, port.center().y())
+    painter.setBrush(QColor(16, 20, 24, 230))
+    painter.drawEllipse(knob, 13, 13)
+    for side in (-1, 1):
+        tip = QPointF(knob.x() + side * 8, knob.y())
+        painter.drawLine(tip, QPointF(knob.x() + side * 3.5, knob.y() - 4.5))
+        painter.drawLine(tip, QPointF(knob.x() + side * 3.5, knob.y() + 4.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def _paint_lens(painter: QPainter, center: QPointF, radius: float, color: QColor) -> None:
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for tint, width in ((_SHADE, 4.0), (color, 1.75)):
+        painter.setPen(QPen(tint, width))
+        painter.drawEllipse(center, radius, radius)
 
 
 def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneView, ambiguous: bool) -> None:
@@ -144,7 +194,8 @@ def scale_bar_mm(pixels_per_mm: float, room: float) -> int:
     return fitting[-1] if fitting else _NICE[0]
 
 
-def _paint_scale_bar(painter: QPainter, port: QRectF, bottom: float, pixels_per_mm: float) -> None:
+def paint_scale_bar(painter: QPainter, port: QRectF, bottom: float, pixels_per_mm: float) -> None:
+    """Draw a bar of a round length in mm into the lower left corner."""
     length = scale_bar_mm(pixels_per_mm, min(160.0, port.width() * 0.3))
     width = length * pixels_per_mm
     x, y = port.left() + _EDGE + 2, bottom - _EDGE - 4
@@ -156,17 +207,29 @@ def _paint_scale_bar(painter: QPainter, port: QRectF, bottom: float, pixels_per_
     _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, f" {length} mm", TEXT)
 
 
-def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
+def _paint_warning(painter: QPainter, port: QRectF, bottom: float, warning: str) -> None:
+    painter.setFont(font(11, bold=True))
+    box = QRectF(port.left() + _EDGE + 2, bottom - _EDGE - 46, port.width() - 2 * _EDGE, 16)
+    _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, warning, WARNING)
+
+
+def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str) -> float:
+    """Write title and subtitle into the upper left corner; return the width of the title."""
     x, y = port.left() + _EDGE + 2, port.top() + _EDGE - 2
-    title = 0
-    if marks.title:
+    width = 0.0
+    if title:
         painter.setFont(font(13, bold=True))
-        title = painter.fontMetrics().horizontalAdvance(marks.title)
-        _text(painter, QRectF(x, y, port.width(), 18), Qt.AlignmentFlag.AlignLeft, marks.title, TEXT)
+        width = painter.fontMetrics().horizontalAdvance(title)
+        _text(painter, QRectF(x, y, port.width(), 18), Qt.AlignmentFlag.AlignLeft, title, TEXT)
         y += 18
-    if marks.subtitle:
+    if subtitle:
         painter.setFont(font(11))
-        _text(painter, QRectF(x, y, port.width(), 16), Qt.AlignmentFlag.AlignLeft, marks.subtitle, MUTED)
+        _text(painter, QRectF(x, y, port.width(), 16), Qt.AlignmentFlag.AlignLeft, subtitle, MUTED)
+    return width
+
+
+def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
+    title = paint_heading(painter, port, marks.title, marks.subtitle)
     if marks.badge:
         painter.setFont(font(11, bold=True))
         width = painter.fontMetrics().horizontalAdvance(marks.badge) + 16
@@ -176,12 +239,14 @@ def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(58, 48, 32, 235))
         painter.drawRoundedRect(box, 4, 4)
-        painter.setPen(QColor("#E5B45A"))
+        painter.setPen(WARNING)
         painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), marks.badge)
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def _paint_color_bar(painter: QPainter, port: QRectF, floor: float, ends: tuple[str, str]) -> None:
+def _paint_color_bar(
+    painter: QPainter, port: QRectF, floor: float, ends: tuple[str, str], ticks: tuple[float, ...] = ()
+) -> None:
     height = min(144.0, port.height() * 0.3)
     box = QRectF(port.right() - _EDGE - 10, floor - height - 44, 10, height)
     table = np.ascontiguousarray(difference_colors()[::-1, None, :])
@@ -190,13 +255,19 @@ def _paint_color_bar(painter: QPainter, port: QRectF, floor: float, ends: tuple[
     painter.setPen(QPen(MUTED, 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(box)
+    painter.setPen(QPen(TEXT, 1.5))
+    for tick in ticks:
+        for side in (-1, 1):
+            y = box.center().y() - side * min(tick, 1.0) * height / 2
+            painter.drawLine(QPointF(box.left() - 4, y), QPointF(box.right() + 1, y))
     painter.setFont(font(11))
     right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-    for text, y in ((ends[1], box.top()), ("0", box.center().y()), (ends[0], box.bottom())):
+    for text, y in ((ends[1], box.top()), ("0", box.center().y()), (ends[0], box.bottom() - 4)):
         _text(painter, QRectF(box.left() - 86, y - 8, 80, 16), right, text, TEXT)
 
 
-def _paint_message(painter: QPainter, port: QRectF, message: str) -> None:
+def paint_message(painter: QPainter, port: QRectF, message: str) -> None:
+    """Write a sentence into the middle."""
     painter.setFont(font(13))
     box = port.adjusted(24, 24, -24, -24)
     bounds = painter.boundingRect(box, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), message)
@@ -209,7 +280,7 @@ def _paint_strip(painter: QPainter, port: QRectF) -> None:
     box = QRectF(port.left(), port.bottom() - 23, port.width(), 24)
     painter.fillRect(box, QColor("#1B1508"))
     painter.setFont(font(11, bold=True))
-    painter.setPen(QColor("#E5B45A"))
+    painter.setPen(WARNING)
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), SYNTHETIC)
 
 

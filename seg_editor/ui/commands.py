@@ -23,6 +23,8 @@ from seg_editor.ui.state import Layout, Role, Tool, stepped_radius
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
 
+_PAN = 0.1
+_UI_FLAGS = ("crosshair", "tissue", "radiological", "nose_left", "smooth")
 _ABOUT = (
     "<p><b>seg-editor {version}</b></p>"
     "<p>Browse and edit brain-MRI cases, and see what the brain would look like without the tumor.</p>"
@@ -70,7 +72,17 @@ class Commands:
             "slice_previous_5": lambda: viewer.step(-5),
             "largest": self._go_to_largest,
             "modality_next": self._next_modality,
-            "auto_window": self._auto_window,
+            "auto_window": viewer.auto_window,
+            "reset_windows": lambda: self._set_view("windows", {}),
+            "maximize": viewer.toggle_maximized,
+            "pane_next": viewer.next_pane,
+            "pan_left": lambda: viewer.pan(-_PAN, 0.0),
+            "pan_right": lambda: viewer.pan(_PAN, 0.0),
+            "pan_up": lambda: viewer.pan(0.0, -_PAN),
+            "pan_down": lambda: viewer.pan(0.0, _PAN),
+            "fill_labels": lambda: self._flip_view("fill"),
+            "nose_left": lambda: self._flip_ui("nose_left"),
+            "settings": window.open_settings,
             "fit": viewer.fit,
             "zoom_in": lambda: viewer.zoom(1.25),
             "zoom_out": lambda: viewer.zoom(0.8),
@@ -141,12 +153,13 @@ class Commands:
         states = {str(tool): ui.tool is tool for tool in Tool}
         states |= {f"layout_{layout}": ui.layout is layout for layout in Layout}
         states |= {f"show_{role}": ui.picture is role for role in Role}
-        states |= {name: bool(getattr(ui, name)) for name in ("crosshair", "tissue", "radiological", "smooth")}
+        states |= {name: bool(getattr(ui, name)) for name in _UI_FLAGS}
         states |= {f"theme_{c}": self._window.theme_choice == c for c in ("system", "dark", "light")}
         view = None if workspace is None else workspace.view
         states |= {p.name.lower(): view is not None and view.plane is p for p in Plane}
         states |= {f"modality_{m}": view is not None and view.modality is m for m in MODALITIES}
         states |= {name: view is not None and bool(getattr(view, name)) for name in ("overlay", "outline")}
+        states["fill_labels"] = view is not None and view.fill
         return states
 
     def _anything_removed(self, workspace: Workspace) -> bool:
@@ -189,10 +202,6 @@ class Commands:
         if self._workspace is not None:
             modalities, view = self._workspace.case.modalities, self._workspace.view
             view.modality = modalities[(modalities.index(view.modality) + 1) % len(modalities)]
-
-    def _auto_window(self) -> None:
-        if self._workspace is not None:
-            self._workspace.view.set_window(self._workspace.view.modality, None)
 
     def _jump(self, name: str) -> None:
         if self._workspace is not None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seg_editor.cases import bounding_box
+from seg_editor.ui.compare import CompareState, EnsembleView, Patch
 from seg_editor.ui.planes import Plane, PlaneView, boundary_segments
-from seg_editor.ui.windowing import GrayWindow, to_signed, width_of
+from seg_editor.ui.state import Role
 
 if TYPE_CHECKING:
     from seg_editor.cases import Case, Modality
     from seg_editor.generation.counterfactual import Counterfactual
-
-DIFFERENCE_FRACTION = 0.5
+    from seg_editor.session.ensemble import Ensemble
+    from seg_editor.session.measured import Measured
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Preview:
 class _Shared:
     """The slices asked for last, so that linked panes cut each of them out once."""
 
-    def __init__(self, size: int = 8) -> None:
+    def __init__(self, size: int = 24) -> None:
         self._kept: dict[Any, np.ndarray] = {}
         self._size = size
 
@@ -55,8 +56,13 @@ class Pictures:
         self.case = case
         self.brain_box = bounding_box(case.brain)
         self._result: Counterfactual | None = None
-        self._composed: dict[Any, np.ndarray] = {}
         self.preview: Preview | None = None
+        self.compare = CompareState()
+        self.against: Counterfactual | None = None
+        self.others: tuple[Counterfactual, ...] = ()
+        self.ensemble: Ensemble | None = None
+        self.measured: Measured | None = None
+        self.measured_against: Measured | None = None
         self._shared = _Shared()
 
     @property
@@ -66,9 +72,7 @@ class Pictures:
 
     def set_result(self, result: Counterfactual | None) -> None:
         """Show another counterfactual from now on."""
-        if result is not self._result:
-            self._result = result
-            self._composed = {}
+        self._result = result
 
     def source(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray:
         """Return a source slice ``(rows, columns)`` in raw units; panes that show the same one share it."""
@@ -78,18 +82,56 @@ class Pictures:
         """Return the label codes of a slice, shared in the same way."""
         return self._shared.get((revision, view, index), lambda: label_codes(labels, view, index))
 
-    def generated(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray | None:
+    def first(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray:
+        """Return what the counterfactual is compared with: the source, or another result."""
+        found = None if self.against is None else self._cut(self.against, modality, view, index)
+        return self.source(modality, view, index) if found is None else found
+
+    def rank(self, rank: int) -> Counterfactual | None:
+        """Return the result of a pane that shows the `rank`-th one; 0 is the current."""
+        if rank == 0:
+            return self._result
+        return self.others[rank - 1] if rank <= len(self.others) else None
+
+    def generated(self, modality: Modality, view: PlaneView, index: int, rank: int = 0) -> np.ndarray | None:
         """Return the counterfactual's slice, a running preview of it, or None where there is neither."""
+        if rank:
+            other = self.rank(rank)
+            return None if other is None else self._cut(other, modality, view, index)
         preview = self.preview
         if preview is not None and view.plane is Plane.AXIAL and preview.slice_index == index:
             picture = preview.pictures.get(modality)
             if picture is not None:
                 return view.flat(self._to_raw(modality, picture))
-        if self._result is None or modality not in self._result.modalities:
+        return None if self._result is None else self._cut(self._result, modality, view, index)
+
+    def _cut(self, result: Counterfactual, modality: Modality, view: PlaneView, index: int) -> np.ndarray | None:
+        if modality not in result.modalities:
             return None
-        if modality not in self._composed:
-            self._composed[modality] = self._result.raw(self.case, modality)
-        return view.cut(self._composed[modality], index)
+        key = (result.request.key, modality, view, index)
+        return self._shared.get(
+            key, lambda: view.flat(result.slice_raw(self.case, modality, index, int(view.plane)))
+        )
+
+    def averaged(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray | None:
+        """Return the mean or the standard deviation of the ensemble, whichever is asked for; None without one."""
+        wanted, ensemble = self.compare.ensemble, self.ensemble
+        if ensemble is None or wanted is EnsembleView.OFF or modality not in ensemble.results[0].modalities:
+            return None
+        made = ensemble.mean if wanted is EnsembleView.MEAN else ensemble.sd
+        key = (wanted, ensemble.seeds, ensemble.results[0].request.key, modality, view, index)
+        return self._shared.get(key, lambda: view.flat(made(self.case, modality, index, int(view.plane))))
+
+    def seen(self, role: Role, view: PlaneView, index: int) -> np.ndarray | None:
+        """Return the tumor that the referee sees in an axial slice of source or result, or None where it did not look."""
+        measured = self.measured
+        if measured is None or view.plane is not Plane.AXIAL:
+            return None
+        found = measured.result if role is Role.RESULT else measured.source
+        if role is Role.SOURCE and self.against is not None:
+            found = None if self.measured_against is None else self.measured_against.result
+        flat = None if found is None else found.slice(index)
+        return None if flat is None else view.flat(flat)
 
     def _to_raw(self, modality: Modality, picture: np.ndarray) -> np.ndarray:
         volume = self.case.volumes[modality]
@@ -111,14 +153,11 @@ class Pictures:
         return bool(part.start <= index < part.stop)
 
 
-def difference_reach(window: GrayWindow) -> float:
-    """Return the difference in raw units that gets full color."""
-    return DIFFERENCE_FRACTION * width_of(window)
-
-
-def difference_picture(source: np.ndarray, generated: np.ndarray, window: GrayWindow) -> np.ndarray:
-    """Return the signed difference as uint8 codes of :func:`~seg_editor.ui.chrome.difference_colors`."""
-    return to_signed(source, generated, difference_reach(window))
+def patch_of(view: PlaneView, shape: tuple[int, int], crop: tuple[slice, slice] | None) -> Patch:
+    """Say where the part of a picture that `crop` names lies in the plane."""
+    rows, columns = crop or (slice(0, shape[0]), slice(0, shape[1]))
+    du, dv = view.step
+    return Patch(shape, columns.start * du, rows.start * dv, view.step, int(view.plane))
 
 
 def label_codes(labels: np.ndarray, view: PlaneView, index: int) -> np.ndarray:

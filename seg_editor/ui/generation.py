@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import random
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
-from enum import StrEnum
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from seg_editor.session import Workspace
-from seg_editor.ui.backend import Backend, ModelInfo, Order
+from seg_editor.session.live import ChipFacts, Kind, RunTimes, Status, status_of
+from seg_editor.session.measured import Measured
+from seg_editor.session.previews import StepPicture, StepPreviews
+from seg_editor.session.results import Entry, Known, restore_mask
+from seg_editor.ui.backend import Backend, ModelInfo, Order, Place
 from seg_editor.ui.bind import bind
 from seg_editor.ui.content import Preview
 from seg_editor.ui.sampler import Run, Sampler
 from seg_editor.ui.state import GenerationSettings
 
+__all__ = ["SEED_LIMIT", "Generation", "Status"]
+
 SEED_LIMIT = 1_000_000
-
-
-class Status(StrEnum):
-    """What the chip shows."""
-
-    IDLE = "Idle"
-    STALE = "Stale"
-    WAITING = "Waiting"
-    LOADING = "Loading model"
-    RUNNING = "Running"
-    SCORING = "Measuring"
-    FRESH = "Fresh"
-    CANCELLED = "Cancelled"
-    FAILED = "Failed"
+_RELOADS = ("model", "device")
 
 
 class Generation(QObject):
@@ -47,12 +41,15 @@ class Generation(QObject):
     failed(object)
         An exception to show.
     stale_changed(bool)
+    made(object)
+        The :class:`Order` whose result arrived.
     """
 
     changed = pyqtSignal()
     previewed = pyqtSignal(object)
     failed = pyqtSignal(object)
     stale_changed = pyqtSignal(bool)
+    made = pyqtSignal(object, str)
 
     def __init__(self, backend: Backend, settings: GenerationSettings, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -62,27 +59,33 @@ class Generation(QObject):
         self.device = ""
         self.progress = (0, 0)
         self.error: object = None
+        self.times = RunTimes()
+        self.steps = StepPreviews()
+        self.pending: Callable[[], bool] = lambda: False
+        self.paused = ""
         self._backend = backend
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
-        self._ending = Status.IDLE
-        self._loading = False
+        self._ended: Status | None = None
         self._scoring = False
         self._began = 0.0
-        self._times: dict[tuple[object, ...], deque[float]] = defaultdict(lambda: deque(maxlen=10))
-        self._revisions: dict[str, int] = {}
-        self._metrics: dict[str, Any] = {}
         self._stale = False
-        self._sampler = Sampler(backend, self)
-        self._sampler.started.connect(self._on_started)
-        self._sampler.step.connect(self._on_step)
-        self._sampler.result.connect(self._on_result)
-        self._sampler.scored.connect(self._on_scored)
-        self._sampler.cancelled.connect(self._on_cancelled)
-        self._sampler.failed.connect(self._on_failed)
-        self._sampler.ended.connect(self.changed)
-        self._sampler.loaded.connect(self._on_loaded)
-        self._sampler.load_failed.connect(self._on_load_failed)
+        self._tokens: dict[int, object] = {}
+        self._index: dict[Place, str] = {}
+        self._queue: deque[Order] = deque()
+        self._count: tuple[object, int] | None = None
+        self._sampler = sampler = Sampler(backend, self)
+        sampler.started.connect(self._on_started)
+        sampler.step.connect(self._on_step)
+        sampler.result.connect(self._on_result)
+        sampler.scored.connect(self._on_scored)
+        sampler.finished.connect(lambda _run: self._after())
+        sampler.cancelled.connect(self._on_cancelled)
+        sampler.failed.connect(self._on_failed)
+        sampler.ended.connect(self._on_ended)
+        sampler.loaded.connect(self._on_loaded)
+        sampler.load_failed.connect(self._on_load_failed)
+        bind(self, settings.changed, self._on_setting)
 
     @property
     def running(self) -> bool:
@@ -92,17 +95,19 @@ class Generation(QObject):
     @property
     def status(self) -> Status:
         """What the chip shows."""
-        if self._sampler.waiting is not None:
-            return Status.WAITING
-        if self.running:
-            if self._scoring:
-                return Status.SCORING
-            return Status.LOADING if self.progress == (0, 0) else Status.RUNNING
-        if self._ending in (Status.FAILED, Status.CANCELLED):
-            return self._ending
-        if self._workspace is None or self._workspace.results.current is None:
-            return Status.IDLE
-        return Status.STALE if self._stale else Status.FRESH
+        workspace = self._workspace
+        return status_of(
+            ChipFacts(
+                running=self.running,
+                loading=self.progress == (0, 0),
+                scoring=self._scoring,
+                waiting=self._sampler.waiting is not None or self.pending(),
+                ended=self._ended,
+                has_result=workspace is not None and workspace.results.current is not None,
+                stale=self._stale,
+                paused=self.paused,
+            )
+        )
 
     @property
     def stale(self) -> bool:
@@ -116,20 +121,51 @@ class Generation(QObject):
 
     @property
     def expected(self) -> float | None:
-        """Mean seconds of the last runs of the running kind, or of the kind that would run next."""
-        run = self._sampler.running
-        kind = run.order.kind if run is not None else self._next_kind()
-        times = self._times.get(kind)
-        return sum(times) / len(times) if times else None
+        """Seconds that the running order takes, or the one that would run next; None when nothing is known."""
+        run, (k, total) = self._sampler.running, self.progress
+        if run is None:
+            return self.times.expected(self.next_kind())
+        found = self.times.expected(self._kind_of(run.order, total)) if total else None
+        return self.elapsed * total / k if found is None and k else found
 
-    def _next_kind(self) -> tuple[object, ...]:
-        s = self.settings
-        return s.model, s.preset, s.steps, 1 if s.slices == "slice" else 0
+    def preset_steps(self) -> int:
+        """Network passes a slice of the next run."""
+        settings = self.settings
+        presets = next((m.presets for m in self.models if m.name == settings.model), {})
+        return settings.steps or presets.get(settings.preset, 1)
+
+    def next_kind(self, slices: str = "") -> Kind:
+        """What the next run would be, for its expected time."""
+        settings = self.settings
+        count = 1 if (slices or settings.slices) == "slice" else self._slices_removed()
+        return Kind(settings.model, settings.device, self.preset_steps(), count)
+
+    def _slices_removed(self) -> int:
+        workspace = self._workspace
+        if workspace is None:
+            return 1
+        token = workspace.segmentation.revision
+        if self._count is None or self._count[0] != token:
+            self._count = (token, int(np.count_nonzero(workspace.segmentation.removed.any(axis=(0, 1)))))
+        return max(1, self._count[1])
+
+    @staticmethod
+    def _kind_of(order: Order, total: int) -> Kind:
+        steps = max(1, total // len(order.slices)) if isinstance(order.slices, tuple) else max(1, total)
+        return order.kind(steps, total // steps)
+
+    def measured(self, key: str = "") -> Measured | None:
+        """Return figures and referee maps of a result, by default of the one on display."""
+        workspace = self._workspace
+        if workspace is None or (not key and workspace.results.current is None):
+            return None
+        entry = workspace.results.entry(key or workspace.results.current.request.key)  # type: ignore[union-attr]
+        return entry.metrics if entry is not None and isinstance(entry.metrics, Measured) else None
 
     def metrics(self) -> Any:
         """Return the numbers of the result on display, or None."""
-        result = None if self._workspace is None else self._workspace.results.current
-        return None if result is None else self._metrics.get(result.request.key)
+        measured = self.measured()
+        return None if measured is None else measured.metrics
 
     def find_models(self) -> None:
         """List the models and load the chosen one in the background; called after the window shows."""
@@ -143,18 +179,30 @@ class Generation(QObject):
         names = [model.name for model in self.models]
         if names and self.settings.model not in names:
             self.settings.model = names[0]
-        if names:
-            self._loading = True
-            self._sampler.load(self.settings.model)
+        elif names:
+            self._sampler.load(self.settings.model, self.settings.device)
         self.changed.emit()
+
+    def _on_setting(self, name: str) -> None:
+        self.paused = ""
+        if name == "model":
+            presets = next((m.presets for m in self.models if m.name == self.settings.model), {})
+            if presets and self.settings.preset not in presets:
+                self.settings.preset = "standard" if "standard" in presets else next(iter(presets))
+        if name in _RELOADS and self.models:
+            self.model_problem = ""
+            self._sampler.load(self.settings.model, self.settings.device)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Work on another case: the running order stops, results of the old case are dropped."""
+        self._queue.clear()
         self._sampler.stop()
         for unbind in self._unbind:
             unbind()
         self._workspace = workspace
-        self._revisions, self._metrics, self._ending = {}, {}, Status.IDLE
+        self._ended, self._tokens, self._index, self._count = None, {}, {}, None
+        self.paused = ""
+        self.steps.clear()
         self._unbind = []
         if workspace is not None:
             self._unbind = [
@@ -164,53 +212,123 @@ class Generation(QObject):
         self._check_stale()
         self.changed.emit()
 
+    @property
+    def token(self) -> object:
+        """The present state of the mask; equal tokens, equal masks."""
+        revision = -1 if self._workspace is None else self._workspace.segmentation.revision
+        return self._tokens.get(revision, revision)
+
     def _check_stale(self) -> None:
         workspace = self._workspace
         result = None if workspace is None else workspace.results.current
         stale = False
         if workspace is not None and result is not None:
-            stale = self._revisions.get(result.request.key) != workspace.segmentation.revision
+            entry = workspace.results.entry(result.request.key)
+            stale = entry is None or entry.mask is None or entry.mask.token != self.token
         if stale != self._stale:
             self._stale = stale
             self.stale_changed.emit(stale)
             self.changed.emit()
 
-    def generate(self) -> None:
-        """Order a run with the settings, the mask and the slice of this moment."""
+    def order(self, **changes: Any) -> Order | None:
+        """The order that the settings, the mask and the slice of this moment make; None without case or model."""
         workspace, settings = self._workspace, self.settings
         if workspace is None or self.model_problem:
-            return
-        if not settings.seed_locked:
-            self.new_seed()
-        segmentation = workspace.segmentation
-        order = Order(
+            return None
+        segmentation, z = workspace.segmentation, workspace.view.cursor[2]
+        made = Order(
             case=workspace.case,
             original=segmentation.original.copy(),
             labels=segmentation.labels.copy(),
-            revision=segmentation.revision,
+            token=self.token,
             model=settings.model,
             preset=settings.preset,
             steps=settings.steps,
-            slices=(workspace.view.cursor[2],) if settings.slices == "slice" else settings.slices,
+            slices=(z,) if settings.slices == "slice" else settings.slices,
             seed=settings.seed,
-            first=workspace.view.cursor[2],
-            known={result.request.key: result for result in workspace.results},
+            first=z,
+            device=settings.device,
+            known=Known(workspace.results),
         )
-        self._sampler.submit(order)
+        return replace(made, **changes)
+
+    def generate(self) -> None:
+        """Order a run with the settings, the mask and the slice of this moment; what runs stops."""
+        if self._workspace is None or self.model_problem:
+            return
+        if not self.settings.seed_locked:
+            self.new_seed()
+        order = self.order()
+        if order is not None:
+            self.submit([order])
+
+    def submit(self, orders: Iterable[Order], *, patient: bool = False) -> None:
+        """Run orders one after another, the first at once; what waited is dropped."""
+        self.paused = ""
+        first, *rest = orders
+        self._queue = deque(rest)
+        self._sampler.submit(first, patient=patient)
+        self.changed.emit()
+
+    def runs(self, order: Order) -> bool:
+        """True when an order for the same picture is running or waits already."""
+        runs = (self._sampler.running, self._sampler.waiting)
+        return any(run is not None and not run.stop.is_set() and run.order.place == order.place for run in runs)
+
+    def recall(self, z: int | None = None) -> bool:
+        """Show the picture made before for the present mask, settings and slice; False when there is none."""
+        workspace, settings = self._workspace, self.settings
+        if workspace is None:
+            return False
+        index = workspace.view.cursor[2] if z is None else z
+        seed = settings.seed if settings.seed_locked else None
+        for slices in ("all", (index,)):
+            place = Place(self.token, settings.model, settings.device, settings.preset, settings.steps, seed, slices)
+            found = workspace.results.find(self._index.get(place, ""))
+            if found is not None and index in found.slices:
+                self._ended = None
+                workspace.results.current = found
+                self._check_stale()
+                return True
+        return False
+
+    def restore(self, entry: Entry) -> None:
+        """Bring back a result with the mask that it was made for; the mask as one step that undo takes back."""
+        workspace = self._workspace
+        result = None if workspace is None else workspace.results.find(entry.key)
+        if workspace is None or result is None:
+            return
+        if entry.mask is not None:
+            if entry.mask.token != self.token:
+                restore_mask(workspace.segmentation, workspace.case, entry.mask, f"Mask of picture {entry.number}")
+            self._tokens[workspace.segmentation.revision] = entry.mask.token
+        self.settings.seed = entry.request.seed
+        if entry.request.model in {m.name for m in self.models}:
+            self.settings.model = entry.request.model
+            self.settings.preset = entry.request.preset
+        self._ended = None
+        workspace.results.current = result
+        self._check_stale()
         self.changed.emit()
 
     def new_seed(self) -> None:
         """Draw another seed."""
         self.settings.seed = random.randrange(SEED_LIMIT)
 
+    def next_seed(self) -> None:
+        """Take the following seed."""
+        self.settings.seed = (self.settings.seed + 1) % SEED_LIMIT
+
     def stop(self) -> bool:
-        """Stop the running order; False when nothing ran."""
+        """Stop the running order and what waits; False when nothing ran."""
+        self._queue.clear()
         stopped = self._sampler.stop()
         self.changed.emit()
         return stopped
 
     def shut_down(self) -> bool:
         """End the worker thread."""
+        self._queue.clear()
         return self._sampler.shut_down()
 
     def _current(self, run: Run) -> bool:
@@ -218,43 +336,66 @@ class Generation(QObject):
 
     def _on_started(self, run: Run) -> None:
         self.progress, self._scoring, self.error = (0, 0), False, None
-        self._ending = Status.IDLE
+        self._ended = None
         self._began = time.perf_counter()
+        if run.order.show and not run.order.background:
+            self.steps.clear()
         self.changed.emit()
 
     def _on_step(self, run: Run, step: Any) -> None:
         if not self._current(run):
             return
         self.progress = (step.k, step.total)
-        if step.preview is not None and step.result is None:
-            self.previewed.emit(Preview(step.slice_index, step.preview))
+        order = run.order
+        if step.preview is not None and order.show and not order.background:
+            self.steps.add(StepPicture(step.k, step.slice_index, step.preview))
+            if step.result is None:
+                self.previewed.emit(Preview(step.slice_index, step.preview))
         self.changed.emit()
 
     def _on_result(self, run: Run, made: Any, seconds: float) -> None:
-        if not self._current(run) or self._workspace is None:
+        workspace, order = self._workspace, run.order
+        if not self._current(run) or workspace is None:
             return
         self._scoring = True
-        if made.request.key not in run.order.known:
-            self._times[run.order.kind].append(seconds)
-        self._revisions[made.request.key] = run.order.revision
-        self.previewed.emit(None)
-        self._workspace.results.add(made)
+        key, results = made.request.key, workspace.results
+        known = results.entry(key)
+        if key not in order.known:
+            self.times.add(order.kind(made.request.steps, len(made.request.slices)), seconds)
+        self._index[order.place] = self._index[order.place._replace(seed=None)] = key
+        if order.show:
+            self.previewed.emit(None)
+        if order.show and not order.background:
+            self.steps.finish(key)
+        if known is not None and known.mask is not None:
+            self._alias(order.token, known.mask.token)
+            if order.show:
+                results.current = results.find(key)
+        else:
+            results.add(made, run.mask, show=order.show)
         self._check_stale()
+        self.made.emit(order, key)
         self.changed.emit()
 
-    def _on_scored(self, run: Run, made: Any, metrics: Any) -> None:
-        self._scoring = False
-        if self._current(run):
-            self._metrics[made.request.key] = metrics
-        self._after()
+    def _alias(self, token: object, same: object) -> None:
+        """Two states of the mask gave the same request: they count as one from now on."""
+        if isinstance(token, int) and token != same:
+            self._tokens[token] = same
+
+    def _on_scored(self, run: Run, made: Any, measured: Any) -> None:
+        if self._current(run) and self._workspace is not None:
+            self._workspace.results.set_metrics(made.request.key, measured)
+            self.changed.emit()
 
     def _on_cancelled(self, run: Run) -> None:
         if self._current(run):
-            self._ending = Status.CANCELLED
+            self._ended = Status.CANCELLED
         self._after()
 
     def _on_failed(self, run: Run, error: object) -> None:
-        self._ending, self.error = Status.FAILED, error
+        self._ended, self.error = Status.FAILED, error
+        self._queue.clear()
+        self.settings.live = False
         self._after()
         self.failed.emit(error)
 
@@ -263,12 +404,16 @@ class Generation(QObject):
         self._scoring = False
         self.previewed.emit(None)
 
+    def _on_ended(self) -> None:
+        if self._queue and not self.running:
+            self._sampler.submit(self._queue.popleft())
+        self.changed.emit()
+
     def _on_loaded(self, model: str, device: str) -> None:
-        self._loading, self.device = False, device
+        self.device = device
         self.changed.emit()
 
     def _on_load_failed(self, model: str, error: object) -> None:
-        self._loading = False
         self.model_problem = f"{model} cannot be used"
         self.failed.emit(error)
         self.changed.emit()

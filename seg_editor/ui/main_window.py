@@ -34,6 +34,7 @@ from seg_editor.ui.panels.labels import LabelsPanel
 from seg_editor.ui.panels.metrics import MetricsPanel
 from seg_editor.ui.panels.parts import named
 from seg_editor.ui.preferences import Preferences
+from seg_editor.ui.settings_dialog import SettingsDialog
 from seg_editor.ui.state import GenerationSettings, UiState
 from seg_editor.ui.status import Status
 from seg_editor.ui.theme import Theme, ThemeManager
@@ -66,6 +67,8 @@ class MainWindow(QMainWindow):
         self.resize(1440, 900)
         self.workspace: Workspace | None = None
         self.ui = UiState()
+        preferences.restore_display(self.ui)
+        preferences.follow_display(self, self.ui)
         self._themes = themes
         self._preferences = preferences
         self._tasks = Tasks(self)
@@ -74,6 +77,7 @@ class MainWindow(QMainWindow):
         self.tools = Tools(self.viewer, self.ui)
         self.generation = Generation(backend, GenerationSettings(), self)
         self.tissue = Tissue(self._tasks, self)
+        self.settings_dialog = SettingsDialog(self.ui, lambda: self.theme_choice, self.choose_theme, self)
         self.cases = CaseActions(self, self.errors, self._tasks, preferences)
         self.exports = Exports(self, self.errors, self._tasks, self.viewer, self.generation)
         self._commands = Commands(self)
@@ -196,7 +200,7 @@ class MainWindow(QMainWindow):
         self.ui.picture = type(self.ui.picture).SOURCE
         self.ui.hidden_labels = frozenset()
         parts = (self.viewer, self.tools, self.generation, self.tissue, self.labels_panel, self.brush_panel)
-        for part in (*parts, self.metrics_panel, self.viewer_bar, self.status):
+        for part in (*parts, self.metrics_panel, self.viewer_bar, self.status, self.settings_dialog):
             part.set_workspace(workspace)
         self.exports.workspace = workspace
         self._pages.setCurrentIndex(0 if workspace is None else 1)
@@ -265,6 +269,11 @@ class MainWindow(QMainWindow):
         self._themes.choose(choice)
         self.later()
 
+    def open_settings(self) -> None:
+        """Show the settings."""
+        self.settings_dialog.show()
+        self.settings_dialog.raise_()
+
     def choose_keys(self, preset: str) -> None:
         """Switch the preset of the keys and remember it."""
         self._preferences.keys = preset
@@ -295,6 +304,7 @@ class MainWindow(QMainWindow):
         self._preferences.geometry = self.saveGeometry()
         self.hide()
         self.tissue.cancel()
+        self.viewer.shut_down()
         self.cases.shut_down()
         self.generation.shut_down()
         self._tasks.shut_down()

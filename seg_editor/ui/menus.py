@@ -10,10 +10,10 @@ from PyQt6.QtWidgets import QMenu, QMenuBar
 from seg_editor.ui.action_set import ActionSet
 
 _EDIT = """undo redo - navigate paint erase fill pick - brush_smaller brush_larger label_previous label_next"""
-_VIEW = """layout_single layout_compare layout_planes - axial coronal sagittal -
+_VIEW = """layout_single layout_compare layout_planes layout_modalities layout_volume maximize pane_next - axial coronal sagittal -
 modality_t1 modality_t1c modality_t2 modality_flair - show_source show_result show_difference -
-overlay outline crosshair tissue compute_tissue - auto_window fit zoom_in zoom_out largest - radiological smooth
-theme"""
+overlay fill_labels outline crosshair tissue compute_tissue - auto_window reset_windows fit zoom_in zoom_out largest - radiological nose_left smooth -
+theme settings"""
 
 MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("&Case", ("open", "open_file", "recent", "open_demo", "-", "save", "save_as", "-", "close", "quit")),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from PyQt6.QtGui import QColor
 
+from seg_editor.cases import Modality
 from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome, content
+from seg_editor.ui.captions import headings, orientation_warning, slice_number
+from seg_editor.ui.comparison import Comparison, title_of_first
+from seg_editor.ui.layouts import Slot
 from seg_editor.ui.pane import SlicePane
-from seg_editor.ui.planes import Plane, PlaneView, boundary_segments, plane_name
+from seg_editor.ui.planes import Plane, PlaneView, boundary_segments
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import TISSUE_COLORS, label_colors
-from seg_editor.ui.windowing import to_gray
 
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
@@ -23,14 +24,7 @@ NOT_GENERATED = "not generated"
 EARLIER_MASK = "from an earlier mask"
 _FRAME_MM = 8.0
 _GHOST = QColor(235, 239, 243, 190)
-
-
-@dataclass(frozen=True)
-class Slot:
-    """What a pane of a layout shows; None leaves it to the state."""
-
-    plane: Plane | None = None
-    role: Role | None = None
+_REFEREE = QColor(255, 102, 178)
 
 
 class PaneContent:
@@ -44,7 +38,9 @@ class PaneContent:
         self._workspace = workspace
         self._ui = ui
         self._pictures = pictures
+        self._orientation = orientation_warning(workspace.case.grid)
         self._drawn: tuple[PlaneView, int] | None = None
+        self._comparison: Comparison | None = None
         self.tissue_map: np.ndarray | None = None
         self.stale = False
         self.accent = QColor("#3FBFAD")
@@ -63,6 +59,11 @@ class PaneContent:
         return self._ui.picture if self.slot.role is None else self.slot.role
 
     @property
+    def modality(self) -> Modality:
+        """The modality on display; it may be one that the case lacks."""
+        return self._workspace.view.modality if self.slot.modality is None else self.slot.modality
+
+    @property
     def index(self) -> int:
         """The slice on display."""
         return self._workspace.view.cursor[int(self.plane)]
@@ -71,7 +72,7 @@ class PaneContent:
     def view(self) -> PlaneView:
         """Geometry of the plane on display."""
         grid = self._workspace.case.grid
-        return PlaneView(self.plane, grid.shape, grid.spacing, self._ui.radiological)
+        return PlaneView(self.plane, grid.shape, grid.spacing, self._ui.radiological, self._ui.nose_left)
 
     def follow_cursor(self) -> None:
         """Redraw after the cursor moved: everything if the slice changed, else only the crosshair."""
@@ -92,50 +93,69 @@ class PaneContent:
         self._drawn = (view, index)
         box = self._pictures.brain_box
         self.pane.set_view(view, None if box is None else view.region(box, _FRAME_MM))
-        state = self._workspace.view
-        modality, window = state.modality, state.window()
+        modality = self.modality
+        if modality not in self._workspace.case.volumes:
+            self._show_missing(modality)
+            return
+        window = self._workspace.view.window(modality)
         crop = None if box is None else view.crop(box)
-        source = self._pictures.source(modality, view, index)
-        role = self.role
-        generated = None if role is Role.SOURCE else self._pictures.generated(modality, view, index)
-        signed = role is Role.DIFFERENCE and generated is not None
-        item, difference = self.pane.picture, self.pane.difference
+        role, rank = self.role, self.slot.rank
+        first = self._pictures.first(modality, view, index)
+        generated = None if role is Role.SOURCE else self._pictures.generated(modality, view, index, rank)
+        averaged = self._pictures.averaged(modality, view, index) if role is Role.RESULT and not rank else None
+        self._comparison = Comparison(
+            self._pictures.compare, role, first, generated, averaged, self._workspace.case.volumes[modality]
+        )
+        item = self.pane.picture
         item.smooth = self._ui.smooth
-        shown = source if generated is None or signed else generated
         part = crop or (slice(None), slice(None))
-        item.show_levels(to_gray(shown[part], window, self._strength(role, signed, generated is None)), view, crop)
-        if signed and generated is not None:
-            difference.setLookupTable(chrome.difference_table(), update=False)
-            difference.show_levels(content.difference_picture(source[part], generated[part], window), view, crop)
-        difference.setVisible(signed)
-        self._mark(role, generated is not None)
+        patch = content.patch_of(view, first[part].shape, crop)
+        item.show_levels(self._comparison.gray(window, part, patch, self._faded), view, crop)
+        self._draw_codes(self._comparison.codes(part), crop)
+        item.setVisible(True)
+        self._mark(role, generated is not None or averaged is not None)
+        self._comparison.guide(self.pane.marks, patch)
         self.draw_marks()
 
-    def _strength(self, role: Role, signed: bool, missing: bool) -> float:
-        if role is Role.SOURCE:
-            return 1.0
-        if signed:
-            return 0.22
-        return 0.35 if missing else 0.6 if self.stale and self._pictures.preview is None else 1.0
+    def _draw_codes(self, codes: np.ndarray | None, crop: tuple[slice, slice] | None) -> None:
+        difference = self.pane.difference
+        if codes is not None:
+            difference.setLookupTable(chrome.difference_table(), update=False)
+            difference.show_levels(codes, self.view, crop)
+        difference.setVisible(codes is not None)
+
+    def _show_missing(self, modality: Modality) -> None:
+        self.pane.picture.setVisible(False)
+        self.pane.difference.setVisible(False)
+        self._mark(self.role, False)
+        self.pane.marks.corner = ""
+        self.pane.marks.message = f"This case has no {modality.display}."
+        self.draw_marks()
+
+    @property
+    def _faded(self) -> bool:
+        """True when the counterfactual on display was made for an earlier mask."""
+        return self.stale and self._pictures.preview is None and self.slot.rank == 0
 
     def _mark(self, role: Role, generated: bool) -> None:
-        marks, state = self.pane.marks, self._workspace.view
-        view, index = self.view, self.index
+        marks, case = self.pane.marks, self._workspace.case
+        view, index, modality = self.view, self.index, self.modality
         marks.accent = self.accent
-        marks.ambiguous = bool(getattr(self._workspace.case.grid, "ambiguous", False))
-        marks.title = role.display
-        marks.subtitle = f"{state.modality.display} · {plane_name(view.plane)} {index + 1} / {view.count}"
-        low, high = state.window()
+        marks.ambiguous, marks.warning = self._orientation
+        number = slice_number(case, view.plane, index)
+        marks.title, marks.subtitle = headings(self.slot, role, modality, view.plane, number, view.count - 1)
+        low, high = self._workspace.view.window(modality) if modality in case.volumes else (0.0, 0.0)
         marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
         marks.synthetic = role is not Role.SOURCE and generated
         marks.badge = ""
         marks.message = ""
-        marks.color_bar = None
+        marks.color_bar, marks.color_ticks = None, ()
         if role is Role.SOURCE:
+            title_of_first(marks, self._pictures)
             return
         preview = self._pictures.preview
         if not generated and preview is not None:
-            marks.message = f"Generating axial slice {preview.slice_index + 1}…"
+            marks.message = f"Generating axial slice {slice_number(case, Plane.AXIAL, preview.slice_index)}…"
             return
         if not generated:
             any_hole = bool(self._workspace.segmentation.revision) or self._workspace.results.current is not None
@@ -146,20 +166,18 @@ class PaneContent:
             marks.badge = self._badge(view, index)
             if view.plane is not Plane.AXIAL and not self._pictures.covers(view, index):
                 marks.subtitle += f" · {NOT_THIS_SLICE}"
-        if role is Role.DIFFERENCE:
-            marks.corner = ""
-            reach = content.difference_reach(state.window())
-            text = f"{reach:.0f}" if reach >= 10 else f"{reach:.2g}"
-            marks.color_bar = (f"−{text}", f"+{text}")
+        if self._comparison is not None:
+            hole = self._pictures.hole(view, index) if self._pictures.against is None else None
+            self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
 
     def _badge(self, view: PlaneView, index: int) -> str:
-        result = self._pictures.result
+        result = self._pictures.rank(self.slot.rank)
         if result is None:
             return ""
         made = result.slices
         if view.plane is Plane.AXIAL and index not in made:
             return NOT_GENERATED
-        if self.stale:
+        if self._faded:
             return EARLIER_MASK
         if view.plane is not Plane.AXIAL and self._holes(view, index) - set(made):
             return f"only {len(made)} axial {'slice' if len(made) == 1 else 'slices'} generated"
@@ -192,7 +210,7 @@ class PaneContent:
         """Redraw label fill and outlines of this slice."""
         state, segmentation = self._workspace.view, self._workspace.segmentation
         pane, view, index = self.pane, self.view, self.index
-        if not state.overlay:
+        if not state.overlay or self.modality not in self._workspace.case.volumes:
             pane.labels.setVisible(False)
             pane.set_outlines([])
             return
@@ -212,7 +230,7 @@ class PaneContent:
             self.pane.set_outlines([])
             return
         view = self.view
-        colors = label_colors(self._workspace.case.scheme)
+        colors = label_colors(self._workspace.case.scheme, self._ui.label_colors)
         shown = [value for value in colors if value not in ui.hidden_labels]
         outlines = [
             (points, QColor(*colors[value])) for value, points in content.label_outlines(codes, view, shown)
@@ -223,12 +241,16 @@ class PaneContent:
         elif self._workspace.segmentation.revision:
             gone = (view.cut(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
             outlines.append((boundary_segments(gone, view.step), _GHOST))
+        if self._pictures.compare.referee:
+            seen = self._pictures.seen(self.role, view, self.index)
+            if seen is not None:
+                outlines.append((boundary_segments(seen, view.step), _REFEREE))
         self.pane.set_outlines(outlines)
 
     def color_labels(self) -> None:
         """Change colors, opacity and visibility of the labels without touching a pixel."""
         state = self._workspace.view
-        colors = label_colors(self._workspace.case.scheme)
+        colors = label_colors(self._workspace.case.scheme, self._ui.label_colors)
         table = content.label_table(colors, state.opacity, self._ui.hidden_labels, fill=state.fill)
         self.pane.labels.setLookupTable(table)
 

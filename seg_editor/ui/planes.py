@@ -35,12 +35,15 @@ class PlaneView:
         Voxel size in mm along x, y, z.
     radiological : bool
         True puts the patient's right on the left of axial and coronal pictures.
+    nose_left : bool
+        True lets sagittal pictures look to the left.
     """
 
     plane: Plane
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
     radiological: bool = True
+    nose_left: bool = True
 
     @property
     def axes(self) -> tuple[int, int]:
@@ -49,8 +52,8 @@ class PlaneView:
 
     @property
     def flip_across(self) -> bool:
-        """True where the left edge of the screen is the high end of the axis. Sagittal pictures look to the left."""
-        return True if self.plane is Plane.SAGITTAL else self.radiological
+        """True where the left edge of the screen is the high end of the axis."""
+        return self.nose_left if self.plane is Plane.SAGITTAL else self.radiological
 
     @property
     def count(self) -> int:

@@ -1,12 +1,19 @@
-"""What the program remembers between starts: recent cases, theme, keys, window geometry."""
+"""What the program remembers between starts: recent cases, theme, keys, layout and display, window geometry."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from PyQt6.QtCore import QByteArray, QSettings
+from PyQt6.QtCore import QByteArray, QObject, QSettings
+
+from seg_editor.ui.bind import bind
+from seg_editor.ui.state import Layout, UiState
 
 _RECENT = 8
+_FLAGS = ("radiological", "nose_left", "smooth", "crosshair")
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_LOOKS = ("glass", "solid", "off")
 
 
 class Preferences:
@@ -44,6 +51,28 @@ class Preferences:
     @keys.setter
     def keys(self, preset: str) -> None:
         self._store.setValue("keys", preset)
+
+    def restore_display(self, ui: UiState) -> None:
+        """Give `ui` the layout, the display and the label colors of the last session; what is unreadable is left."""
+        layout, look = self._text("layout", ui.layout), self._text("brain_look", ui.brain_look)
+        if layout in list(Layout):
+            ui.layout = Layout(layout)
+        if look in _LOOKS:
+            ui.brain_look = look
+        for name in _FLAGS:
+            setattr(ui, name, self._text(name, str(getattr(ui, name))).lower() == "true")
+        pairs = (text.partition(":") for text in self._text("label_colors", "").split(";"))
+        ui.label_colors = {name: color for name, _, color in pairs if _COLOR.fullmatch(color)}
+
+    def follow_display(self, owner: QObject, ui: UiState) -> None:
+        """Remember layout, display and label colors whenever they change, as long as `owner` lives."""
+        bind(owner, ui.changed, lambda name: self._store_display(ui, name))
+
+    def _store_display(self, ui: UiState, name: str) -> None:
+        if name in ("layout", "brain_look", *_FLAGS):
+            self._store.setValue(name, str(getattr(ui, name)))
+        elif name == "label_colors":
+            self._store.setValue(name, ";".join(f"{label}:{color}" for label, color in ui.label_colors.items()))
 
     @property
     def recent(self) -> list[Path]:

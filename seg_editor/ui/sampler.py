@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
+import numpy as np
 from PyQt6.QtCore import QObject, QThread, pyqtSignal, pyqtSlot
 
-from seg_editor.errors import SegEditorError
+from seg_editor.errors import ModelError, SegEditorError
+from seg_editor.session.live import may_finish
+from seg_editor.session.results import Mask, mask_of
 from seg_editor.ui.backend import Backend, Order
 
 log = logging.getLogger(__name__)
@@ -40,14 +43,16 @@ class Run(QObject):
         self.order = order
         self.stop = Event()
         self.fraction = 0.0
+        self.mask: Mask | None = None
 
 
 class _Worker(QObject):
-    """Lives in the worker thread."""
+    """Lives in the worker thread. Every run ends with exactly one of finished, cancelled and failed."""
 
     step = pyqtSignal(object, object)
     result = pyqtSignal(object, object, float)
     scored = pyqtSignal(object, object, object)
+    finished = pyqtSignal(object)
     cancelled = pyqtSignal(object)
     failed = pyqtSignal(object, object)
     loaded = pyqtSignal(str, str)
@@ -57,45 +62,65 @@ class _Worker(QObject):
         super().__init__()
         self._backend = backend
 
-    @pyqtSlot(str)
-    def load(self, model: str) -> None:
+    @pyqtSlot(str, str)
+    def load(self, model: str, device: str) -> None:
         try:
             with quick_handover():
-                device = self._backend.load(model)
+                title = self._backend.load(model, device)
         except Exception as error:
             _log(error)
             self.load_failed.emit(model, error)
         else:
-            self.loaded.emit(model, device)
+            self.loaded.emit(model, title)
 
     @pyqtSlot(object)
     def run(self, run: Run) -> None:
         try:
             with quick_handover():
-                self._run(run)
+                done = self._run(run)
         except Exception as error:
             if run.stop.is_set():
                 self.cancelled.emit(run)
             else:
                 _log(error)
                 self.failed.emit(run, error)
+        else:
+            (self.finished if done else self.cancelled).emit(run)
 
-    def _run(self, run: Run) -> None:
+    def _run(self, run: Run) -> bool:
+        """Generate, then measure: at once the slice on display, then all; False when the run was stopped."""
         started = time.perf_counter()
-        made: Any = None
-        for step in self._backend.run(run.order, run.stop.is_set):
-            if run.stop.is_set():
-                break
-            run.fraction = step.k / max(step.total, 1)
-            made = step.result
-            self.step.emit(run, step)
+        order, made = run.order, None
+        if not run.stop.is_set():
+            for step in self._backend.run(order, run.stop.is_set):
+                if run.stop.is_set():
+                    break
+                check_finite(step)
+                run.fraction = step.k / max(step.total, 1)
+                made = step.result
+                self.step.emit(run, step)
         if run.stop.is_set():
-            self.cancelled.emit(run)
-            return
+            return False
         if made is None:
-            raise RuntimeError("the engine ended without a result")
+            raise ModelError("the engine ended without a result", remedy="Try another model")
+        run.mask = mask_of(order.case, order.labels, order.original, order.token)
         self.result.emit(run, made, time.perf_counter() - started)
-        self.scored.emit(run, made, self._backend.score(run.order, made))
+        if order.first in made.slices and len(made.slices) > 1:
+            self.scored.emit(run, made, self._backend.score(order, made, (order.first,)))
+        if not run.stop.is_set():
+            self.scored.emit(run, made, self._backend.score(order, made))
+        return True
+
+
+def check_finite(step: Any) -> None:
+    """Refuse a step whose picture holds values that are not finite.
+
+    Raises
+    ------
+    ModelError
+    """
+    if step.preview is not None and not all(np.isfinite(picture).all() for picture in step.preview.values()):
+        raise ModelError("the model gave values that are not finite", remedy="Try another seed or model")
 
 
 def _log(error: Exception) -> None:
@@ -108,8 +133,8 @@ class Sampler(QObject):
 
     Signals
     -------
-    started(Run), step(Run, Step), result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Metrics),
-    cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception),
+    started(Run), step(Run, Step), result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Measured),
+    finished(Run), cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception),
     ended() after a run was let go of, when :attr:`running` is None or the next one
     """
 
@@ -117,13 +142,14 @@ class Sampler(QObject):
     step = pyqtSignal(object, object)
     result = pyqtSignal(object, object, float)
     scored = pyqtSignal(object, object, object)
+    finished = pyqtSignal(object)
     cancelled = pyqtSignal(object)
     failed = pyqtSignal(object, object)
     loaded = pyqtSignal(str, str)
     load_failed = pyqtSignal(str, object)
     ended = pyqtSignal()
     _go = pyqtSignal(object)
-    _load = pyqtSignal(str)
+    _load = pyqtSignal(str, str)
 
     def __init__(self, backend: Backend, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -135,7 +161,8 @@ class Sampler(QObject):
         self._load.connect(self._worker.load)
         self._worker.step.connect(self._on_step)
         self._worker.result.connect(self.result)
-        self._worker.scored.connect(self._on_scored)
+        self._worker.scored.connect(self.scored)
+        self._worker.finished.connect(self._on_finished)
         self._worker.cancelled.connect(self._on_cancelled)
         self._worker.failed.connect(self._on_failed)
         self._worker.loaded.connect(self.loaded)
@@ -148,18 +175,27 @@ class Sampler(QObject):
         """True while the thread exists."""
         return self._thread.isRunning()
 
-    def load(self, model: str) -> None:
+    def load(self, model: str, device: str = "auto") -> None:
         """Make a model ready in the background."""
         self._ensure_thread()
-        self._load.emit(model)
+        self._load.emit(model, device)
 
-    def submit(self, order: Order) -> None:
-        """Run an order now or as soon as the running one stopped; an order that still waited is dropped."""
+    def submit(self, order: Order, *, patient: bool = False) -> None:
+        """Run an order now or as soon as the running one ended; an order that still waited is dropped.
+
+        Parameters
+        ----------
+        order : Order
+        patient : bool
+            Let a running order that is nearly done come to its end; else it stops after the step in progress.
+        """
         run = Run(order)
         if self.running is None:
             self._begin(run)
-        else:
-            self.waiting = run
+            return
+        self.waiting = run
+        lets_finish = may_finish(self.running.fraction, background=self.running.order.background)
+        if not (patient and lets_finish):
             self.running.stop.set()
 
     def stop(self) -> bool:
@@ -198,8 +234,8 @@ class Sampler(QObject):
         if not run.stop.is_set():
             self.step.emit(run, step)
 
-    def _on_scored(self, run: Run, made: object, metrics: object) -> None:
-        self.scored.emit(run, made, metrics)
+    def _on_finished(self, run: Run) -> None:
+        self.finished.emit(run)
         self._end(run)
 
     def _on_cancelled(self, run: Run) -> None:

@@ -7,6 +7,12 @@ from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
+from seg_editor.editing import Box
+from seg_editor.editing.delta import union_box
+from seg_editor.session import Workspace
+from seg_editor.ui.content import Profile
+from seg_editor.ui.planes import PlaneView
+
 _MARGIN = 12.0
 
 
@@ -19,11 +25,19 @@ class SliceBar(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("Slices: drag or scroll. Gray bars: tumor in the slice. Line: generated slices.")
+        self.setToolTip(
+            "Slices: drag or scroll. Gray bars: tumor in the slice. Line: generated slices.\n"
+            "Slices and voxels are counted from 0 along the file's own axes, as in nibabel, FSLeyes and 3D Slicer\n"
+            "(ITK-SNAP counts from 1)."
+        )
         self._index, self._count = 0, 0
         self._tumor = np.zeros(0)
         self._hole: np.ndarray | None = None
         self._accent = QColor("#3FBFAD")
+        self._workspace: Workspace | None = None
+        self._profile = Profile()
+        self._changed: Box | None = None
+        self._hole_key: object = None
 
     def sizeHint(self) -> QSize:
         """A narrow column."""
@@ -33,6 +47,33 @@ class SliceBar(QWidget):
         """Take the accent color of the theme."""
         self._accent = accent
         self.update()
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Show another case, or none."""
+        self._workspace = workspace
+        self._profile, self._changed, self._hole_key = Profile(), None, None
+        self.show_slices(0, 0)
+
+    def note_change(self, box: Box) -> None:
+        """Remember which labels changed; they are counted at the next :meth:`follow`."""
+        self._changed = box if self._changed is None else union_box(self._changed, box)
+
+    def follow(self, view: PlaneView, index: int) -> None:
+        """Show a slice of a plane, the plane's tumor profile and its generated slices; only what changed is redone."""
+        workspace = self._workspace
+        if workspace is None:
+            return
+        self.show_slices(index, view.count)
+        box, self._changed = self._changed, None
+        if box is not None or self._profile.plane is not view.plane:
+            self._profile.recount(workspace.segmentation.labels, view.plane, box)
+            self.show_tumor(self._profile.counts)
+        result = workspace.results.current
+        key = (view.plane, id(result))
+        if key != self._hole_key:
+            self._hole_key = key
+            axes = tuple(axis for axis in range(3) if axis != int(view.plane))
+            self.show_hole(None if result is None else np.asarray(result.hole.mask.any(axis=axes)))
 
     def show_slices(self, index: int, count: int) -> None:
         """Show the position."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from seg_editor.session.observable import Field, Observable
@@ -15,11 +16,19 @@ class Tool(StrEnum):
     ERASE = "erase"
     FILL = "fill"
     PICK = "pick"
+    POLYGON = "polygon"
+    MOVE = "move"
+    RESHAPE = "reshape"
 
     @property
     def brushes(self) -> bool:
         """True for the tools that draw with the brush."""
         return self in (Tool.PAINT, Tool.ERASE)
+
+    @property
+    def sets_labels(self) -> bool:
+        """True for the tools that set labels where the rules of painting allow it."""
+        return self in (Tool.PAINT, Tool.FILL, Tool.POLYGON)
 
 
 class Layout(StrEnum):
@@ -28,6 +37,10 @@ class Layout(StrEnum):
     SINGLE = "single"
     COMPARE = "compare"
     PLANES = "planes"
+    MODALITIES = "modalities"
+    VOLUME = "volume"
+    EIGHT = "eight"
+    MODELS = "models"
 
 
 class Role(StrEnum):
@@ -54,8 +67,16 @@ class UiState(Observable):
         What the panes show where the layout does not decide it.
     maximized : int or None
         The pane that fills the viewer for now.
-    radiological, crosshair, smooth, tissue : bool
+    radiological : bool
+        The patient's right is on the left of axial and coronal pictures.
+    nose_left : bool
+        Sagittal pictures look to the left.
+    crosshair, smooth, tissue : bool
     hidden_labels : frozenset of int
+    label_colors : mapping of str to str
+        ``#rrggbb`` by subregion where the user chose another color than the palette's.
+    brain_look : str
+        The brain in the 3D view: ``glass``, ``solid`` or ``off``.
     peek : bool
         The original is shown while a key is held.
     """
@@ -65,10 +86,13 @@ class UiState(Observable):
     picture = Field(Role.SOURCE)
     maximized: Field[int | None] = Field(None)
     radiological = Field(True)
+    nose_left = Field(True)
     crosshair = Field(True)
     smooth = Field(True)
     tissue = Field(False)
     hidden_labels: Field[frozenset[int]] = Field(frozenset())
+    label_colors: Field[Mapping[str, str]] = Field({})
+    brain_look = Field("glass")
     peek = Field(False)
 
 
@@ -85,6 +109,10 @@ class GenerationSettings(Observable):
     seed : int
     seed_locked : bool
         False draws a new seed for each run.
+    live : bool
+        A committed stroke starts a run by itself.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
     """
 
     model = Field("")
@@ -93,6 +121,8 @@ class GenerationSettings(Observable):
     slices = Field("slice")
     seed = Field(0)
     seed_locked = Field(True)
+    live = Field(False)
+    device = Field("auto")
 
 
 class Camera(Observable):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
 
-from seg_editor.cases import NiftiSource
 from seg_editor.session import Workspace
+from seg_editor.ui.captions import file_voxel
 from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.parts import named
 from seg_editor.ui.theme import Theme
@@ -82,15 +82,6 @@ class Status(QStatusBar):
         for widget in (self.work, self.bar):
             widget.setVisible(bool(what))
         self.cancel.setVisible(bool(what) and cancel is not None)
-
-
-def file_voxel(source: NiftiSource, voxel: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return the indices, along the file's own axes and from 0, of a canonical voxel."""
-    i, j, k = (
-        source.stored_shape[axis] - 1 - voxel[target] if flipped else voxel[target]
-        for axis, (target, flipped) in enumerate(zip(source.axes, source.flips, strict=True))
-    )
-    return i, j, k
 
 
 def describe(workspace: Workspace, voxel: tuple[int, int, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,10 +115,18 @@ def prepare_application(application: QApplication) -> None:
     application.setFont(font)
 
 
-def label_colors(scheme: LabelScheme) -> dict[int, tuple[int, int, int]]:
-    """Return red, green, blue of every label value of a scheme (Wong's palette, safe for color-blind readers)."""
+def label_colors(scheme: LabelScheme, chosen: Mapping[str, str] | None = None) -> dict[int, tuple[int, int, int]]:
+    """Return red, green, blue of every label value of a scheme.
+
+    Parameters
+    ----------
+    scheme : LabelScheme
+    chosen : mapping of subregion to ``#rrggbb``, optional
+        The user's own colors (:attr:`~seg_editor.ui.state.UiState.label_colors`); the rest come from Wong's palette,
+        which color-blind readers can tell apart.
+    """
     colors: dict[int, tuple[int, int, int]] = {}
     for subregion, value in scheme.values:
-        color = QColor(WONG.get(str(subregion), OTHER_LABEL))
+        color = QColor((chosen or {}).get(str(subregion)) or WONG.get(str(subregion), OTHER_LABEL))
         colors[value] = (color.red(), color.green(), color.blue())
     return colors

@@ -167,7 +167,10 @@ class Tools(QObject):
     def _begin_window(self, content: PaneContent, p: Pointer) -> None:
         assert self._workspace is not None
         state = self._workspace.view
-        modality, start = state.modality, state.window()
+        modality = content.modality
+        if modality not in state.modalities:
+            return
+        start = state.window(modality)
         span = width_of(start)
         size = max(200, min(content.pane.width(), content.pane.height()))
 

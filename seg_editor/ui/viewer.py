@@ -10,26 +10,19 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from seg_editor.editing import Box
-from seg_editor.editing.delta import union_box
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
-from seg_editor.ui.content import Pictures, Preview, Profile
+from seg_editor.ui.content import Pictures, Preview
+from seg_editor.ui.layouts import PLANS, Plan
 from seg_editor.ui.pane import SlicePane
-from seg_editor.ui.pane_content import PaneContent, Slot
+from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.slice_bar import SliceBar
-from seg_editor.ui.state import Camera, Layout, Role, UiState
+from seg_editor.ui.state import Camera, Role, UiState
+from seg_editor.ui.surface_model import SurfaceModel
+from seg_editor.ui.surface_pane import SurfacePane
+from seg_editor.ui.workers import Tasks
 
-LAYOUTS: dict[Layout, tuple[Slot, ...]] = {
-    Layout.SINGLE: (Slot(),),
-    Layout.COMPARE: (Slot(role=Role.SOURCE), Slot(role=Role.RESULT), Slot(role=Role.DIFFERENCE)),
-    Layout.PLANES: (Slot(plane=Plane.AXIAL), Slot(plane=Plane.CORONAL), Slot(plane=Plane.SAGITTAL)),
-}
-_CELLS: dict[Layout, tuple[tuple[int, int, int, int], ...]] = {
-    Layout.SINGLE: ((0, 0, 1, 1),),
-    Layout.COMPARE: ((0, 0, 1, 1), (0, 1, 1, 1), (0, 2, 1, 1)),
-    Layout.PLANES: ((0, 0, 2, 1), (0, 1, 1, 1), (1, 1, 1, 1)),
-}
 _THROTTLE_MS = 33
 
 
@@ -51,9 +44,12 @@ class Viewer(QWidget):
         super().__init__(parent)
         self.setObjectName("viewer")
         self._ui = ui
+        self._tasks = Tasks(self)
         self._workspace: Workspace | None = None
         self.pictures: Pictures | None = None
         self.contents: list[PaneContent] = []
+        self.surface: SurfacePane | None = None
+        self._surfaces: SurfaceModel | None = None
         self._cameras = {plane: Camera() for plane in Plane}
         self._unbind: list[Callable[[], None]] = []
         self._active = 0
@@ -78,9 +74,6 @@ class Viewer(QWidget):
         self._late.setInterval(_THROTTLE_MS)
         self._late.timeout.connect(self._draw_late)
         self._waiting: set[int] = set()
-        self._changed_box: Box | None = None
-        self._profile = Profile()
-        self._hole_key: object = None
         bind(self, ui.changed, self._on_ui)
 
     @property
@@ -106,7 +99,11 @@ class Viewer(QWidget):
         self._workspace = workspace
         self._tissue = None
         self._stale = False
-        self._profile, self._changed_box, self._hole_key = Profile(), None, None
+        self.slice_bar.set_workspace(workspace)
+        self._clear()
+        if self._surfaces is not None:
+            self._surfaces.end()
+            self._surfaces = None
         self.pictures = None if workspace is None else Pictures(workspace.case)
         for camera in self._cameras.values():
             camera.fit()
@@ -118,18 +115,21 @@ class Viewer(QWidget):
             ]
         self._rebuild()
 
+    def shut_down(self) -> None:
+        """End the background work."""
+        self._tasks.shut_down()
+
     def _rebuild(self) -> None:
-        for made in self.contents:
-            self._grid.removeWidget(made.pane)
-            made.pane.hide()
-            made.pane.deleteLater()
-        self.contents = []
+        self._clear()
         workspace, pictures = self._workspace, self.pictures
         if workspace is None or pictures is None:
             return
         self._active = 0
-        layout = self._ui.layout
-        for slot, cell in zip(LAYOUTS[layout], _CELLS[layout], strict=True):
+        plan = PLANS[self._ui.layout]
+        for slot, cell in zip(plan.slots, plan.cells, strict=True):
+            if slot.surface:
+                self._add_surface(workspace, cell)
+                continue
             pane = SlicePane(self._grid_host)
             made = PaneContent(pane, slot, workspace, self._ui, pictures)
             made.tissue_map, made.stale, made.accent = self._tissue, self._stale, self._accent
@@ -139,24 +139,72 @@ class Viewer(QWidget):
             pane.left.connect(lambda: self.hovered.emit(None))
             pane.double_clicked.connect(lambda _p, made=made: self._toggle_maximized(made))
             self.pane_made.emit(pane, made)
-        split = layout is Layout.PLANES
-        self._grid.setColumnStretch(0, 3 if split else 1)
-        self._grid.setColumnStretch(1, 2 if split else (1 if layout is Layout.COMPARE else 0))
-        self._grid.setColumnStretch(2, 1 if layout is Layout.COMPARE else 0)
-        self._grid.setRowStretch(0, 1)
-        self._grid.setRowStretch(1, 1 if split else 0)
+        self._stretch(plan)
         self._place()
         self.draw()
 
+    def _clear(self) -> None:
+        panes: list[QWidget] = [*self.panes, *([self.surface] if self.surface is not None else [])]
+        for pane in panes:
+            self._grid.removeWidget(pane)
+            pane.hide()
+            pane.deleteLater()
+        if self.surface is not None:
+            self.surface.shut_down()
+        self.contents, self.surface = [], None
+
+    def _add_surface(self, workspace: Workspace, cell: tuple[int, int, int, int]) -> None:
+        if self._surfaces is None:
+            self._surfaces = SurfaceModel(workspace, self._tasks, self)
+        self.surface = SurfacePane(workspace, self._ui, self._surfaces, self._tasks, self._grid_host)
+        self.surface.accent = self._accent
+        self.surface.double_clicked.connect(lambda: self._toggle_maximized(None))
+        self._grid.addWidget(self.surface, *cell)
+
+    def _stretch(self, plan: Plan) -> None:
+        for column in range(self._grid.columnCount()):
+            self._grid.setColumnStretch(column, plan.columns[column] if column < len(plan.columns) else 0)
+        for row in range(self._grid.rowCount()):
+            self._grid.setRowStretch(row, plan.rows[row] if row < len(plan.rows) else 0)
+
     def _place(self) -> None:
+        maximized = self._ui.maximized
         for number, made in enumerate(self.contents):
             made.pane.set_camera(self._cameras[made.plane])
-            made.pane.setVisible(self._ui.maximized in (None, number))
+            made.pane.setVisible(maximized in (None, number))
+        if self.surface is not None:
+            self.surface.setVisible(maximized in (None, len(self.contents)))
+        self._mark_active()
 
-    def _toggle_maximized(self, made: PaneContent) -> None:
+    def _mark_active(self) -> None:
+        several = self._ui.maximized is None and len(self.contents) > 1
+        for number, made in enumerate(self.contents):
+            active = several and number == self._active
+            if made.pane.marks.active != active:
+                made.pane.marks.active = active
+                made.pane.refresh()
+
+    def _toggle_maximized(self, made: PaneContent | None) -> None:
         if len(self.contents) > 1:
-            number = self.contents.index(made)
+            number = len(self.contents) if made is None else self.contents.index(made)
             self._ui.maximized = None if self._ui.maximized == number else number
+
+    def toggle_maximized(self) -> None:
+        """Let the active pane fill the viewer, or bring the others back."""
+        if self._ui.maximized is not None:
+            self._ui.maximized = None
+        elif self.active is not None:
+            self._toggle_maximized(self.active)
+
+    def next_pane(self) -> None:
+        """Let the keys act on the next pane."""
+        if self.contents:
+            self._active = (self._active + 1) % len(self.contents)
+            if self._ui.maximized is not None:
+                self._ui.maximized = self._active
+            self.contents[self._active].pane.setFocus()
+            self._mark_active()
+            self._update_bar()
 
     def set_theme(self, accent: QColor) -> None:
         """Take the accent color of the theme."""
@@ -165,6 +213,9 @@ class Viewer(QWidget):
         for made in self.contents:
             made.accent = made.pane.marks.accent = accent
             made.pane.refresh()
+        if self.surface is not None:
+            self.surface.accent = accent
+            self.surface.update()
 
     def set_tissue(self, labels: np.ndarray | None) -> None:
         """Give the tissue map for the overlay."""
@@ -199,12 +250,25 @@ class Viewer(QWidget):
         """Show the whole picture in every pane."""
         for camera in self._cameras.values():
             camera.fit()
+        if self.surface is not None:
+            self.surface.fit()
 
     def zoom(self, factor: float) -> None:
         """Zoom the active pane about its middle."""
         if self.active is not None:
             pane = self.active.pane
             pane.zoom_at(pane.rect().center().toPointF(), factor)
+
+    def pan(self, across: float, down: float) -> None:
+        """Move the picture of the active pane by fractions of the pane."""
+        if self.active is not None:
+            pane = self.active.pane
+            pane.pan(across * pane.width(), down * pane.height())
+
+    def auto_window(self) -> None:
+        """Set brightness and contrast of the active pane's modality from its whole volume."""
+        if self.active is not None and self._workspace is not None:
+            self._workspace.view.set_window(self.active.modality, None)
 
     def step(self, slices: int) -> None:
         """Move the active pane's plane by some slices."""
@@ -222,6 +286,7 @@ class Viewer(QWidget):
         number = self.contents.index(made)
         if number != self._active and self.live is None:
             self._active = number
+            self._mark_active()
             self._update_bar()
         u, v = getattr(pointer, "u", 0.0), getattr(pointer, "v", 0.0)
         point = made.view.to_voxel(u, v, made.index)
@@ -235,13 +300,14 @@ class Viewer(QWidget):
             self._rebuild()
         elif name == "maximized":
             self._place()
-        elif name in ("picture", "radiological", "smooth", "peek"):
+        elif name in ("picture", "radiological", "nose_left", "smooth", "peek"):
             self.draw()
         elif name == "tissue":
             for made in self.contents:
                 made.draw_tissue()
-        elif name == "hidden_labels":
+        elif name in ("hidden_labels", "label_colors"):
             for made in self.contents:
+                made.color_labels()
                 made.draw_labels()
         elif name in ("tool", "crosshair"):
             for made in self.contents:
@@ -255,7 +321,11 @@ class Viewer(QWidget):
         elif name == "plane":
             self._place()
             self.draw()
-        elif name in ("modality", "windows"):
+        elif name == "modality":
+            for made in self.contents:
+                if made.slot.modality is None:
+                    made.draw_picture()
+        elif name == "windows":
             for made in self.contents:
                 made.draw_picture()
         elif name in ("overlay", "outline"):
@@ -269,7 +339,7 @@ class Viewer(QWidget):
                 made.draw_marks()
 
     def _on_labels(self, box: Box) -> None:
-        self._changed_box = box if self._changed_box is None else union_box(self._changed_box, box)
+        self.slice_bar.note_change(box)
         for number, made in enumerate(self.contents):
             if not made.meets(box):
                 continue
@@ -298,18 +368,6 @@ class Viewer(QWidget):
             self._update_bar()
 
     def _update_bar(self) -> None:
-        made, workspace = self.active, self._workspace
-        if made is None or workspace is None:
-            self.slice_bar.show_slices(0, 0)
-            return
-        self.slice_bar.show_slices(made.index, made.view.count)
-        box, self._changed_box = self._changed_box, None
-        if box is not None or self._profile.plane is not made.plane:
-            self._profile.recount(workspace.segmentation.labels, made.plane, box)
-            self.slice_bar.show_tumor(self._profile.counts)
-        key = (made.plane, id(workspace.results.current))
-        if key != self._hole_key:
-            self._hole_key = key
-            result = workspace.results.current
-            axes = tuple(axis for axis in range(3) if axis != int(made.plane))
-            self.slice_bar.show_hole(None if result is None else np.asarray(result.hole.mask.any(axis=axes)))
+        made = self.active
+        if made is not None and self._workspace is not None:
+            self.slice_bar.follow(made.view, made.index)

@@ -17,6 +17,8 @@ from seg_editor.ui.state import Layout, Role, UiState
 
 _SHORT = {Plane.AXIAL: "Ax", Plane.CORONAL: "Cor", Plane.SAGITTAL: "Sag"}
 
+_LAYOUTS = (Layout.SINGLE, Layout.COMPARE, Layout.PLANES, Layout.MODALITIES, Layout.VOLUME)
+
 
 class ViewerBar(QFrame):
     """Choices of what the panes show."""
@@ -49,7 +51,7 @@ class ViewerBar(QFrame):
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
         self._overlays = ("overlay", "outline", "tissue", "crosshair")
-        self._layouts = ("layout_single", "layout_compare", "layout_planes")
+        self._layouts = tuple(f"layout_{layout}" for layout in _LAYOUTS)
         for name in (*self._overlays, "", *self._layouts):
             if not name:
                 buttons.addSpacing(12)
@@ -97,7 +99,8 @@ class ViewerBar(QFrame):
     def _on_ui(self, name: str) -> None:
         if name in ("layout", "picture"):
             self.picture.show_key(self._ui.picture)
-            self.plane.setVisible(self._ui.layout is not Layout.PLANES)
+            self.plane.setVisible(self._ui.layout not in (Layout.PLANES, Layout.VOLUME))
+            self.modality.setVisible(self._ui.layout is not Layout.MODALITIES)
             has_result = self._workspace is not None and self._workspace.results.current is not None
             self.picture.setVisible(has_result and self._ui.layout is not Layout.COMPARE)
             why = "" if has_result else "generate a counterfactual first"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seg_editor.metrics import diffmap_iou, diffmap_sweep, iou_ceiling
+from seg_editor.metrics import diffmap_iou, diffmap_sweep, iou_bound, iou_of_full_change
 
 
 def planes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,8 +65,16 @@ def test_hole_against_tumor() -> None:
     _, _, tumor = planes()
     hole = tumor.copy()
     hole[0, 2, :4] = True
-    assert iou_ceiling(hole, tumor) == pytest.approx(8 / 12)
-    assert iou_ceiling(hole, np.zeros_like(tumor)) is None
+    assert iou_of_full_change(hole, tumor) == pytest.approx(8 / 12)
+    assert iou_of_full_change(hole, np.zeros_like(tumor)) is None
+
+
+def test_the_bound_is_one_where_all_tumor_lies_in_the_hole() -> None:
+    _, _, tumor = planes()
+    assert iou_bound(np.ones_like(tumor), tumor) == 1.0
+    half = tumor & (np.arange(tumor.shape[2]) < 2)
+    assert iou_bound(half, tumor) == pytest.approx(np.mean([half[i].sum() / t.sum() for i, t in enumerate(tumor) if t.any()]))
+    assert iou_bound(half, np.zeros_like(tumor)) is None
 
 
 def test_nothing_to_count() -> None:

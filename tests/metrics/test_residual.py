@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seg_editor.metrics import tumor_residual
+from seg_editor.metrics import residual_floor, tumor_residual
 
 
 def planes(n: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,3 +90,15 @@ def test_no_tumor_no_figure() -> None:
     assert tumor_residual(predicted, np.zeros_like(tumor), image) is None
     with pytest.raises(ValueError, match="shapes"):
         tumor_residual(predicted, tumor[:, :3], image)
+
+
+def test_the_floor_is_what_the_referee_sees_outside_the_hole() -> None:
+    predicted, tumor, _ = planes(2)
+    hole = tumor.copy()
+    hole[0, 2] = True
+    predicted[0, :4] = 4
+    assert residual_floor(predicted, tumor, hole) == pytest.approx((2 * 3 + 8) / 10)
+    remaining = np.zeros_like(tumor)
+    remaining[0, 3] = True
+    assert residual_floor(predicted, tumor, hole, remaining) == pytest.approx(2 * 3 / 10)
+    assert residual_floor(predicted, np.zeros_like(tumor), hole) is None

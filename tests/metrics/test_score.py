@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seg_editor.cases import Case, Modality, open_case
 from seg_editor.errors import UsageError
 from seg_editor.generation.hole import Hole
-from seg_editor.metrics import display01, display_window, score
+from seg_editor.metrics import Metrics, display01, display_window, score
 from tests.results import make_counterfactual
 
 
@@ -98,7 +98,7 @@ def test_diffmap_by_hand(tiny_case: Case) -> None:
     ]
     metrics = score(tiny_case, result)
     assert metrics.overall["diffmap_iou"] == pytest.approx(np.mean(expected))
-    assert 0 < metrics.overall["diffmap_iou_ceiling"] <= 1
+    assert 0 < metrics.overall["diffmap_iou_full_hole"] <= 1
 
 
 def test_one_slice_only(tiny_case: Case) -> None:
@@ -125,6 +125,16 @@ def test_it_is_plain_json(tiny_case: Case) -> None:
     data = json.loads(metrics.to_json())
     assert data["overall"] == metrics.overall
     assert len(data["slices"]) == len(metrics.per_slice)
+    assert Metrics.from_dict(data) == metrics
+
+
+def test_files_of_older_versions_are_read(tiny_case: Case) -> None:
+    metrics = score(tiny_case, make_counterfactual(tiny_case))
+    data = metrics.to_dict()
+    data["overall"]["diffmap_iou_ceiling"] = data["overall"].pop("diffmap_iou_full_hole")
+    assert Metrics.from_dict(data).overall == metrics.overall
+    with pytest.raises(UsageError, match="not metrics"):
+        Metrics.from_dict({"slices": []})
 
 
 @pytest.mark.realdata

@@ -24,8 +24,5 @@ def paint(workspace: Workspace, x: float, value: int = 1) -> Change:
 
 def crash(workspace: Workspace) -> None:
     """End a session the hard way: the file stays, the lock goes (as the system does for a killed process)."""
-    journal = workspace._journal
-    if journal is not None:
-        journal.close(discard=False)
-        workspace._journal = None
-    workspace._folder = None
+    for layer in workspace.layers:
+        layer.crash_stop()

@@ -91,7 +91,7 @@ def test_failed_save_stays_dirty(workspace: Workspace, tmp_path: Path, monkeypat
     def torn(*args: object, **kwargs: object) -> Path:
         raise ExportError("the file read back differs", path=opened)
 
-    monkeypatch.setattr("seg_editor.session.workspace.write_like", torn)
+    monkeypatch.setattr("seg_editor.session.saving.write_like", torn)
     with pytest.raises(ExportError):
         workspace.save_segmentation()
     assert workspace.dirty

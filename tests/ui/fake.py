@@ -9,20 +9,29 @@ from typing import Any
 
 import numpy as np
 
+from seg_editor.cases import Modality
+from seg_editor.errors import DeviceMemoryError
 from seg_editor.generation.counterfactual import Counterfactual, to_raw
 from seg_editor.generation.hole import Hole, find_hole
 from seg_editor.generation.request import GenerationRequest
-from seg_editor.metrics.score import score
+from seg_editor.session.measured import Measured, measure
 from seg_editor.ui.backend import Cancel, Done, ModelInfo, Order
 
 
 class FakeReferee:
-    """Sees tumor nowhere."""
+    """Sees tumor nowhere, or wherever FLAIR is brighter than `level`."""
+
+    def __init__(self, level: float | None = None) -> None:
+        self.level = level
 
     def segment_slices(self, case: Any, indices: Sequence[int], raw: np.ndarray | None = None) -> np.ndarray:
         """White matter wherever there is brain."""
         brain = np.moveaxis(case.brain[:, :, list(indices)], 2, 0)
-        return np.where(brain, 3, 0).astype(np.uint8)
+        classes = np.where(brain, 3, 0).astype(np.uint8)
+        if self.level is not None:
+            volume = case.volumes[Modality.FLAIR].raw if raw is None else raw
+            classes[brain & (np.moveaxis(volume[:, :, list(indices)], 2, 0) > self.level)] = 4
+        return classes
 
 
 class FakeBackend:
@@ -31,29 +40,41 @@ class FakeBackend:
     Parameters
     ----------
     steps : int
-        Steps of the one preset.
+        Steps of the standard preset.
+    models : sequence of str
+        Names of the models.
     """
 
-    def __init__(self, steps: int = 4) -> None:
+    def __init__(self, steps: int = 4, models: Sequence[str] = ("m5",)) -> None:
         self.steps = steps
+        self.names = tuple(models)
+        self.referee = FakeReferee()
         self.hold = Event()
         self.hold.set()
         self.failure: Exception | None = None
+        self.spoiled = False
+        self.gpu_memory = True
+        self.loads: list[tuple[str, str]] = []
         self.runs: list[Order] = []
         self.ends: list[str] = []
         self.pause = 0.0
 
     def models(self) -> Sequence[ModelInfo]:
-        """One model."""
-        return (ModelInfo("m5", "M5 · context-guided", {"preview": 1, "standard": self.steps}),)
+        """The models by name, each with two presets."""
+        titles = {"m5": "M5 · context-guided"}
+        presets = {"preview": 1, "standard": self.steps}
+        return tuple(ModelInfo(name, titles.get(name, name.upper()), presets) for name in self.names)
 
-    def load(self, model: str) -> str:
-        """Nothing to load."""
-        return "CPU"
+    def load(self, model: str, device: str = "auto") -> str:
+        """Nothing to load; the GPU's memory can be too small."""
+        self.loads.append((model, device))
+        return "GPU" if device == "cuda" else "CPU"
 
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
         """Yield previews, then the result; waits while :attr:`hold` is cleared."""
         self.runs.append(order)
+        if order.device == "cuda" and not self.gpu_memory:
+            raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU")
         case = order.case
         hole = find_hole(order.original, order.labels, brain=case.brain, spacing=case.grid.spacing)
         slices = order.slices if isinstance(order.slices, tuple) else hole.slices
@@ -63,7 +84,7 @@ class FakeBackend:
             slices=slices,
             modalities=case.modalities,
             model=order.model,
-            model_hash="ab" * 32,
+            model_hash=f"{self.names.index(order.model):02x}" * 32,
             seed=order.seed,
             steps=order.steps or self.steps,
             preset=order.preset,
@@ -75,7 +96,8 @@ class FakeBackend:
             yield Done(order.known[request.key])
             return
         part = hole.restricted(slices)
-        filled = {m: _fill(case.volumes[m].values(), part, order.seed) for m in case.modalities}
+        offset = 40 * self.names.index(order.model)
+        filled = {m: _fill(case.volumes[m].values(), part, order.seed, offset) for m in case.modalities}
         for k in range(1, request.steps):
             while not self.hold.wait(0.005):
                 if cancel():
@@ -90,18 +112,20 @@ class FakeBackend:
             z = slices[0]
             noise = rng.normal(0, 60.0 * (1 - k / request.steps), part.mask[:, :, z].shape) * part.mask[:, :, z]
             preview = {m: (v[:, :, z] + noise).astype(np.float32) for m, v in filled.items()}
+            if self.spoiled:
+                preview = {m: np.full_like(v, np.nan) for m, v in preview.items()}
             yield Done(None, k, request.steps, z, preview, 0.0)
         patches = {m: to_raw(case.volumes[m], filled[m][part.mask]) for m in case.modalities}
         result = Counterfactual(request, part, patches, dict.fromkeys(slices, 0.1), "cpu", "torch-cpu")
         self.ends.append("finished")
         yield Done(result, request.steps, request.steps, slices[-1])
 
-    def score(self, order: Order, result: Counterfactual) -> Any:
-        """Real metrics with a referee that sees nothing."""
-        return score(order.case, result, tumor=result.hole.core, referee=FakeReferee(), remaining=order.labels > 0)
+    def score(self, order: Order, result: Counterfactual, slices: Sequence[int] | None = None) -> Measured:
+        """Real metrics with a referee of its own."""
+        return measure(order.case, result, referee=self.referee, remaining=order.labels > 0, slices=slices)
 
 
-def _fill(values: np.ndarray, hole: Hole, seed: int) -> np.ndarray:
+def _fill(values: np.ndarray, hole: Hole, seed: int, offset: float = 0.0) -> np.ndarray:
     """Values with the hole filled slice by slice: mirrored tissue where there is some, else the healthy median."""
     out = values.copy()
     rng = np.random.default_rng(seed)
@@ -113,6 +137,6 @@ def _fill(values: np.ndarray, hole: Hole, seed: int) -> np.ndarray:
     valid = (source >= 0) & (source < values.shape[0])
     mirrored[valid] = values[source[valid]]
     median = float(np.median(values[brain & ~hole.mask])) if (brain & ~hole.mask).any() else 1.0
-    fill = np.where(mirrored > 0, mirrored, median) + rng.normal(0, 4, values.shape)
+    fill = np.where(mirrored > 0, mirrored, median) + rng.normal(offset, 4, values.shape)
     out[hole.mask] = np.clip(fill, 1, None)[hole.mask]
     return out.astype(np.float32)

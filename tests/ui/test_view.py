@@ -13,10 +13,11 @@ from PyQt6.QtTest import QTest
 
 from seg_editor.cases import Modality, read_volume
 from seg_editor.editing import RemoveTumor
+from seg_editor.ui.captions import file_voxel
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.state import Layout, Role, Tool
-from seg_editor.ui.status import describe, file_voxel
+from seg_editor.ui.status import describe
 from tests.ui.conftest import LEFT, MIDDLE, NO_BUTTON, NONE, RIGHT, Hands
 
 CTRL, SHIFT, ALT = (

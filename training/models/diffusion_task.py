@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +36,11 @@ class MonitorSettings:
 
 
 class DiffusionTask:
-    """Trains one of the paper's diffusion models on a prepared slice set."""
+    """Trains one of the paper's diffusion models on a prepared slice set.
+
+    With `crop`, training leaves out the rows and columns that are air in every training slice (less than half of the
+    picture is left); validation and samples see whole slices.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class DiffusionTask:
         ablation: Ablation,
         *,
         monitor: MonitorSettings | None = None,
+        crop: bool = False,
         compile_network: bool = False,
     ) -> None:
         self.name = name
@@ -55,6 +61,8 @@ class DiffusionTask:
         self.slices = SliceSet.open(data, "train")
         self.held_out = SliceSet.open(data, "val")
         check_disjoint(self.slices, self.held_out)
+        size = (slice(0, n) for n in self.slices.images.shape[1:])
+        self.window: tuple[slice, ...] = self.slices.window(config.multiple) if crop else tuple(size)
         self.shares = signal_shares()
         self._fast: nn.Module | None = None
         self._order: tuple[tuple[int, int], NDArray[np.intp]] | None = None
@@ -63,8 +71,8 @@ class DiffusionTask:
         return NoiseNet(self.config)
 
     def batch(self, size: int, seed: int, step: int) -> dict[str, Tensor]:
-        """The whole batch of a step; see :meth:`batch_rows`."""
-        return self.batch_rows(size, seed, step, range(size))
+        """The whole batch of a step, finished; see :meth:`batch_rows`."""
+        return self.finish(self.batch_rows(size, seed, step, range(size)))
 
     def batch_rows(self, size: int, seed: int, step: int, rows: range) -> dict[str, Tensor]:
         """Rows of the batch of a step: a function of (size, seed, step) alone, whoever asks for which rows.
@@ -72,16 +80,23 @@ class DiffusionTask:
         Returns
         -------
         dict
-            ``image`` and ``mask`` uint8 (b, x, y), the mask ablated; ``time`` int64 (b,); ``noise`` (b, 1, x, y).
+            ``image`` and ``mask`` uint8 (b, x, y), cut to the window; ``removed`` bool (b, 4), the classes that the
+            mask loses; ``time`` int64 (b,); ``key`` int64 (b,), of the noise.
         """
         generator = torch.Generator().manual_seed(_mix(seed, step))
         times = torch.randint(0, TRAIN_STEPS, (size,), generator=generator)
         removed = self.ablation.draw(size, generator)
-        chosen = self._places(size, seed, step)[rows.start : rows.stop : rows.step]
-        images, masks = self.slices.take([int(k) for k in chosen])
-        at = torch.tensor(list(rows))
-        noise = torch.stack([_noise(images.shape[1:], seed, step, row) for row in rows])
-        return {"image": images, "mask": remove(masks, removed[at]), "time": times[at], "noise": noise}
+        at = list(rows)
+        images, masks = self.slices.take(self._places(size, seed, step)[at].tolist(), self.window)
+        keys = torch.tensor([_mix(seed, step, row, 1) for row in at])
+        return {"image": images, "mask": masks, "removed": removed[at], "time": times[at], "key": keys}
+
+    def finish(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Ablate the masks and draw the noise (b, 1, x, y), on the batch's device."""
+        image, keys = batch["image"], batch["key"].tolist()
+        mask = remove(batch["mask"], batch["removed"])
+        noise = draw_noise(image.shape[1:], keys, image.device)
+        return {"image": image, "mask": mask, "time": batch["time"], "noise": noise}
 
     def _places(self, size: int, seed: int, step: int) -> NDArray[np.intp]:
         """Slices of a step: every slice once an epoch in a new order, the partial last batch dropped."""
@@ -94,12 +109,15 @@ class DiffusionTask:
         return self._order[1][place * size : (place + 1) * size]
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Mean squared error of the predicted noise."""
+        """Mean squared error of the predicted noise, or of the velocity where the network predicts that."""
         if self.compile_network:
             if self._fast is None:
                 self._fast = cast(nn.Module, torch.compile(model))
             model = self._fast
         each = noise_errors(model, batch, self.shares.to(batch["image"].device))
+        if self.config.velocity:
+            loss = (each / self.shares.to(each.device)[batch["time"]]).mean()
+            return loss, {"loss": float(loss.detach()), "noise_error": float(each.detach().mean())}
         loss = each.mean()
         return loss, {"loss": float(loss.detach())}
 
@@ -113,7 +131,8 @@ class DiffusionTask:
         for at in range(0, size, m.batch):
             images, masks = self.held_out.take([int(k) for k in places[at : at + m.batch]])
             rows = range(at, at + len(images))
-            noise = torch.stack([_noise(images.shape[1:], _VALIDATION_SEED, 0, row) for row in rows])
+            keys = [_mix(_VALIDATION_SEED, 0, row, 1) for row in rows]
+            noise = draw_noise(images.shape[1:], keys, torch.device("cpu"))
             batch = {"image": images, "mask": masks, "time": times[at : at + len(images)], "noise": noise}
             batch = {k: v.to(device) for k, v in batch.items()}
             with torch.autocast(device.type, torch.bfloat16):
@@ -164,7 +183,8 @@ class DiffusionTask:
                 "monitor": asdict(self.monitor),
                 "train_steps": TRAIN_STEPS,
                 "betas": "linear 0.0001 to 0.02",
-                "prediction": "epsilon",
+                "prediction": self.config.prediction,
+                "window": [[part.start, part.stop] for part in self.window],
             },
             "parameters": parameters,
             "slices": len(self.slices),
@@ -180,7 +200,7 @@ def noise_errors(model: nn.Module, batch: dict[str, Tensor], shares: Tensor) -> 
     model : nn.Module
         A :class:`NoiseNet`, compiled or not.
     batch : dict
-        As :meth:`DiffusionTask.batch_rows` makes it, on the model's device.
+        As :meth:`DiffusionTask.finish` makes it, on the model's device.
     shares : (1000,)
         Alpha bar, on the same device.
     """
@@ -194,5 +214,10 @@ def _mix(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _noise(shape: torch.Size, seed: int, step: int, row: int) -> Tensor:
-    return torch.randn((1, *shape), generator=torch.Generator().manual_seed(_mix(seed, step, row, 1)))
+def draw_noise(shape: Sequence[int], keys: Sequence[int], device: torch.device) -> Tensor:
+    """Normal noise (b, 1, *shape), each picture's from its own key; the same on one kind of device."""
+    noise = torch.empty(len(keys), 1, *shape, device=device)
+    generator = torch.Generator(device)
+    for one, key in zip(noise, keys, strict=True):
+        one.normal_(generator=generator.manual_seed(key))
+    return noise

@@ -63,20 +63,8 @@ class InpaintTask:
             self.sampler = InpaintSampler(cases, load_bank(data / "holes"), self.settings)
         except ValueError as error:
             raise UsageError(f"{data / 'holes'}: {error}", remedy="Run seg-train prepare with --shapes") from error
-        self.held_out = [self._held_out(i) for i in val_ids]
+        self.held_out = [read_held_out(data, i) for i in val_ids]
         self._fast: nn.Module | None = None
-
-    def _held_out(self, case_id: str) -> HeldOut:
-        path = self.data / "val_holes" / f"{case_id}.npz"
-        try:
-            with path.open("rb") as f, np.load(f, allow_pickle=False) as z:
-                holes = z["holes"]
-                ready = PlacedHoles(case_id, *(z[k] for k in BANK_KEYS)) if "fill" in z else None
-        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-            raise UsageError(
-                f"{path} holds no holes ({error})", remedy="Run seg-train prepare with --shapes"
-            ) from error
-        return HeldOut.of(PreparedCase.load(self.data / "cases" / f"{case_id}.npz"), holes, ready)
 
     def build(self) -> nn.Module:
         return InpaintNet(self.config)
@@ -115,6 +103,24 @@ class InpaintTask:
             "bank": bank_hash(self.data / "holes"),
             "placements": len(self.sampler.bank),
         }
+
+
+def read_held_out(data: Path, case_id: str) -> HeldOut:
+    """Read a held-out case and its benchmark holes from a prepared folder.
+
+    Raises
+    ------
+    UsageError
+        The holes are missing or damaged.
+    """
+    path = data / "val_holes" / f"{case_id}.npz"
+    try:
+        with path.open("rb") as f, np.load(f, allow_pickle=False) as z:
+            holes = z["holes"]
+            ready = PlacedHoles(case_id, *(z[k] for k in BANK_KEYS)) if "fill" in z else None
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+        raise UsageError(f"{path} holds no holes ({error})", remedy="Run seg-train prepare with --shapes") from error
+    return HeldOut.of(PreparedCase.load(data / "cases" / f"{case_id}.npz"), holes, ready)
 
 
 def held_out_errors(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 _SIGMA, _WINDOW = 1.5, 11
@@ -18,6 +19,20 @@ def match_histogram(picture: NDArray[np.float32], reference: NDArray[np.float32]
     values, wanted = np.unique(reference.ravel(), return_counts=True)
     matched = np.interp(np.cumsum(counts) / picture.size, np.cumsum(wanted) / reference.size, values)
     return matched[inverse].reshape(picture.shape).astype(np.float32)
+
+
+def similarity_map(a: Tensor, b: Tensor) -> Tensor:
+    """Structural similarity at every pixel of pictures (n, 1, h, w) of range 1; the Gaussian window of :func:`ssim`."""
+    offsets = torch.arange(_WINDOW, device=a.device) - _WINDOW // 2
+    window = torch.exp(-(offsets.float() ** 2) / (2 * _SIGMA**2))
+    window = window / window.sum()
+    half = _WINDOW // 2
+    stack = F.pad(torch.cat([a, b, a * a, b * b, a * b]), [half] * 4, mode="reflect")
+    blurred = F.conv2d(F.conv2d(stack, window[None, None, :, None]), window[None, None, None, :])
+    ma, mb, aa, bb, ab = blurred.chunk(5)
+    c1, c2 = 0.01**2, 0.03**2
+    above = (2 * ma * mb + c1) * (2 * (ab - ma * mb) + c2)
+    return torch.as_tensor(above / ((ma**2 + mb**2 + c1) * (aa - ma**2 + bb - mb**2 + c2)))
 
 
 def ssim(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

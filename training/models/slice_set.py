@@ -61,10 +61,27 @@ class SliceSet:
         """Indices of the slices that show tumor."""
         return np.flatnonzero([bool((mask == TUMOR).any()) for mask in self.masks])
 
-    def take(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Images (b, x, y) and masks (b, x, y) of some slices, uint8."""
-        at = np.asarray(rows)
-        return torch.from_numpy(self.images[at]), torch.from_numpy(self.masks[at])
+    def window(self, multiple: int) -> tuple[slice, slice]:
+        """The smallest window that shows what is not air in any slice, its sides multiples of `multiple`."""
+        lit = np.zeros(self.images.shape[1:], bool)
+        for image in self.images:
+            lit |= image > 0
+        x, y = (_span(np.flatnonzero(lit.any(axis)), n, multiple) for axis, n in ((1, len(lit)), (0, lit.shape[1])))
+        return x, y
+
+    def take(self, rows: Sequence[int], window: Sequence[slice] = (slice(None), slice(None))) -> tuple[Tensor, Tensor]:
+        """Images (b, x, y) and masks (b, x, y) of some slices, uint8, cut to `window`."""
+        images, masks = (np.stack([array[row][tuple(window)] for row in rows]) for array in (self.images, self.masks))
+        return torch.from_numpy(images), torch.from_numpy(masks)
+
+
+def _span(at: NDArray[np.intp], length: int, multiple: int) -> slice:
+    """`at`'s range, widened evenly to a multiple inside 0 to `length`; all of it where there is no such."""
+    if not at.size:
+        return slice(0, length)
+    size = -(-(int(at[-1]) + 1 - int(at[0])) // multiple) * multiple
+    start = min(max((int(at[0]) + int(at[-1]) + 1 - size) // 2, 0), length - size)
+    return slice(start, start + size) if start >= 0 else slice(0, length)
 
 
 def check_disjoint(*parts: SliceSet) -> None:

@@ -8,56 +8,46 @@ canonical orientation; ``slice`` is the canonical axial index. :class:`training.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.errors import CaseError, UsageError
+from seg_editor.errors import CaseError
+from seg_editor.generation.paper_grid import (
+    ROBUST_STEP,
+    SIZE,
+    SliceSettings,
+    encode_slice,
+    fit,
+    minmax_code,
+    robust_code,
+    robust_value,
+)
 
 if TYPE_CHECKING:
     from seg_editor.cases import Case
 
-SIZE = 256
-PRESETS = ("compact", "paper")
-NORMALISATIONS = ("robust", "paper")
+__all__ = [
+    "CLASSES",
+    "COLORS",
+    "ROBUST_STEP",
+    "SIZE",
+    "CaseSlices",
+    "SliceSettings",
+    "case_slices",
+    "consolidate",
+    "fit",
+    "minmax_code",
+    "robust_code",
+    "robust_value",
+]
+
 #: Class ids of a mask and what the paper's color-coded PNG shows for them.
 CLASSES = ("background", "CSF", "GM", "WM", "tumor")
 COLORS = np.array([(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0)], np.uint8)
-
-#: ``robust``: code 0 is air, 1 to 255 are ROBUST_LOW to ROBUST_HIGH interquartile ranges from the median.
-ROBUST_LOW, ROBUST_HIGH = -5.0, 7.0
-ROBUST_STEP = (ROBUST_HIGH - ROBUST_LOW) / 254
-
-
-@dataclass(frozen=True)
-class SliceSettings:
-    """What decides the slices of a case.
-
-    Attributes
-    ----------
-    preset : str
-        ``compact`` pads or cuts to 256x256; ``paper`` resizes (images bilinear, masks nearest).
-    normalisation : str
-        ``robust``: median and interquartile range of the healthy brain, see :func:`robust_code`; ``paper``: each
-        slice from its own minimum to its own maximum.
-    min_brain : float
-        A slice is dropped when less of it is brain.
-    """
-
-    preset: str = "compact"
-    normalisation: str = "robust"
-    min_brain: float = 0.05
-
-    def __post_init__(self) -> None:
-        for value, known in ((self.preset, PRESETS), (self.normalisation, NORMALISATIONS)):
-            if value not in known:
-                raise UsageError(f"there is no {value!r} for slices", remedy=f"Choose one of {', '.join(known)}")
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"size": SIZE, "robust_range": [ROBUST_LOW, ROBUST_HIGH]}
 
 
 @dataclass
@@ -83,17 +73,6 @@ class CaseSlices:
     def load(cls, path: Path) -> CaseSlices:
         with np.load(path, allow_pickle=False) as z:
             return cls(z["images"], z["masks"], json.loads(z["index"].tobytes()))
-
-
-def robust_code(normalized: NDArray[np.floating], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Normalized intensities (median 0, interquartile range 1) to bytes; outside the range they are cut, air is 0."""
-    code = np.rint((np.asarray(normalized, np.float32) - ROBUST_LOW) / ROBUST_STEP) + 1
-    return np.where(brain, np.clip(code, 1, 255), 0).astype(np.uint8)
-
-
-def robust_value(code: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Undo :func:`robust_code` to half a step; air becomes ``ROBUST_LOW - ROBUST_STEP``."""
-    return ((code.astype(np.float32) - 1) * ROBUST_STEP + ROBUST_LOW).astype(np.float32)
 
 
 def case_slices(case: Case, five: NDArray[np.uint8], healthy: NDArray[np.bool_], settings: SliceSettings) -> CaseSlices:
@@ -126,42 +105,12 @@ def case_slices(case: Case, five: NDArray[np.uint8], healthy: NDArray[np.bool_],
     index: list[dict[str, Any]] = []
     for row, z in enumerate(kept):
         entry: dict[str, Any] = {"case_id": case.case_id, "slice": z}
-        if settings.normalisation == "robust":
-            image = robust_code(scale.normalize(values[:, :, z]), case.brain[:, :, z])
-            entry |= {"median": scale.median, "iqr": scale.iqr}
-        else:
-            image, low, high = minmax_code(values[:, :, z])
-            entry |= {"low": low, "high": high}
-        images[row], masks[row] = fit(image, settings), fit(five[:, :, z], settings, nearest=True)
+        images[row], way = encode_slice(values[:, :, z], case.brain[:, :, z], scale, settings)
+        masks[row] = fit(five[:, :, z], settings, nearest=True)
+        entry |= way
         entry["tumor"] = int((masks[row] == 4).sum())
         index.append(entry)
     return CaseSlices(images, masks, index)
-
-
-def minmax_code(values: NDArray[np.floating]) -> tuple[NDArray[np.uint8], float, float]:
-    """The paper's scale: a slice from its minimum (0) to its maximum (255); a constant slice is 0."""
-    low, high = float(values.min()), float(values.max())
-    if high <= low:
-        return np.zeros(values.shape, np.uint8), low, high
-    return ((values - low) / (high - low) * 255).astype(np.uint8), low, high
-
-
-def fit(a: NDArray[np.uint8], settings: SliceSettings, *, nearest: bool = False) -> NDArray[np.uint8]:
-    """Bring a slice to 256x256 as the preset says."""
-    if settings.preset == "paper":
-        from PIL import Image
-
-        how = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
-        return np.asarray(Image.fromarray(a).resize((SIZE, SIZE), how), np.uint8)
-    out = np.zeros((SIZE, SIZE), np.uint8)
-    to: list[slice] = []
-    of: list[slice] = []
-    for n in a.shape:
-        start = (SIZE - n) // 2
-        to.append(slice(max(start, 0), max(start, 0) + min(n, SIZE)))
-        of.append(slice(max(-start, 0), max(-start, 0) + min(n, SIZE)))
-    out[tuple(to)] = a[tuple(of)]
-    return out
 
 
 # -- one file a split

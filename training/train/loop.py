@@ -16,23 +16,27 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from seg_editor.errors import ModelError, UsageError
-from training.train.checkpoint import averaged_weights, load_checkpoint, save_checkpoint
+from seg_editor.errors import ModelError
+from training.train.checkpoint import load_checkpoint, save_checkpoint
+from training.train.loader import Batch, BatchSource, default_workers
 from training.train.logging import RunLog
-from training.train.parallel import Batch, BatchSource, LossModule, Parallel
+from training.train.parallel import LossModule, Parallel
 from training.train.precision import Precision
+from training.train.resume import check_settings, resumed, start_from
 from training.train.settings import LoopSettings, RunResult, RunState, learning_rate
 
-__all__ = ["Batch", "LoopSettings", "RunResult", "RunState", "Task", "learning_rate", "train"]
+__all__ = ["Batch", "LoopSettings", "RunResult", "RunState", "Task", "learning_rate", "start_from", "train"]
 
 #: Overflowing fp16 steps in a row after which a run counts as diverged.
 MAX_SKIPPED = 50
+#: Of the measured time to validate and save, how much a budget keeps free.
+RESERVE = 1.2
 
 
 class Task(Protocol):
     """What the loop needs to know of a model.
 
-    A task may also have ``batch_rows(size, seed, step, rows)``, which makes some rows of a batch only, and
+    A task may also have ``batch_rows`` and ``finish`` (see :class:`training.train.loader.Draws`), and
     ``samples(model, device)``, which returns a picture and figures.
     """
 
@@ -62,6 +66,8 @@ def train(
     report: Callable[[dict[str, Any]], None] | None = None,
     wandb: str = "off",
     progress: bool = False,
+    workers: int | None = 0,
+    began: float | None = None,
 ) -> RunResult:
     """Train until ``settings.steps`` or until `budget` seconds of this call are used; continue what `out` holds.
 
@@ -72,7 +78,7 @@ def train(
     out : Path
         Gets ``last.safetensors``, ``best.safetensors``, ``run.json`` and ``stats.jsonl``.
     budget : float, optional
-        Seconds; saving is included.
+        Seconds; a last validation and saving are included.
     device : str
         ``auto``, ``cpu``, ``cuda``.
     init : Path, optional
@@ -83,6 +89,10 @@ def train(
         ``auto``, ``off``, ``offline`` or ``online``: see :class:`training.train.logging.RunLog`.
     progress : bool
         Measure two steps first and record an estimate of the time; show a bar on standard error.
+    workers : int, optional
+        Processes that draw batches ahead; None chooses by the device. The result does not depend on it.
+    began : float, optional
+        When the budget began, by ``time.monotonic``; now if not given.
 
     Raises
     ------
@@ -91,7 +101,7 @@ def train(
     UsageError
         `out` belongs to another kind of run.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     parallel = Parallel(device)
     rows = parallel.rows(settings.batch, settings.accumulate)
     torch.manual_seed(settings.seed)
@@ -108,10 +118,11 @@ def train(
     if last.exists():
         averaged, saved = load_checkpoint(last, model, optimizer)
         ema = {k: averaged[k].to(parallel.device) if k in averaged else v for k, v in ema.items()}
-        state = _resumed(saved, state.task, last)
-        _check_settings(out / "run.json", settings)
+        state = resumed(saved, state.task, last)
+        check_settings(out / "run.json", settings)
     run = _Run(task, settings, out, parallel, model, optimizer, ema, state, began, budget)
-    run.source = BatchSource(task, settings.batch, settings.seed, rows, parallel.device)
+    count = default_workers(parallel.device, parallel.local) if workers is None else workers
+    run.source = BatchSource(task, settings.batch, settings.seed, rows, parallel.device, workers=count)
     try:
         return run.start(report, wandb, progress)
     except OSError as error:
@@ -122,54 +133,6 @@ def train(
         ) from error
     finally:
         run.source.close()
-
-
-def _resumed(saved: dict[str, Any], task: dict[str, Any], path: Path) -> RunState:
-    name = (saved.get("task") or {}).get("name")
-    if name != task.get("name"):
-        raise UsageError(f"{path.parent} holds a run of {name}", remedy="Choose another --out")
-    try:
-        return RunState(**{**saved, "task": task})
-    except TypeError as error:
-        raise ModelError("the checkpoint lacks the state of a run", path=path, remedy="Choose another --out") from error
-
-
-def _check_settings(path: Path, settings: LoopSettings) -> None:
-    """Refuse to continue a run whose samples would be others; steps, rate and intervals may change."""
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    for name in ("seed", "batch"):
-        if name in before and before[name] != getattr(settings, name):
-            raise UsageError(
-                f"{path.parent} was trained with {name} {before[name]}, not {getattr(settings, name)}",
-                remedy=f"Continue with --{name} {before[name]}, or choose another --out",
-            )
-
-
-def start_from(checkpoint: Path, model: nn.Module) -> int:
-    """Copy the averaged weights that fit by name and shape; parts that the checkpoint lacks stay as they are.
-
-    Returns
-    -------
-    int
-        Tensors copied.
-
-    Raises
-    ------
-    ModelError
-        Less than half of the tensors fit.
-    """
-    stored = averaged_weights(checkpoint)
-    own = model.state_dict()
-    fitting = {k: v for k, v in stored.items() if k in own and own[k].shape == v.shape}
-    if len(fitting) * 2 < len(own):
-        raise ModelError(
-            f"only {len(fitting)} of {len(own)} tensors fit this model", path=checkpoint, remedy="Choose another --init"
-        )
-    model.load_state_dict(fitting, strict=False)
-    return len(fitting)
 
 
 class _Run:
@@ -194,7 +157,8 @@ class _Run:
         self.began, self.budget, self.device = began, budget, parallel.device
         self.before = state.seconds
         self.wish: str | None = None
-        self.save_cost = 5.0
+        self.step_cost = 0.0
+        self.validated_at = -1
         self.skipped = 0
         self.precision = Precision(settings.amp, self.device)
         self.precision.restore(state.scaler)
@@ -228,7 +192,9 @@ class _Run:
                 self._estimate()
                 self.clock = saved_at = time.monotonic()
             while state.step < settings.steps and stop is None:
+                before = time.monotonic()
                 window.append(self._step())
+                self.step_cost = time.monotonic() - before
                 if len(window) == 50:
                     self._record({"kind": "train", **self.parallel.mean(_mean(window))})
                     window = []
@@ -240,10 +206,13 @@ class _Run:
                 if now - saved_at > settings.checkpoint_every:
                     self._save()
                     saved_at = time.monotonic()
-                if self.budget is not None and now - self.began > self.budget - self.save_cost:
-                    self.wish = self.wish or "budget"
+                self._watch(now - self.began)
                 stop = self.parallel.agree(self.wish)
-            if state.step % settings.validate_every:
+                if stop == "validate":
+                    self._validate()
+                    stop = None
+                    self.wish = None if self.wish == "validate" else self.wish
+            if state.step % settings.validate_every and self.validated_at != state.step:
                 self._validate()
             self._save()
             if self.log is not None:
@@ -252,6 +221,16 @@ class _Run:
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
         return RunResult(state, stop or "done", self._speed())
+
+    def _watch(self, spent: float) -> None:
+        """Wish to stop in time to validate and save; where the cost of validating is unknown, to validate halfway."""
+        if self.budget is None or self.wish is not None:
+            return
+        state = self.state
+        if spent + self.step_cost + RESERVE * (state.validation_seconds + 2 * state.save_seconds) > self.budget:
+            self.wish = "budget"
+        elif state.validation_seconds == 0 and spent > self.budget / 2:
+            self.wish = "validate"
 
     def _interrupt(self, _signum: int, _frame: FrameType | None) -> None:
         self.wish = "interrupted"
@@ -344,6 +323,7 @@ class _Run:
                 self.model.load_state_dict(raw)
 
     def _validate(self) -> None:
+        began, self.validated_at = time.monotonic(), self.state.step
         if self.parallel.main:
             with self._averaged() as model:
                 figures = self.task.validate(model, self.device)
@@ -352,6 +332,7 @@ class _Run:
                 self.state.best = figures["score"]
                 self._save("best.safetensors")
         self.parallel.wait()
+        self.state.validation_seconds = max(self.state.validation_seconds, round(time.monotonic() - began, 3))
 
     def _keep(self) -> None:
         """A numbered checkpoint (weights only) and a grid of samples."""
@@ -374,7 +355,7 @@ class _Run:
         began = time.monotonic()
         self.state.scaler = self.precision.state()
         save_checkpoint(self.out / name, self.model, self.ema, self.optimizer, asdict(self.state))
-        self.save_cost = max(5.0, 3 * (time.monotonic() - began))
+        self.state.save_seconds = max(self.state.save_seconds, round(time.monotonic() - began, 3))
 
     def _speed(self) -> float:
         """Images a second in this call."""

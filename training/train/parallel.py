@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from seg_editor.errors import UsageError
 from seg_editor.generation.registry import choose_device
-
-Batch = dict[str, Tensor]
+from training.train.loader import Batch
 
 
 class Parallel:
@@ -34,6 +31,11 @@ class Parallel:
         self.rank = int(self.accelerator.process_index) if self.accelerator else 0
         self.world = int(self.accelerator.num_processes) if self.accelerator else 1
         self.device: torch.device = self.accelerator.device if self.accelerator else choose_device(device)
+
+    @property
+    def local(self) -> int:
+        """Processes of the run on this machine."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", self.world)) if self.accelerator else 1
 
     @property
     def main(self) -> bool:
@@ -75,10 +77,10 @@ class Parallel:
         return dict(zip(figures, reduced, strict=True))
 
     def agree(self, reason: str | None) -> str | None:
-        """A reason to stop that any process has becomes everyone's."""
+        """A wish (to validate, to stop for a reason) that any process has becomes everyone's; the strongest counts."""
         if self.accelerator is None:
             return reason
-        reasons = (None, "budget", "interrupted")
+        reasons = (None, "validate", "budget", "interrupted")
         vote = torch.tensor(reasons.index(reason), device=self.device)
         votes = self.accelerator.gather(vote[None])
         return reasons[int(votes.max())]
@@ -92,47 +94,6 @@ class Parallel:
         """Leave the group of processes."""
         if self.accelerator is not None:
             self.accelerator.end_training()
-
-
-class Draws(Protocol):
-    """The part of a task that makes batches."""
-
-    def batch(self, size: int, seed: int, step: int) -> Batch: ...
-
-
-class BatchSource:
-    """This process's parts of each step's batch, on the device; drawn one step ahead where a GPU would wait."""
-
-    def __init__(self, task: Draws, size: int, seed: int, rows: list[range], device: torch.device) -> None:
-        self.task, self.size, self.seed, self.rows, self.device = task, size, seed, rows, device
-        self._pool = ThreadPoolExecutor(1) if device.type == "cuda" else None
-        self._next: tuple[int, Future[list[Batch]]] | None = None
-
-    def __call__(self, step: int) -> list[Batch]:
-        """Parts of the batch of `step`."""
-        if self._pool is None:
-            drawn = self._draw(step)
-        else:
-            ready = self._next
-            drawn = ready[1].result() if ready is not None and ready[0] == step else self._draw(step)
-            self._next = (step + 1, self._pool.submit(self._draw, step + 1))
-        return [{k: v.to(self.device, non_blocking=True) for k, v in part.items()} for part in drawn]
-
-    def close(self) -> None:
-        """End the thread."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _draw(self, step: int) -> list[Batch]:
-        some: Callable[..., Batch] | None = getattr(self.task, "batch_rows", None)
-        if some is not None:
-            parts = [some(self.size, self.seed, step, rows) for rows in self.rows]
-        else:
-            whole = self.task.batch(self.size, self.seed, step)
-            parts = [{k: v[rows.start : rows.stop : rows.step] for k, v in whole.items()} for rows in self.rows]
-        if self.device.type == "cuda":
-            parts = [{k: v.pin_memory() for k, v in part.items()} for part in parts]
-        return parts
 
 
 class LossModule(nn.Module):

@@ -34,12 +34,14 @@ class LoopSettings:
 
 @dataclass
 class RunState:
-    """Where a run stands; JSON-able."""
+    """Where a run stands; JSON-able. the seconds of validating and saving are the longest that were measured."""
 
     step: int = 0
     seconds: float = 0.0
     samples: int = 0
     best: float = -math.inf
+    validation_seconds: float = 0.0
+    save_seconds: float = 0.0
     task: dict[str, Any] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,182 @@
+"""Edits that move labels: a piece dragged elsewhere, and Boolean operations with the mirrored side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from seg_editor.editing.brush import PaintOver, paintable
+from seg_editor.editing.delta import Box, Labels, Mask, inner_box, tight_box, union_box
+from seg_editor.editing.regions import component_at
+from seg_editor.editing.segmentation import Patch, Voxel
+from seg_editor.errors import UsageError
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A 26-connected piece of labels, as it lies in the volume.
+
+    Parameters
+    ----------
+    box : Box
+    mask : bool array of the shape of the box
+    shape : (int, int, int)
+        Of the volume.
+    """
+
+    box: Box
+    mask: Mask
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def at(cls, labels: Labels, voxel: Voxel, label: int | None = None) -> Piece:
+        """The piece of tumor, or of one label, under a voxel.
+
+        Raises
+        ------
+        UsageError
+            Nothing lies there.
+        """
+        inside = all(0 <= i < n for i, n in zip(voxel, labels.shape, strict=True))
+        if not inside or labels[voxel] == 0 or (label is not None and labels[voxel] != label):
+            raise UsageError("there is no tumor under the mouse", remedy="Press on the part to move")
+        box, mask = component_at(labels > 0 if label is None else labels == label, voxel)
+        nx, ny, nz = labels.shape
+        return cls(box, mask, (nx, ny, nz))
+
+    def kept_inside(self, offset: Voxel) -> Voxel:
+        """The offset nearest to the wanted one that keeps the whole piece inside the volume."""
+        x, y, z = (
+            min(max(d, -part.start), n - part.stop) for d, part, n in zip(offset, self.box, self.shape, strict=True)
+        )
+        return x, y, z
+
+    def moved(self, offset: Voxel) -> Box:
+        """The box after moving by `offset` voxels."""
+        x, y, z = (slice(s.start + d, s.stop + d) for s, d in zip(self.box, offset, strict=True))
+        return x, y, z
+
+
+@dataclass(frozen=True, eq=False)
+class MovePiece:
+    """Move a piece by whole voxels; the place it leaves becomes background.
+
+    Parameters
+    ----------
+    piece : Piece
+    offset : (int, int, int)
+        Voxels along x, y, z; see :meth:`Piece.kept_inside`.
+    over : PaintOver
+        What the piece may cover where it arrives.
+    only_label : int, optional
+        For ``PaintOver.ACTIVE``.
+    """
+
+    piece: Piece
+    offset: Voxel
+    over: PaintOver = PaintOver.ALL
+    only_label: int | None = None
+    name: str = "Move piece"
+
+    def __call__(self, labels: Labels) -> Patch | None:
+        """Patch of both places.
+
+        Raises
+        ------
+        UsageError
+            The piece would leave the volume.
+        """
+        if not any(self.offset):
+            return None
+        if self.piece.kept_inside(self.offset) != self.offset:
+            raise UsageError("the piece would leave the picture")
+        target = self.piece.moved(self.offset)
+        box = union_box(self.piece.box, target)
+        wanted = labels[box].copy()
+        old, new = inner_box(self.piece.box, box), inner_box(target, box)
+        values = labels[self.piece.box][self.piece.mask]
+        wanted[old][self.piece.mask] = 0
+        arriving = self.piece.mask
+        allowed = paintable(wanted[new], 1, self.over, self.only_label)
+        if allowed is not None:
+            values, arriving = values[allowed[self.piece.mask]], self.piece.mask & allowed
+        wanted[new][arriving] = values
+        changed: Mask = wanted != labels[box]
+        return Patch(box, changed, wanted[changed])
+
+
+class MirrorOperation(StrEnum):
+    """What to do with the other side."""
+
+    ADD = "add"
+    SUBTRACT = "subtract"
+    INTERSECT = "intersect"
+
+
+@dataclass(frozen=True, eq=False)
+class Mirrored:
+    """Combine the tumor, or one label, with its reflection in the mid-sagittal plane.
+
+    Parameters
+    ----------
+    operation : "add", "subtract" or "intersect"
+        Add what the other side has (onto background only), clear what the other side has too, or clear what the other
+        side does not have.
+    matrix : float array (3, 3)
+    shift : float array (3,)
+        The reflection of a voxel p is ``matrix @ p + shift``.
+    label : int, optional
+        Only this label; the whole tumor by default.
+    """
+
+    operation: MirrorOperation | str
+    matrix: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    label: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the undo menu says."""
+        words = {"add": "Add mirrored side", "subtract": "Subtract mirrored side", "intersect": "Keep what is mirrored"}
+        return words[str(self.operation)]
+
+    def __call__(self, labels: Labels) -> Patch | None:
+        """Patch of the voxels set or cleared; None when nothing is selected."""
+        mask: Mask = labels > 0 if self.label is None else labels == self.label
+        here = tight_box(mask)
+        if here is None:
+            return None
+        if self.operation == MirrorOperation.ADD:
+            box = self._reflected_box(here, labels.shape)
+            if box is None:
+                return None
+            other = self._reflection(np.where(mask, labels, 0), box)
+            gained: Mask = (other != 0) & (labels[box] == 0)
+            return Patch(box, gained, other[gained])
+        other = self._reflection(mask.view(np.uint8), here)
+        lost = mask[here] & ((other != 0) == (self.operation == MirrorOperation.SUBTRACT))
+        return Patch(here, lost, 0)
+
+    def _reflection(self, volume: Labels, box: Box) -> Labels:
+        """The reflected volume inside `box`, each voxel with the value nearest to its reflection."""
+        start = np.array([s.start for s in box], dtype=np.float64)
+        size = tuple(s.stop - s.start for s in box)
+        moved: Labels = ndimage.affine_transform(
+            volume, self.matrix, self.matrix @ start + self.shift, output_shape=size, order=0
+        )
+        return moved
+
+    def _reflected_box(self, box: Box, shape: tuple[int, ...]) -> Box | None:
+        ends = [(s.start, s.stop - 1) for s in box]
+        corners = np.array(np.meshgrid(*ends, indexing="ij"), dtype=np.float64).reshape(3, -1)
+        places = self.matrix @ corners + self.shift[:, None]
+        low = np.maximum(np.floor(places.min(axis=1)).astype(int), 0)
+        high = np.minimum(np.ceil(places.max(axis=1)).astype(int) + 1, shape)
+        if (low >= high).any():
+            return None
+        x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        return x, y, z

@@ -1,0 +1,341 @@
+"""The engine of the paper's models (M1 to M3c): slice by slice, from a five-class mask, on the paper's grid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage as ndi
+
+from seg_editor.anatomy.scale import IntensityScale
+from seg_editor.cases import Case, Modality
+from seg_editor.errors import DeviceMemoryError, ModelError, UsageError
+from seg_editor.generation.counterfactual import Counterfactual, to_raw
+from seg_editor.generation.diffusion import TUMOR, Sampling, Start, fill_hole, sampling_passes
+from seg_editor.generation.engine import Step
+from seg_editor.generation.hole import Hole
+from seg_editor.generation.paper_grid import SliceSettings, decode_slice, encode_slice, fit
+from seg_editor.generation.planning import (
+    TUMOR_MARGIN,
+    Cancel,
+    check_cancel,
+    choose_modalities,
+    choose_slices,
+    choose_steps,
+    staying,
+    tumor_hash,
+)
+from seg_editor.generation.request import GenerationRequest
+from seg_editor.generation.tissue_source import Tissue, TissueSource
+
+if TYPE_CHECKING:
+    from seg_editor.generation.registry import LoadedModel, ModelCard
+    from seg_editor.generation.unet import NoiseNet
+
+Planes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PaperInput:
+    """What a card says about the pictures that its model was trained on."""
+
+    modality: Modality
+    settings: SliceSettings
+
+    @classmethod
+    def of(cls, card: ModelCard) -> PaperInput:
+        """Read ``training.settings.slices``; what is missing there is FLAIR, padded, on the robust scale.
+
+        Raises
+        ------
+        ModelError
+            The slices were made in a way that this version does not know.
+        """
+        training = card.details.get("training")
+        settings = training.get("settings") if isinstance(training, dict) else None
+        found = settings.get("slices") if isinstance(settings, dict) else None
+        data: dict[str, Any] = found if isinstance(found, dict) else {}
+        try:
+            modality = Modality(data.get("modality", Modality.FLAIR))
+        except ValueError as error:
+            raise ModelError(f"{card.name} was trained on {data['modality']}", path=card.folder) from error
+        return cls(modality, SliceSettings.from_json(data))
+
+
+class DiffusionEngine:
+    """Runs one of the paper's models, as :class:`seg_editor.generation.engine.Engine` runs M5.
+
+    The network makes a whole slice; of it the hole's voxels are kept, so a hole that is the whole volume
+    (:func:`whole_volume`) gives the paper's own pictures. The mask that it sees is tissue, the tumor that stays, and
+    in the hole's core what ``sampling.hole`` says.
+
+    Parameters
+    ----------
+    model : LoadedModel
+        Of kind ``diffusion``.
+    tissue : Tissue, optional
+        Where the mask's tissue comes from; by default the cached tissue map, else the referee.
+    """
+
+    def __init__(self, model: LoadedModel, *, tissue: Tissue | None = None) -> None:
+        from seg_editor.generation.unet import NoiseNet
+
+        if model.card.kind != "diffusion" or not isinstance(model.network, NoiseNet):
+            raise ModelError(f"{model.card.name} is no diffusion model", remedy="Choose m1, m2, m3, m3k or m3c")
+        self.model = model
+        self.network: NoiseNet = model.network
+        self.input = PaperInput.of(model.card)
+        self._tissue = tissue or TissueSource(device=str(model.device))
+        self._masks: tuple[str, Planes | None] = ("", None)
+        self._scale: tuple[tuple[str, ...], IntensityScale, np.float32] | None = None
+
+    def plan(
+        self,
+        case: Case,
+        hole: Hole,
+        *,
+        slices: str | Sequence[int] = "auto",
+        seed: int = 0,
+        steps: int | None = None,
+        preset: str = "standard",
+        modalities: Sequence[Modality] | None = None,
+        tumor: NDArray[np.bool_] | None = None,
+        sampling: Sampling | None = None,
+    ) -> GenerationRequest:
+        """Fix everything that decides the result; as ``Engine.plan``.
+
+        Parameters
+        ----------
+        case, hole, slices, tumor
+            As there.
+        seed : int
+            Slice ``k`` gets the noise of ``seed + k``.
+        steps : int, optional
+            Length of the grid of time steps; default: the preset's. A strength start executes its tail only.
+        modalities : sequence of Modality, optional
+            These models make one modality, most often FLAIR; it must be among them.
+        sampling : Sampling, optional
+            Start, solver, strength and hole fill; its steps and seed are not looked at. Default: the paper's text.
+
+        Raises
+        ------
+        UsageError
+            As ``Engine.plan``, or the model does not make the modality.
+        ModelError
+            There is no tissue to make the mask of.
+        """
+        wanted = choose_slices(hole, slices)
+        steps = choose_steps(self.model.card, preset, steps)
+        made = self.input.modality
+        if made not in choose_modalities(case, modalities):
+            raise UsageError(
+                f"{self.model.card.name} makes {made.display} only", remedy=f"Generate {made.display}, or choose m5"
+            )
+        if seed < 0:
+            raise UsageError("seed and margin cannot be negative", remedy="Use 0 or more")
+        how = replace(sampling or Sampling(), steps=steps, seed=seed)
+        masks = self._make_masks(case, hole, wanted, tumor, how)
+        return GenerationRequest(
+            case_hash=case.content_hash,
+            hole_hash=hole.content_hash,
+            slices=wanted,
+            modalities=(made,),
+            model=self.model.card.name,
+            model_hash=self.model.card.weights_sha256,
+            seed=seed,
+            steps=steps,
+            preset=preset,
+            margin=hole.margin,
+            runtime=self.model.runtime,
+            tumor_hash=tumor_hash(staying(case, tumor)),
+            recipe=write_recipe(how, masks),
+        )
+
+    def run(
+        self,
+        case: Case,
+        hole: Hole,
+        request: GenerationRequest,
+        *,
+        tumor: NDArray[np.bool_] | None = None,
+        cancel: Cancel | None = None,
+        first: int | None = None,
+    ) -> Iterator[Step]:
+        """Generate; yields after every network pass, the last step carries the result. As ``Engine.run``.
+
+        Raises
+        ------
+        GenerationCancelled
+            `cancel` returned true.
+        ModelError
+            The network returned values that are not finite, or ran out of memory.
+        UsageError
+            The request was planned for something else.
+        """
+        began = time.perf_counter()
+        planned = (request.case_hash, request.hole_hash, request.model_hash)
+        if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256):
+            raise UsageError("the request belongs to another case, hole or model", remedy="Plan the run again")
+        check_cancel(cancel)
+        sampling, masks = self._recall(case, hole, request, tumor)
+        scale, darkest = self._scale_of(case, hole, tumor, request.tumor_hash)
+        part = hole.restricted(request.slices)
+        made = self.input.modality
+        volume = case.volumes[made]
+        patch = np.zeros(case.grid.shape, volume.raw.dtype)[part.box]
+        seconds: dict[int, float] = {}
+        total, done = sampling.executed * len(request.slices), 0
+        order = request.slices if first is None else sorted(request.slices, key=lambda k: abs(k - first))
+        low = part.box[2].start
+        for k in order:
+            slice_began = time.perf_counter()
+            source = volume.values((slice(None), slice(None), slice(k, k + 1)))[:, :, 0]
+            mask = None if masks is None else masks[request.slices.index(k)]
+            passes = self._passes(source, case.brain[:, :, k], scale, mask, sampling, k)
+            inside = part.mask[:, :, k]
+            for _ in range(sampling.executed):
+                check_cancel(cancel)
+                picture = np.maximum(next(passes), darkest)
+                done += 1
+                preview = {made: np.where(inside, picture, source)}
+                if done < total:
+                    yield Step(done, total, k, preview, time.perf_counter() - began)
+            here = inside[part.box[0], part.box[1]]
+            patch[:, :, k - low][here] = to_raw(volume, picture[inside])
+            seconds[k] = round(time.perf_counter() - slice_began, 4)
+        result = Counterfactual(
+            request=request,
+            hole=part,
+            patches={made: patch[part.mask[part.box]]},
+            seconds=seconds,
+            device=str(self.model.device),
+            runtime=self.model.runtime,
+        )
+        yield Step(total, total, order[-1], preview, time.perf_counter() - began, result)
+
+    def _passes(
+        self,
+        source: NDArray[np.float32],
+        brain: NDArray[np.bool_],
+        scale: IntensityScale,
+        mask: Planes | None,
+        sampling: Sampling,
+        k: int,
+    ) -> Iterator[NDArray[np.float32]]:
+        """Whole slices (x, y) in intensities after every network pass."""
+        import torch
+
+        settings, size = self.input.settings, self.network.config.image_size
+        if settings.preset == "compact" and max(np.ptp(np.argwhere(brain), axis=0, initial=0)) >= size:
+            raise UsageError(f"the brain is larger than the {size} voxels that this model makes", remedy="Choose m5")
+        coded, way = encode_slice(source, brain, scale, settings, size=size)
+        begin = coded[None].astype(np.float32) / 255 if sampling.start is Start.STRENGTH else None
+        masks = None if mask is None else fit(mask, settings, nearest=True, size=size)[None]
+        steps = sampling_passes(self.network, sampling, masks, source=begin, numbers=(k,), count=1)
+        shape = (int(source.shape[0]), int(source.shape[1]))
+        try:
+            for pictures in steps:
+                if not np.isfinite(pictures).all():
+                    raise ModelError(
+                        "the network returned values that are not finite", remedy="Try another seed or model"
+                    )
+                yield decode_slice(pictures[0], shape, way, settings)
+        except torch.OutOfMemoryError as error:
+            raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU") from error
+
+    def _make_masks(
+        self,
+        case: Case,
+        hole: Hole,
+        slices: tuple[int, ...],
+        tumor: NDArray[np.bool_] | None,
+        sampling: Sampling,
+    ) -> Planes | None:
+        """Masks (n, x, y) of `slices` as the network shall see them; None for an unconditional one."""
+        if not self.network.config.mask:
+            return None
+        tissue = self._tissue(case, slices)
+        stays = staying(case, tumor)
+        masks = class_masks(
+            tissue, hole.core[:, :, slices], None if stays is None else stays.mask[:, :, slices], sampling
+        )
+        self._masks = (hash_masks(masks), masks)
+        return masks
+
+    def _recall(
+        self, case: Case, hole: Hole, request: GenerationRequest, tumor: NDArray[np.bool_] | None
+    ) -> tuple[Sampling, Planes | None]:
+        """Sampling and masks of a request, which must be what it was planned with."""
+        again = UsageError("tumor or tissue is not that of the request", remedy="Plan the run again")
+        if tumor_hash(staying(case, tumor)) != request.tumor_hash:
+            raise again
+        sampling, wanted = read_recipe(request)
+        if not self.network.config.mask:
+            return sampling, None
+        if self._masks[0] != wanted:
+            self._make_masks(case, hole, request.slices, tumor, sampling)
+        if self._masks[0] != wanted:
+            raise again
+        return sampling, self._masks[1]
+
+    def _scale_of(
+        self, case: Case, hole: Hole, tumor: NDArray[np.bool_] | None, stays: str
+    ) -> tuple[IntensityScale, np.float32]:
+        """Scale of the healthy brain and the volume's lowest value, measured once a hole."""
+        key = (case.content_hash, hole.content_hash, stays)
+        if self._scale is None or self._scale[0] != key:
+            ill = hole.core if tumor is None else hole.core | tumor
+            healthy = case.brain & ~ndi.binary_dilation(ill, iterations=TUMOR_MARGIN)
+            values = case.volumes[self.input.modality].values()
+            self._scale = (key, IntensityScale.of(values, healthy), np.float32(values.min()))
+        return self._scale[1:]
+
+
+def whole_volume(core: NDArray[np.bool_]) -> Hole:
+    """The hole that keeps every generated voxel, as the paper does; `core` (x, y, z) is the tumor that goes."""
+    return Hole(np.ones_like(core), core, 0)
+
+
+def class_masks(tissue: Planes, core: NDArray[np.bool_], stays: NDArray[np.bool_] | None, sampling: Sampling) -> Planes:
+    """Five-class masks (n, x, y) of tissue planes (n, x, y), tumor that goes and tumor that stays, both (x, y, n)."""
+    five = tissue.copy()
+    if stays is not None:
+        five[np.moveaxis(stays, 2, 0)] = TUMOR
+    return fill_hole(five, sampling.hole, hole=np.moveaxis(core, 2, 0), prior=tissue)
+
+
+def hash_masks(masks: Planes | None) -> str:
+    """Identity of masks; empty for none."""
+    if masks is None:
+        return ""
+    return hashlib.sha256(repr(masks.shape).encode() + np.ascontiguousarray(masks).tobytes()).hexdigest()
+
+
+def write_recipe(sampling: Sampling, masks: Planes | None) -> str:
+    """Sampling and the masks' identity as canonical JSON."""
+    return json.dumps(sampling.to_json() | {"masks": hash_masks(masks)}, sort_keys=True, separators=(",", ":"))
+
+
+def read_recipe(request: GenerationRequest) -> tuple[Sampling, str]:
+    """Sampling of a request, and the identity of its masks.
+
+    Raises
+    ------
+    UsageError
+        The request is of another kind of model.
+    """
+    try:
+        data = json.loads(request.recipe)
+        masks = str(data["masks"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError("the request belongs to another kind of model", remedy="Plan the run again") from error
+    sampling = Sampling.from_json(data)
+    if (sampling.steps, sampling.seed) != (request.steps, request.seed):
+        raise UsageError("the request contradicts itself", remedy="Plan the run again")
+    return sampling, masks

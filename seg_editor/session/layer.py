@@ -1,0 +1,211 @@
+"""One set of labels that can be edited: the tumor or the tissue map, with its own undo and crash recovery."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.cases import LabelScheme
+from seg_editor.editing import Change, Delta, History, Segmentation
+from seg_editor.errors import UsageError
+from seg_editor.session.journal import Journal, Recovery, Start, find_recovery
+from seg_editor.session.records import Record, RecordKind
+from seg_editor.signal import Signal
+
+_TISSUES = {1: "CSF", 2: "Gray matter", 3: "White matter"}
+
+
+@dataclass(frozen=True)
+class TissueScheme(LabelScheme):
+    """The label values of a tissue map."""
+
+    name: str = "tissue"
+    values: tuple[Any, ...] = ()
+
+    @property
+    def label_values(self) -> tuple[int, ...]:
+        """1 CSF, 2 gray matter, 3 white matter."""
+        return tuple(_TISSUES)
+
+    def name_of(self, value: int) -> str:
+        """What to call a value."""
+        return _TISSUES.get(value, "Background" if value == 0 else f"Label {value}")
+
+
+class Layer:
+    """Labels with history and journal.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    case_hash : str
+        Names the case, and the layer within it, in the journal.
+    folder : Path or None
+        Where every step is written down; nowhere with None.
+
+    Attributes
+    ----------
+    history : History
+        Every committed step arrives here by itself.
+    recovery : Recovery or None
+        Steps of an earlier session that ended without saving.
+    journal_error : str or None
+        Why crash recovery is off; ``journal_failed`` emits it when that happens.
+    """
+
+    def __init__(self, segmentation: Segmentation, case_hash: str, folder: Path | None) -> None:
+        self.segmentation = segmentation
+        self.history = History(segmentation)
+        self.journal_failed = Signal()
+        self.journal_error: str | None = None
+        self.journal: Journal | None = None
+        self._folder = folder
+        self._start = Start(case_hash, labels_hash(segmentation.labels))
+        self._since: list[tuple[RecordKind, Change]] | None = None
+        self.recovery = None if folder is None else find_recovery(folder, *self.start_hashes)
+        segmentation.committed.connect(self._committed)
+        self.history.undone.connect(lambda change: self._note(RecordKind.UNDO, change))
+        self.history.redone.connect(lambda change: self._note(RecordKind.REDO, change))
+
+    @property
+    def start_hashes(self) -> tuple[str, str]:
+        """Hashes of the case and of the labels that the journal begins with."""
+        return self._start.case_hash, self._start.labels_hash
+
+    @property
+    def dirty(self) -> bool:
+        """Whether closing now would lose work."""
+        return self.segmentation.dirty
+
+    def recover(self) -> int:
+        """Do the steps of the session that ended without saving again; how many stand now.
+
+        Raises
+        ------
+        UsageError
+            Nothing to recover, edits were made before, or a record does not fit (the steps before it are done).
+        """
+        recovery = self.recovery
+        if recovery is None:
+            raise UsageError("there is nothing to recover")
+        if self.segmentation.revision != 0:
+            raise UsageError("edits were made before recovering", remedy="Undo them all first")
+        self._adopt_base(recovery)
+        done: list[int] = []
+        for record in recovery.records:
+            self._redo_record(record, done)
+        self.recovery = None
+        recovery.discard()
+        return len(self.history)
+
+    def dismiss_recovery(self) -> None:
+        """Give up the steps of the session that ended without saving, for good."""
+        if self.recovery is not None:
+            self.recovery.discard()
+            self.recovery = None
+
+    def begin_save(self) -> None:
+        """From now on remember the steps made, until :meth:`end_save`: the file being written will not hold them."""
+        self._since = []
+
+    def end_save(self, start: Start | None, elsewhere: Path | None = None) -> None:
+        """The save that began ended.
+
+        Parameters
+        ----------
+        start : Start or None
+            What was saved; None when saving failed.
+        elsewhere : Path, optional
+            The file, when it is not the one that the layer opens with.
+        """
+        since, self._since = self._since or [], None
+        if start is None:
+            return
+        if elsewhere is None:
+            self._start = start
+            self._begin_anew(since)
+        elif self.journal is not None and not since:
+            self.journal.saved_elsewhere(start, elsewhere)
+
+    def crash_stop(self) -> None:
+        """End the session as a killed process would: the journal's file stays, its lock goes. For tests."""
+        if self.journal is not None:
+            self.journal.close(discard=False)
+            self.journal = None
+        self._folder = None
+
+    def close(self) -> None:
+        """End the session; the journal goes."""
+        if self.journal is not None:
+            self.journal.close(discard=True)
+            self.journal = None
+        self._folder = None
+
+    def _begin_anew(self, since: list[tuple[RecordKind, Change]]) -> None:
+        """Start a new journal with the steps that the saved file lacks, then drop the old one."""
+        old, self.journal = self.journal, None
+        for kind, change in since:
+            self._write(kind, change)
+        if old is not None and self.journal_error is None:
+            old.close(discard=True)
+
+    def _committed(self, change: Change) -> None:
+        self.history.push(change)
+        self._note(RecordKind.DO, change)
+
+    def _note(self, kind: RecordKind, change: Change) -> None:
+        if self._since is not None:
+            self._since.append((kind, change))
+        self._write(kind, change)
+
+    def _write(self, kind: RecordKind, change: Change) -> None:
+        if self.journal is None and self._folder is not None and self.journal_error is None:
+            try:
+                self.journal = Journal(self._folder, self._start)
+            except OSError as error:
+                self._broke(f"{self._folder}: crash recovery is off: {error.strerror or error}.")
+                return
+            self.journal.failed.connect(self._broke)
+        if self.journal is not None:
+            self.journal.write(kind, change)
+
+    def _broke(self, message: str) -> None:
+        self.journal_error = message
+        self.journal_failed.emit(message)
+
+    def _adopt_base(self, recovery: Recovery) -> None:
+        base: Delta | None = recovery.base
+        if base is None:
+            return
+        original = self.segmentation.labels.copy()
+        original[base.box][base.mask] = base.new
+        self.segmentation.set_original(original)
+        self._start = Start(*self.start_hashes, base)
+
+    def _redo_record(self, record: Record, done: list[int]) -> None:
+        if record.kind is RecordKind.UNDO and done and done[-1] == record.step:
+            done.pop()
+            self.history.undo()
+        elif record.kind is RecordKind.UNDO:
+            delta = None if record.delta is None else record.delta.inverse
+            base = None if record.base is None else record.base.inverse
+            self.segmentation.replay(f"Undo {record.name}", delta, base)
+            done.append(-1)
+        elif record.kind is RecordKind.REDO and self.history.can_redo:
+            self.history.redo()
+            done.append(record.step)
+        else:
+            self.segmentation.replay(record.name, record.delta, record.base)
+            done.append(record.step)
+
+
+def labels_hash(labels: NDArray[Any]) -> str:
+    """SHA-256 over shape, dtype and voxels of a label array (x, y, z), C-contiguous."""
+    digest = hashlib.sha256(f"{labels.dtype.str}{labels.shape}".encode())
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()

@@ -1,0 +1,135 @@
+"""The rules of live generation, as pure functions and small counters: no clock, no thread, no Qt."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import StrEnum
+
+GRACE_SECONDS = 0.25
+SLOW_SECONDS = 1.5
+NEARLY_DONE = 0.7
+TOO_LONG_SECONDS = 60.0
+REMEMBERED = 10
+
+
+class Status(StrEnum):
+    """What the chip shows."""
+
+    IDLE = "Idle"
+    STALE = "Stale"
+    WAITING = "Waiting"
+    LOADING = "Loading model"
+    RUNNING = "Running"
+    SCORING = "Measuring"
+    FRESH = "Fresh"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+    PAUSED = "Paused"
+
+
+@dataclass(frozen=True)
+class ChipFacts:
+    """What decides the state of the chip.
+
+    Parameters
+    ----------
+    running, loading, scoring, waiting : bool
+        A run is in progress; it has not made its first step; its picture is there and is being measured; an order waits
+        for its turn or for the grace period.
+    ended : Status or None
+        How the last run ended where it left no result: cancelled or failed.
+    has_result, stale : bool
+        A picture is on display; the mask is newer than it.
+    paused : str
+        Why live generation stands still, or nothing.
+    """
+
+    running: bool = False
+    loading: bool = False
+    scoring: bool = False
+    waiting: bool = False
+    ended: Status | None = None
+    has_result: bool = False
+    stale: bool = False
+    paused: str = ""
+
+
+def status_of(facts: ChipFacts) -> Status:
+    """Return the one state that the facts amount to."""
+    if facts.waiting:
+        return Status.WAITING
+    if facts.running:
+        if facts.scoring:
+            return Status.SCORING
+        return Status.LOADING if facts.loading else Status.RUNNING
+    if facts.ended is not None:
+        return facts.ended
+    if facts.paused:
+        return Status.PAUSED
+    if not facts.has_result:
+        return Status.IDLE
+    return Status.STALE if facts.stale else Status.FRESH
+
+
+def grace(mean_seconds: float | None) -> float:
+    """Return how long to wait for the next stroke before a run starts: nothing unless runs are slow."""
+    return GRACE_SECONDS if mean_seconds is not None and mean_seconds > SLOW_SECONDS else 0.0
+
+
+def may_finish(fraction: float, *, background: bool) -> bool:
+    """True when a run that a newer mask overtakes is so far that it may end; work in the background never is."""
+    return fraction > NEARLY_DONE and not background
+
+
+def too_long(expected_seconds: float | None) -> bool:
+    """True when a run takes so long that a stroke must not start it by itself."""
+    return expected_seconds is not None and expected_seconds > TOO_LONG_SECONDS
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Runs of one kind take about the same time: model, device, network passes, and how many slices."""
+
+    model: str
+    device: str
+    steps: int
+    slices: int
+
+
+class RunTimes:
+    """What the last runs took: ten of each kind, and what a network pass of each model takes."""
+
+    def __init__(self) -> None:
+        self._runs: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._passes: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+
+    def add(self, kind: Kind, seconds: float) -> None:
+        """Remember a run."""
+        self._runs[kind].append(seconds)
+        self._passes[kind.model, kind.device].append(seconds / max(kind.steps * kind.slices, 1))
+
+    def mean(self, kind: Kind) -> float | None:
+        """Mean seconds of the last runs of this kind, or None."""
+        times = self._runs.get(kind)
+        return sum(times) / len(times) if times else None
+
+    def expected(self, kind: Kind) -> float | None:
+        """The mean, or what the passes of other runs of the model let expect; None when nothing is known."""
+        mean = self.mean(kind)
+        if mean is not None:
+            return mean
+        passes = self._passes.get((kind.model, kind.device))
+        return sum(passes) / len(passes) * kind.steps * kind.slices if passes else None
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as people say it."""
+    if seconds is None:
+        return "?"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

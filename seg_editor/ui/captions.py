@@ -1,0 +1,76 @@
+"""The words in the corners of a pane: what it shows, where, and what to beware of. No Qt here."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from seg_editor.cases import Case, Grid, Modality, NiftiSource
+from seg_editor.session import Plane
+from seg_editor.ui.layouts import Slot
+from seg_editor.ui.planes import plane_name
+from seg_editor.ui.state import Role
+
+UNKNOWN_SIDES = "orientation unknown: no qform or sform"
+TILTED_DEGREES = 20.0
+_SEEN_DEGREES = 0.5
+
+
+def file_voxel(source: NiftiSource, voxel: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the indices, along the file's own axes and from 0, of a canonical voxel."""
+    i, j, k = (
+        source.stored_shape[axis] - 1 - voxel[target] if flipped else voxel[target]
+        for axis, (target, flipped) in enumerate(zip(source.axes, source.flips, strict=True))
+    )
+    return i, j, k
+
+
+def file_slice(source: NiftiSource, plane: Plane, index: int) -> int:
+    """Return the number of a slice as its file counts: along the file's own axis, from 0."""
+    axis = tuple(source.axes).index(int(plane))
+    return source.stored_shape[axis] - 1 - index if source.flips[axis] else index
+
+
+def slice_number(case: Case, plane: Plane, index: int) -> int:
+    """Return the number that every caption and read-out uses for a slice of a case: the file's, from 0."""
+    volume = next(iter(case.volumes.values()))
+    return file_slice(volume.source, plane, index)
+
+
+def headings(
+    slot: Slot, role: Role, modality: Modality, plane: Plane, number: int, last: int
+) -> tuple[str, str]:
+    """Return title and subtitle of a pane: the title is what tells it from the other panes of the layout.
+
+    Parameters
+    ----------
+    slot : Slot
+    role, modality, plane
+        What the pane shows.
+    number, last : int
+        The slice and the last slice, as the file counts.
+    """
+    place = f"{plane_name(plane)} {number} / {last}"
+    if slot.plane is not None:
+        return place, f"{role.display} · {modality.display}"
+    if slot.modality is not None:
+        return modality.display, f"{role.display} · {place}"
+    return role.display, f"{modality.display} · {place}"
+
+
+def tilt_degrees(grid: Grid) -> float:
+    """Return the largest angle in degrees between an axis of the array and the patient axis that it is named after."""
+    steps = grid.affine[:3, :3]
+    cosines = np.abs(np.diag(steps)) / np.linalg.norm(steps, axis=0)
+    return math.degrees(math.acos(min(1.0, float(cosines.min()))))
+
+
+def orientation_warning(grid: Grid) -> tuple[bool, str]:
+    """Return whether the letters would be a guess ("?" is shown instead), and a short warning for the pane."""
+    if grid.ambiguous:
+        return True, UNKNOWN_SIDES
+    tilt = tilt_degrees(grid)
+    if tilt < _SEEN_DEGREES:
+        return False, ""
+    return tilt > TILTED_DEGREES, f"tilted by {tilt:.0f}°" if tilt >= 1 else f"tilted by {tilt:.1f}°"

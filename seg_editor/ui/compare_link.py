@@ -1,0 +1,240 @@
+"""Ties the comparison to the panes: redraws, the blink, the lens under the mouse, the swipe handle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PyQt6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QMouseEvent
+
+from seg_editor.metrics import diffmap_iou, display01, display_window
+from seg_editor.session import Workspace
+from seg_editor.session.results import Entry
+from seg_editor.ui.bind import bind
+from seg_editor.ui.compare import CompareState, EnsembleView, Mode
+from seg_editor.ui.content import Preview
+from seg_editor.ui.ensemble import EnsembleRun
+from seg_editor.ui.generation import Generation
+from seg_editor.ui.pane import SlicePane
+from seg_editor.ui.pane_content import PaneContent
+from seg_editor.ui.state import Layout, Role, UiState
+from seg_editor.ui.viewer import Viewer
+
+_REACH_PX = 16
+_RANKS = 2
+
+
+class CompareLink(QObject):
+    """Keeps the panes in step with :class:`CompareState`.
+
+    Signals
+    -------
+    changed()
+        What can be compared changed.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self, viewer: Viewer, ui: UiState, generation: Generation, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state = CompareState()
+        self.ensemble = EnsembleRun(generation, self)
+        self._viewer = viewer
+        self._ui = ui
+        self._generation = generation
+        self._workspace: Workspace | None = None
+        self._unbind: list[Callable[[], None]] = []
+        self._dragged: PaneContent | None = None
+        self._panes: dict[QObject, PaneContent] = {}
+        self._blink = QTimer(self)
+        self._blink.timeout.connect(self._flip)
+        bind(self, self.state.changed, self._on_state)
+        viewer.pane_made.connect(self._watch)
+        generation.changed.connect(self._on_measured)
+        self.ensemble.changed.connect(self._on_ensemble)
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Compare the pictures of another case; call it after the viewer's."""
+        for unbind in self._unbind:
+            unbind()
+        self._workspace = workspace
+        self._unbind = []
+        self.state.against, self.state.ensemble = "", EnsembleView.OFF
+        self.ensemble.set_workspace(workspace)
+        if workspace is not None and self._viewer.pictures is not None:
+            self._viewer.pictures.compare = self.state
+            self._unbind = [bind(self, workspace.results.changed, self._on_results)]
+            self._on_results()
+
+    def choose(self, mode: Mode) -> None:
+        """Compare by a mode, where the counterfactual is to be seen."""
+        self.state.mode = mode
+        if mode is not Mode.PLAIN and not any(made.role is Role.RESULT for made in self._viewer.contents):
+            self._ui.picture = Role.RESULT
+            if self._ui.layout is Layout.COMPARE:
+                self._ui.layout = Layout.SINGLE
+
+    def against(self, entry: Entry | None) -> None:
+        """Compare with a result, or with the source again."""
+        workspace = self._workspace
+        current = None if workspace is None else workspace.results.current
+        same = entry is None or current is None or entry.key == current.request.key
+        self.state.against = "" if same or entry is None else entry.key
+
+    def overlap(self) -> float | None:
+        """DiffMap IoU of the axial slice on display at the threshold of the slider; None where it has no meaning."""
+        workspace = self._workspace
+        result = None if workspace is None else workspace.results.current
+        if workspace is None or result is None:
+            return None
+        z, modality = workspace.view.cursor[2], workspace.view.modality
+        if z not in result.slices or modality not in result.modalities:
+            return None
+        raw = workspace.case.volumes[modality].raw
+        window = display_window(raw)
+        first, second = raw[:, :, z], result.slice_raw(workspace.case, modality, z)
+        found = diffmap_iou(
+            display01(first, window)[None],
+            display01(second, window)[None],
+            result.hole.core[:, :, z][None],
+            self.state.threshold,
+        )
+        return None if found is None else found.value
+
+    def scrub(self, number: int) -> None:
+        """Show a step of the last run in place of its result; the number of steps ends that."""
+        steps = self._generation.steps
+        if 0 <= number < len(steps):
+            step = steps[number]
+            self._viewer.set_preview(Preview(step.slice_index, step.pictures))
+        else:
+            self._viewer.set_preview(None)
+
+    def _on_results(self) -> None:
+        workspace, pictures = self._workspace, self._viewer.pictures
+        if workspace is None or pictures is None:
+            return
+        if self.state.against and self.state.against not in workspace.results:
+            self.state.against = ""
+        others = tuple(self._others(workspace))
+        if [o.request.key for o in others] != [o.request.key for o in pictures.others]:
+            pictures.others = others
+            self._redraw()
+        self._on_measured()
+        self.changed.emit()
+
+    def _others(self, workspace: Workspace) -> list[object]:
+        """The newest results of the same slice and mask beside the current one: other models first, then seeds."""
+        results, current = workspace.results, workspace.results.current
+        if current is None:
+            return []
+        alike = [
+            entry
+            for entry in reversed(results.entries)
+            if entry.request.hole_hash == current.request.hole_hash
+            and entry.key != current.request.key
+            and set(entry.request.slices) & set(current.request.slices)
+        ]
+        seen, first, rest = {current.request.model}, [], []
+        for entry in alike:
+            (rest if entry.request.model in seen else first).append(entry)
+            seen.add(entry.request.model)
+        chosen = (*first, *rest)[:_RANKS]
+        return [found for entry in chosen if (found := results.find(entry.key)) is not None]
+
+    def _on_state(self, name: str) -> None:
+        pictures, workspace = self._viewer.pictures, self._workspace
+        if name in ("mode", "hertz"):
+            blinking = self.state.mode is Mode.BLINK
+            self._blink.start(round(500 / self.state.hertz)) if blinking else self._blink.stop()
+            self.state.second_shown = True
+        if name == "against" and pictures is not None and workspace is not None:
+            key = self.state.against
+            pictures.against = workspace.results.find(key) if key else None
+            pictures.measured_against = self._generation.measured(key) if key else None
+        if name == "point" and self.state.mode is not Mode.LENS:
+            return
+        if name == "threshold":
+            self._redraw(Role.DIFFERENCE)
+        elif name == "referee":
+            for made in self._viewer.contents:
+                made.draw_labels()
+        elif name == "against":
+            self._redraw(*Role)
+        else:
+            self._redraw(Role.RESULT)
+        if name in ("against", "ensemble"):
+            self.changed.emit()
+
+    def _redraw(self, *roles: Role) -> None:
+        for made in self._viewer.contents:
+            if made.role in (roles or (Role.RESULT, Role.DIFFERENCE)):
+                made.draw_picture()
+
+    def _flip(self) -> None:
+        self.state.second_shown = not self.state.second_shown
+
+    def _on_measured(self) -> None:
+        pictures = self._viewer.pictures
+        if pictures is None:
+            return
+        measured = self._generation.measured()
+        if measured is not pictures.measured:
+            pictures.measured = measured
+            if self.state.referee:
+                for made in self._viewer.contents:
+                    made.draw_labels()
+
+    def _on_ensemble(self) -> None:
+        pictures = self._viewer.pictures
+        if pictures is not None and pictures.ensemble is not self.ensemble.made:
+            pictures.ensemble = self.ensemble.made
+            if pictures.ensemble is None:
+                self.state.ensemble = EnsembleView.OFF
+            self._redraw(Role.RESULT)
+        self.changed.emit()
+
+    def _watch(self, pane: SlicePane, made: PaneContent) -> None:
+        port = pane.viewport()
+        assert port is not None
+        self._panes = {kept: content for kept, content in self._panes.items() if content in self._viewer.contents}
+        self._panes[port] = made
+        port.installEventFilter(self)
+        pane.moved.connect(lambda pointer, made=made: self._on_move(made, pointer.u, pointer.v))
+        pane.left.connect(lambda: setattr(self.state, "point", None))
+
+    def _on_move(self, made: PaneContent, u: float, v: float) -> None:
+        if self.state.mode is Mode.LENS:
+            self.state.point = (int(made.plane), u, v)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Take the mouse while it drags the swipe handle; everything else goes to the tool."""
+        made = None if watched is None else self._panes.get(watched)
+        if made is None or not isinstance(event, QMouseEvent):
+            return False
+        if event.type() == QEvent.Type.MouseButtonPress:
+            if event.button() == Qt.MouseButton.LeftButton and self._on_handle(made, event.position()):
+                self._dragged = made
+                return True
+        elif self._dragged is made and event.type() == QEvent.Type.MouseMove:
+            self._drag(made, event.position())
+            return True
+        elif self._dragged is made and event.type() == QEvent.Type.MouseButtonRelease:
+            self._dragged = None
+            return True
+        return False
+
+    def _on_handle(self, made: PaneContent, at: QPointF) -> bool:
+        """True on the knob in the middle of the handle."""
+        handle, port = made.pane.marks.swipe, made.pane.viewport()
+        if handle is None or port is None:
+            return False
+        x = made.pane.viewportTransform().map(QPointF(handle, 0.0)).x()
+        return abs(at.x() - x) <= _REACH_PX and abs(at.y() - port.rect().center().y()) <= _REACH_PX
+
+    def _drag(self, made: PaneContent, at: QPointF) -> None:
+        inverse, _ = made.pane.viewportTransform().inverted()
+        place = made.pane.picture.mapRectToScene(made.pane.picture.boundingRect())
+        share = (inverse.map(at).x() - place.left()) / max(place.width(), 1e-6)
+        self.state.fraction = float(np.clip(share, 0.0, 1.0))

@@ -1,0 +1,143 @@
+"""What a pane shows of two pictures: the gray picture, the colors over it, and what is written about them. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seg_editor.metrics import difference_range, display_window
+from seg_editor.ui.compare import CompareState, EnsembleView, Mode, Patch, blend, changed_voxels, damped, weight
+from seg_editor.ui.state import Role
+from seg_editor.ui.windowing import GrayWindow, to_gray, to_signed
+
+if TYPE_CHECKING:
+    from seg_editor.cases import Volume
+    from seg_editor.generation.counterfactual import Counterfactual
+    from seg_editor.ui.chrome import Marks
+    from seg_editor.ui.content import Pictures
+
+UNDER_COLORS = 0.22
+NOT_THERE = 0.35
+FROM_EARLIER_MASK = 0.6
+Part = tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One slice of the first picture and of the second, in stored units ``(rows, columns)``.
+
+    Parameters
+    ----------
+    state : CompareState
+    role : Role
+        What the pane is there for.
+    first : array
+        The source, or another result.
+    second : array or None
+        The counterfactual; None where there is none.
+    averaged : array or None
+        Mean or standard deviation of the ensemble, when that is asked for.
+    volume : Volume
+        The source's, for its gray scale and units.
+    """
+
+    state: CompareState
+    role: Role
+    first: np.ndarray
+    second: np.ndarray | None
+    averaged: np.ndarray | None
+    volume: Volume
+
+    @cached_property
+    def reach(self) -> float:
+        """The difference in stored units that gets full color."""
+        return difference_range(display_window(self.volume.raw))
+
+    @property
+    def spread_shown(self) -> bool:
+        """True when the standard deviation of the ensemble is on display."""
+        return self.averaged is not None and self.state.ensemble is EnsembleView.SD
+
+    def gray(self, window: GrayWindow, part: Part, patch: Patch, faded: bool) -> np.ndarray:
+        """Return the gray picture of a part, uint8; both sides of a comparison share the window."""
+        first = to_gray(self.first[part], window)
+        if self.role is Role.SOURCE:
+            return first
+        if self.role is Role.DIFFERENCE or self.spread_shown:
+            missing = self.second is None and self.averaged is None
+            return to_gray(self.first[part], window, NOT_THERE if missing else UNDER_COLORS)
+        second = self.averaged if self.averaged is not None else self.second
+        if second is None:
+            return to_gray(self.first[part], window, NOT_THERE)
+        shown = to_gray(second[part], window, FROM_EARLIER_MASK if faded else 1.0)
+        return blend(first, shown, weight(self.state, patch))
+
+    def codes(self, part: Part) -> np.ndarray | None:
+        """Return the colors over it as codes of :func:`~seg_editor.ui.chrome.difference_table`, or None."""
+        if self.averaged is not None and self.spread_shown:
+            spread = self.averaged[part]
+            return to_signed(np.zeros_like(spread), spread, self.reach)
+        if self.role is not Role.DIFFERENCE or self.second is None:
+            return None
+        codes = to_signed(self.first[part], self.second[part], self.reach)
+        changed = changed_voxels(
+            self.first[part], self.second[part], display_window(self.volume.raw), self.state.threshold
+        )
+        return damped(codes, changed)
+
+    def guide(self, marks: Marks, patch: Patch) -> None:
+        """Place the swipe handle or the rim of the lens, where there are two pictures to see."""
+        state = self.state
+        mixed = self.role is Role.RESULT and not self.spread_shown
+        mixed = mixed and (self.second is not None or self.averaged is not None)
+        marks.swipe = marks.lens = None
+        if mixed and state.mode is Mode.SWIPE:
+            marks.swipe = patch.left + state.fraction * patch.shape[1] * patch.step[0]
+        if mixed and state.mode is Mode.LENS and state.point is not None and state.point[0] == patch.plane:
+            marks.lens = (state.point[1], state.point[2], state.lens_mm)
+
+    def mark(self, marks: Marks, pictures: Pictures, rank: int, hole: np.ndarray | None) -> None:
+        """Write what is shown: which results, the mode, the color bar in image units, the change outside the hole."""
+        shown = pictures.rank(rank)
+        if self.spread_shown or self.role is Role.DIFFERENCE:
+            reach = self.reach * abs(self.volume.slope)
+            text = f"{reach:.0f}" if reach >= 10 else f"{reach:.2g}"
+            marks.color_bar = (f"−{text}", f"+{text}")
+            marks.corner = ""
+        if self.averaged is not None and pictures.ensemble is not None:
+            what = "SD" if self.spread_shown else "Mean"
+            marks.title = f"{what} of {len(pictures.ensemble.results)} seeds"
+            if self.spread_shown:
+                marks.color_bar = ("", f"SD {marks.color_bar[1][1:]}" if marks.color_bar else "")
+        elif self.role is Role.RESULT:
+            if rank or pictures.others:
+                marks.title = title_of(shown)
+            if self.state.mode is not Mode.PLAIN and self.second is not None:
+                left = "Source" if pictures.against is None else title_of(pictures.against)
+                marks.title = f"{left} | {title_of(shown)}"
+                marks.subtitle = f"{self.state.mode.display} · {marks.subtitle}"
+        if self.role is Role.DIFFERENCE and self.second is not None:
+            low, high = display_window(self.volume.raw).low, display_window(self.volume.raw).high
+            marks.color_ticks = (self.state.threshold * (high - low) / self.reach,)
+            if pictures.against is not None:
+                marks.title = f"{title_of(shown)} − {title_of(pictures.against)}"
+            elif hole is not None:
+                count = int(np.count_nonzero((self.first != self.second) & ~hole))
+                marks.corner = f"outside the hole: {count} {'voxel' if count == 1 else 'voxels'} changed"
+
+
+def title_of(result: Counterfactual | None) -> str:
+    """Return what tells a result from another: model and seed."""
+    if result is None:
+        return "Counterfactual"
+    return f"{result.request.model.upper()} seed {result.request.seed}"
+
+
+def title_of_first(marks: Marks, pictures: Pictures) -> None:
+    """Say when another result stands in the place of the source."""
+    if pictures.against is not None:
+        marks.title = title_of(pictures.against)
+        marks.synthetic = True

@@ -1,0 +1,348 @@
+"""The 3D pane: brain and tumor from any side, live while the labels are edited; a click moves the crosshair."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from PyQt6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import (
+    QColor,
+    QHideEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
+from PyQt6.QtWidgets import QWidget
+
+from seg_editor.cases import bounding_box
+from seg_editor.editing import nearest_voxel
+from seg_editor.session import Workspace
+from seg_editor.ui import chrome
+from seg_editor.ui.bind import bind
+from seg_editor.ui.gizmo import Gizmo
+from seg_editor.ui.panels.parts import Segments
+from seg_editor.ui.state import UiState
+from seg_editor.ui.surface import Layer, Scene, Shot, Turn, place_of, project, render
+from seg_editor.ui.surface_model import SurfaceModel
+from seg_editor.ui.theme import label_colors
+from seg_editor.ui.workers import Task, Tasks
+
+PREPARING = "Preparing the 3D view…"
+_BRAIN = (226, 221, 214)
+_REMOVED = (235, 239, 243)
+_LOOKS = {"glass": (0.16, 1.2), "solid": (1.0, 0.0)}
+_OPACITY = {"ncr": 1.0, "ed": 0.35, "et": 0.8, "net": 0.8}
+_FINE_PIXELS = 1100
+_COARSE_PIXELS = 320.0
+_COARSE_LIMIT_S = 0.010
+_REST_MS = 120
+_CLICK_PIXELS = 4.0
+_CROSS_MM = 14.0
+_KEYS = {
+    Qt.Key.Key_Left: (-15.0, 0.0),
+    Qt.Key.Key_Right: (15.0, 0.0),
+    Qt.Key.Key_Up: (0.0, 15.0),
+    Qt.Key.Key_Down: (0.0, -15.0),
+}
+
+
+class SurfacePane(QWidget):
+    """Shows the surfaces of a workspace.
+
+    Left drag turns, right drag or wheel zooms, middle drag moves, a click puts the crosshair onto the surface,
+    a letter of the gizmo looks from that side. While the view turns a small picture is drawn at once; the fine one
+    follows from the background.
+
+    Signals
+    -------
+    double_clicked()
+    """
+
+    double_clicked = pyqtSignal()
+
+    def __init__(
+        self, workspace: Workspace, ui: UiState, model: SurfaceModel, tasks: Tasks, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("surface")
+        self.setMinimumSize(160, 160)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self._workspace = workspace
+        self._ui = ui
+        self._model = model
+        self._tasks = tasks
+        self.accent = QColor("#3FBFAD")
+        self.turn = Turn()
+        self.scene = Scene()
+        self.shot: Shot | None = None
+        self._shot_turn = self.turn
+        self._image: QImage | None = None
+        self._fine: Task | None = None
+        self._again = False
+        self._coarse = _COARSE_PIXELS
+        self._pressed: tuple[QPointF, Qt.MouseButton, Turn] | None = None
+        self._gizmo = Gizmo("?" if workspace.case.grid.ambiguous else "")
+        self.looks = Segments(
+            (
+                ("glass", "Glass", "A transparent brain around the tumor"),
+                ("solid", "Solid", "An opaque brain; click it to put the crosshair there"),
+                ("off", "Off", "The tumor alone"),
+            ),
+            self,
+        )
+        self.looks.chosen.connect(lambda key: setattr(ui, "brain_look", key))
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._draw_fine)
+        self._unbind: list[Callable[[], None]] = [
+            bind(self, ui.changed, self._on_ui),
+            bind(self, workspace.view.changed, self._on_view),
+        ]
+        model.changed.connect(self._compose)
+        self._compose()
+
+    @property
+    def busy(self) -> bool:
+        """True until the fine picture of what there is to see is on display."""
+        return self._fine is not None or self._rest.isActive() or self._model.busy
+
+    def shut_down(self) -> None:
+        """Stop following the state; a picture that is being drawn is dropped."""
+        for unbind in self._unbind:
+            unbind()
+        self._model.changed.disconnect(self._compose)
+        self._model.watch(False)
+        self._rest.stop()
+        if self._fine is not None:
+            self._fine.cancel()
+
+    def fit(self) -> None:
+        """Show the whole brain, from the side it is seen from now."""
+        self._look(replace(self.turn, zoom=1.0, shift=(0.0, 0.0)))
+
+    def _on_ui(self, name: str) -> None:
+        if name in ("hidden_labels", "label_colors", "brain_look"):
+            self._compose()
+
+    def _on_view(self, name: str) -> None:
+        if name == "overlay":
+            self._compose()
+        elif name == "cursor":
+            self.update()
+
+    def _compose(self) -> None:
+        """Make the scene from the surfaces and draw it."""
+        self.looks.show_key(self._ui.brain_look)
+        surfaces = self._model.surfaces
+        if surfaces is None:
+            self.update()
+            return
+        scheme = self._workspace.case.scheme
+        inner = []
+        if self._workspace.view.overlay:
+            if surfaces.removed is not None:
+                inner.append(Layer(surfaces.removed, _REMOVED, 0.10, 0.8))
+            for value, color in label_colors(scheme, self._ui.label_colors).items():
+                if value in surfaces.labels and value not in self._ui.hidden_labels:
+                    opacity = _OPACITY.get(str(scheme.subregion(value)), 1.0)
+                    inner.append(Layer(surfaces.labels[value], color, opacity, 0.3))
+        look = _LOOKS.get(self._ui.brain_look)
+        shell = None
+        if look is not None and surfaces.brain is not None:
+            shell = Layer(surfaces.brain, _BRAIN, *look)
+        self.scene = Scene(tuple(inner), shell, *_extent(self._workspace))
+        self._draw_fine()
+
+    def _look(self, turn: Turn) -> None:
+        """Look from elsewhere: a small picture at once, the fine one when the view rests."""
+        self.turn = turn
+        if self._model.surfaces is not None:
+            began = time.perf_counter()
+            ratio = min(1.0, self._coarse / max(1, min(self.width(), self.height())))
+            self._take(render(self.scene, turn, *self._size(ratio)), turn)
+            took = time.perf_counter() - began
+            self._coarse = float(np.clip(self._coarse * (_COARSE_LIMIT_S / max(took, 1e-4)) ** 0.25, 140, 480))
+            self._rest.start()
+
+    def _size(self, ratio: float) -> tuple[int, int]:
+        return max(16, round(self.width() * ratio)), max(16, round(self.height() * ratio))
+
+    def _draw_fine(self) -> None:
+        if self._model.surfaces is None or not self.isVisible():
+            return
+        if self._fine is not None:
+            self._again = True
+            return
+        scene, turn = self.scene, self.turn
+        ratio = min(self.devicePixelRatioF(), _FINE_PIXELS / max(self.width(), self.height(), 1))
+        size = self._size(ratio)
+        self._fine = task = self._tasks.start(lambda _progress, _cancelled: render(scene, turn, *size), "3D picture")
+        task.done.connect(lambda shot: self._take_fine(shot, turn))
+        task.failed.connect(lambda _error: self._take_fine(None, turn))
+
+    def _take_fine(self, shot: object, turn: Turn) -> None:
+        self._fine = None
+        if isinstance(shot, Shot) and turn == self.turn:
+            self._take(shot, turn)
+        if self._again:
+            self._again = False
+            self._draw_fine()
+
+    def _take(self, shot: Shot, turn: Turn) -> None:
+        self.shot, self._shot_turn = shot, turn
+        rows, columns, _ = shot.colors.shape
+        self._image = QImage(shot.colors.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw the picture, the crosshair, letters and captions."""
+        painter = QPainter(self)
+        port = QRectF(self.rect())
+        painter.fillRect(port, QColor("#000000"))
+        if self._model.problem or self._image is None:
+            chrome.paint_message(painter, port, self._model.problem or PREPARING)
+            return
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(port, self._image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self._ui.crosshair:
+            self._paint_crosshair(painter)
+        scale = self.scene.scale(self.turn, self.width(), self.height())
+        chrome.paint_scale_bar(painter, port, port.bottom(), scale)
+        chrome.paint_heading(painter, port, "3D", "Updating…" if self._model.busy else "")
+        self._gizmo.paint(painter, port, self.turn)
+
+    def _paint_crosshair(self, painter: QPainter) -> None:
+        spacing = np.asarray(self._workspace.case.grid.spacing)
+        at = np.asarray(self._workspace.view.cursor) * spacing
+        for color, width in ((QColor(0, 0, 0, 150), 3.0), (self.accent, 1.25)):
+            painter.setPen(QPen(color, width))
+            for axis in np.eye(3):
+                ends = [self._project(at + side * _CROSS_MM * axis) for side in (-1, 1)]
+                painter.drawLine(*ends)
+
+    def _project(self, place: np.ndarray) -> QPointF:
+        column, row, _ = project(self.scene, self.turn, self.width(), self.height(), list(place))
+        return QPointF(column, row)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Begin to follow the labels."""
+        super().showEvent(event)
+        self._model.watch(True)
+        self._draw_fine()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Compute nothing for nobody."""
+        self._model.watch(False)
+        super().hideEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Draw in the new size."""
+        super().resizeEvent(event)
+        self.looks.adjustSize()
+        self.looks.move(self.width() - self.looks.width() - 8, 8)
+        self._rest.start()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Begin a drag, or look from the side whose letter was clicked."""
+        if event is None:
+            return
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        side = self._gizmo.hit(event.position(), QRectF(self.rect()), self.turn)
+        if side is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._look(replace(self.turn, azimuth=side[0], elevation=side[1]))
+            return
+        self._pressed = (event.position(), event.button(), self.turn)
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        """Turn, zoom or move."""
+        if event is None or self._pressed is None:
+            return
+        start, button, turn = self._pressed
+        across, down = event.position().x() - start.x(), event.position().y() - start.y()
+        if button == Qt.MouseButton.LeftButton and np.hypot(across, down) >= _CLICK_PIXELS:
+            degrees = 180.0 / max(1, min(self.width(), self.height()))
+            self._look(turn.turned(across * degrees, -down * degrees))
+        elif button == Qt.MouseButton.RightButton:
+            self._zoom(turn, float(np.exp(-down / 150.0)))
+        elif button == Qt.MouseButton.MiddleButton:
+            scale = self.scene.scale(turn, self.width(), self.height())
+            self._look(replace(turn, shift=(turn.shift[0] - across / scale, turn.shift[1] + down / scale)))
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
+        """End the drag; a click puts the crosshair onto the surface."""
+        if event is None or self._pressed is None:
+            return
+        start, button, _ = self._pressed
+        self._pressed = None
+        moved = event.position() - start
+        if button == Qt.MouseButton.LeftButton and np.hypot(moved.x(), moved.y()) < _CLICK_PIXELS:
+            self._pick(event.position())
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
+        """Fill the viewer, or bring the other panes back."""
+        if event is not None and self._gizmo.hit(event.position(), QRectF(self.rect()), self.turn) is None:
+            self.double_clicked.emit()
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Zoom."""
+        if event is not None:
+            self._zoom(self.turn, 1.2 ** (event.angleDelta().y() / 120.0))
+            event.accept()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Keep the arrow keys for turning while this pane has the keyboard."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+            if plain and event.key() in _KEYS:
+                event.accept()
+                return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Turn by the arrow keys."""
+        if event is not None and event.key() in _KEYS:
+            self._look(self.turn.turned(*_KEYS[Qt.Key(event.key())]))
+        else:
+            super().keyPressEvent(event)
+
+    def zoom(self, factor: float) -> None:
+        """Zoom about the middle."""
+        self._zoom(self.turn, factor)
+
+    def _zoom(self, turn: Turn, factor: float) -> None:
+        self._look(replace(turn, zoom=float(np.clip(turn.zoom * factor, 0.4, 12.0))))
+
+    def _pick(self, at: QPointF) -> None:
+        if self.shot is None or self._shot_turn != self.turn:
+            return
+        rows, columns = self.shot.depth.shape
+        row, column = int(at.y() * rows / self.height()), int(at.x() * columns / self.width())
+        if not (0 <= row < rows and 0 <= column < columns) or np.isnan(self.shot.depth[row, column]):
+            return
+        depth = float(self.shot.depth[row, column])
+        place = place_of(self.scene, self.turn, columns, rows, column + 0.5, row + 0.5, depth)
+        spacing = self._workspace.case.grid.spacing
+        x, y, z = (mm / step for mm, step in zip(place, spacing, strict=True))
+        self._workspace.view.cursor = nearest_voxel((x, y, z))
+
+
+def _extent(workspace: Workspace) -> tuple[tuple[float, float, float], float]:
+    """Return middle and radius in mm of what zoom 1 fits: the brain, or the volume."""
+    case = workspace.case
+    box = bounding_box(case.brain) or tuple(slice(0, n) for n in case.grid.shape)
+    low = np.array([part.start for part in box]) * case.grid.spacing
+    high = np.array([part.stop - 1 for part in box]) * case.grid.spacing
+    x, y, z = (float(v) for v in (low + high) / 2)
+    return (x, y, z), max(1.0, 0.80 * float(np.linalg.norm(high - low)) / 2)
