@@ -98,8 +98,8 @@ class Director:
             window.cases.open(self.case)
         self.until(lambda: window.workspace is not None)
         self.shoot("open")
-        self.trigger("layout_planes")
-        self.shoot("planes")
+        self.layouts()
+        self.settings()
         self.trigger("layout_single")
         self.trigger("paint")
         window.workspace.view.active_label = window.workspace.case.scheme.label_values[1]
@@ -116,6 +116,29 @@ class Director:
         self.trigger("shortcuts")
         self.sheet()
         window.close()
+
+    def layouts(self) -> None:
+        """Every layout of the source, and the 3D pane alone."""
+        window = self.window
+        for layout in ("planes", "modalities", "volume"):
+            self.trigger(f"layout_{layout}")
+            self.until(lambda: window.viewer.surface is None or not window.viewer.surface.busy)
+            self.shoot(layout)
+        for look in ("solid", "glass"):
+            window.ui.maximized = len(window.viewer.contents)
+            window.ui.brain_look = look
+            self.rest()
+            self.until(lambda: not window.viewer.surface.busy)
+            self.shoot(f"surface_{look}")
+
+    def settings(self) -> None:
+        """Every page of the settings."""
+        dialog = self.window.settings_dialog
+        for row in range(dialog.titles.count()):
+            title = dialog.titles.item(row).text()
+            dialog.show_page(title)
+            self.shoot(f"settings_{title.lower().replace(' ', '_')}", dialog)
+        dialog.close()
 
     def compare(self) -> None:
         """Generate, and the views of the result."""

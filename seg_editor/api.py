@@ -22,7 +22,7 @@ from seg_editor.export import ExportResult, write_counterfactual
 from seg_editor.export.folder import staging
 from seg_editor.export.names import file_slice_index
 from seg_editor.generation.counterfactual import Counterfactual
-from seg_editor.generation.engine import Engine
+from seg_editor.generation.engines import engine_for
 from seg_editor.generation.hole import DEFAULT_MARGIN, Hole, find_hole
 from seg_editor.generation.referee import TUMOR, find_referee, referee_name
 from seg_editor.generation.registry import load_model
@@ -228,7 +228,7 @@ def _generate(
     progress: Progress | None,
 ) -> Outcome:
     model = load_model(options.model, options.device)
-    engine = Engine(model)
+    engine = engine_for(model)
     request = engine.plan(
         case,
         hole,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from seg_editor.errors import SegEditorError, UsageError
+from training.evaluate import commands as evaluation
 from training.prepare.commands import COMMANDS, add_commands
 from training.prepare.unpack import prepared_folder
 from training.runs import MODELS, PRESET_NAMES, add_arm_arguments, check_arm_arguments, diffusion_run
@@ -35,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     add_commands(commands)
+    evaluation.add_commands(commands)
 
     p = commands.add_parser("train", help="train M5, or one of the paper's models")
     p.add_argument("--model", choices=MODELS, required=True)
@@ -69,9 +73,10 @@ def _training_arguments(p: argparse.ArgumentParser, presets: tuple[str, ...] = (
     p.add_argument("--batch", type=int)
     p.add_argument("--lr", type=float)
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--budget", type=parse_duration, help="stop and save after this time, e.g. 9m")
+    p.add_argument("--budget", type=parse_duration, help="stop and save within this time, e.g. 9m")
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     p.add_argument("--threads", type=int, help="CPU threads of torch")
+    p.add_argument("--workers", type=int, help="processes that draw batches ahead; default: by the device and cores")
     p.add_argument("--validate-every", type=int)
     p.add_argument("--amp", choices=("auto", "bf16", "fp16", "off"), default="auto", help="auto: the preset's")
     p.add_argument("--accumulate", type=int, default=1, help="parts that a batch is computed in, to save memory")
@@ -88,13 +93,28 @@ def _training_arguments(p: argparse.ArgumentParser, presets: tuple[str, ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 1 internal error, 2 bad input, 3 some cases failed."""
     args = build_parser().parse_args(argv)
+    args.began = time.monotonic()
     try:
-        if getattr(args, "data", None) is not None:
-            args.data = prepared_folder(args.data, device=getattr(args, "device", "auto"))
+        if not _unpack(args):
+            return 0
         return int(_COMMANDS[args.command](args))
     except SegEditorError as error:
         print(f"seg-train: {error}", file=sys.stderr)
         return 2
+
+
+def _unpack(args: argparse.Namespace) -> bool:
+    """Unpack the data where ``--data`` is a pack; False when ``--budget`` ended before that was done."""
+    if getattr(args, "data", None) is None:
+        return True
+    budget = getattr(args, "budget", None)
+    until = math.inf if budget is None else args.began + budget
+    found = prepared_folder(args.data, device=getattr(args, "device", "auto"), until=until)
+    if found is None:
+        print(json.dumps({"reason": "budget", "step": None, "images_per_second": 0.0}))
+        return False
+    args.data = found
+    return True
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -156,6 +176,8 @@ def _run(task: Any, args: argparse.Namespace, defaults: dict[str, Any]) -> int:
         report=lambda record: print(json.dumps(record), flush=True),
         wandb=args.wandb,
         progress=True,
+        workers=args.workers,
+        began=args.began,
     )
     if os.environ.get("RANK", "0") == "0":
         end = {"reason": result.reason, "step": result.state.step, "images_per_second": result.images_per_second}
@@ -208,7 +230,14 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {**COMMANDS, "train": _train, "referee": _referee, "describe": _describe, "export": _export}
+_COMMANDS = {
+    **COMMANDS,
+    **evaluation.COMMANDS,
+    "train": _train,
+    "referee": _referee,
+    "describe": _describe,
+    "export": _export,
+}
 
 
 if __name__ == "__main__":

@@ -90,7 +90,12 @@ def describe(
         "title": arm.title,
         "preset": preset,
         **_costs(parameters, measure(lambda: NoiseNet(config), inputs), settings),
-        "schedule": {"train_steps": TRAIN_STEPS, "betas": list(BETAS), "kind": "linear", "prediction": config.prediction},
+        "schedule": {
+            "train_steps": TRAIN_STEPS,
+            "betas": list(BETAS),
+            "kind": "linear",
+            "prediction": config.prediction,
+        },
         "network": {"class": "UNet2DModel", **config.to_json(), "arguments": config.unet_arguments()},
         "ablation": arm.ablation.to_json(),
         "monitor": {"solver": chosen.monitor_solver, "steps": chosen.monitor_steps},
@@ -146,12 +151,21 @@ def _costs(parameters: int, cost: Cost, settings: LoopSettings) -> dict[str, Any
             "total": round((state + activations) / _GIB, 2),
             "activations_per_image": round(activations / part / _GIB, 3),
         },
-        "hours": {
-            f"{card} at {share:.0%} of {peak:.0f} TFLOP/s (assumed)": round(total / (peak * share * 1e12) / 3600, 2)
-            for card, (peak, share) in CARDS.items()
-        },
+        "hours": {_card(name): round(total / _rate(name) / 3600, 2) for name in CARDS},
+        "images_per_second": {_card(name): round(_rate(name) / cost.training, 1) for name in CARDS},
         "settings": asdict(settings),
     }
+
+
+def _rate(card: str) -> float:
+    """FLOP/s that we expect of a card."""
+    peak, share = CARDS[card]
+    return peak * share * 1e12
+
+
+def _card(name: str) -> str:
+    peak, share = CARDS[name]
+    return f"{name} at {share:.0%} of {peak:.0f} TFLOP/s (assumed)"
 
 
 def as_text(description: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def estimate_plane(volume: NDArray[np.float32], weight: NDArray[np.bool_]) -> Mi
     from scipy import ndimage as ndi
     from scipy.optimize import minimize
 
-    step = 4
+    step = 6
     small_weight = _block_mean(weight.astype(np.float32), step)
     small = _block_mean(np.where(weight, volume, 0).astype(np.float32), step)
     small = np.where(small_weight > 0, small / np.maximum(small_weight, 1e-3), 0)
@@ -77,7 +77,7 @@ def estimate_plane(volume: NDArray[np.float32], weight: NDArray[np.bool_]) -> Mi
         return float(mismatch + 4.0 * either + 10 * max(abs(p[0]), abs(p[1]), _TILT) - 10 * _TILT)
 
     simplex = [[0, 0, 0], [0.08, 0, 0], [0, 0.08, 0], [0, 0, 1.2]]
-    options = {"xatol": 0.005, "fatol": 1e-4, "maxfev": 160, "initial_simplex": simplex}
+    options = {"xatol": 0.01, "fatol": 2e-4, "maxfev": 160, "initial_simplex": simplex}
     best = minimize(cost, np.zeros(3), method="Nelder-Mead", options=options)
     plane = _plane(best.x, center)
     # block centers lie at step * i + (step - 1) / 2

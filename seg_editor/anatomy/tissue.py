@@ -47,6 +47,8 @@ _PAD = 3
 _RIM = 2
 _VOID = 0.65
 """Mean of T1 and T2, each over its median, below which a voxel is bone, air, vessel or skin left by the stripping."""
+_GLARE = 1.5
+"""T1 over its median above which a voxel is fat, skin or a vessel; left out where they would be taken for a tissue."""
 _MIN_BRAIN_VOXELS = 1000
 _log = logging.getLogger(__name__)
 
@@ -229,9 +231,12 @@ def _compute(
     choices: list[tuple[Modality, ...]] = [(modality,)]
     if modality in (Modality.T1, Modality.T1C) and Modality.T2 in values:
         choices.insert(0, (modality, Modality.T2))
+    tries = [(chosen, np.inf) for chosen in choices]
+    if modality in (Modality.T1, Modality.T1C):
+        tries += [(chosen, _GLARE) for chosen in choices]
     best: _Attempt | None = None
-    for chosen in choices:
-        arrays = _inputs([values[m] for m in chosen], use, brain)
+    for chosen, limit in tries:
+        arrays = _inputs([values[m] for m in chosen], use, brain, limit)
         if int(arrays["mask"].sum()) < _MIN_BRAIN_VOXELS:
             raise ModelError("too little brain is left beside the tumor to find tissue in", path=case.folder)
         options = {"spacing": list(case.grid.spacing)}
@@ -239,7 +244,7 @@ def _compute(
         try:
             found = run_job(job, arrays, options, progress=progress, cancel=cancel, threads=threads)
         except ModelError:
-            if chosen is choices[-1] and best is None:
+            if (chosen, limit) == tries[-1] and best is None:
                 raise
             continue
         attempt = _judge(found, chosen, values, brain, arrays["mask"] > 0)
@@ -285,12 +290,19 @@ def _judge(
     return _Attempt(named, agreement, sorted(name for name in witnesses if agreement.get(name) == 0.0))
 
 
-def _inputs(images: list[NDArray[np.float32]], use: NDArray[np.bool_], brain: NDArray[np.bool_]) -> Arrays:
-    """Images for the worker and the mask of what they can tell: no background, nothing that is dark on T1 and T2."""
+def _inputs(
+    images: list[NDArray[np.float32]], use: NDArray[np.bool_], brain: NDArray[np.bool_], limit: float
+) -> Arrays:
+    """Images for the worker and the mask of what they can tell.
+
+    Background is left out, what is dark on T1 and T2, and what is brighter than `limit` times the first one's median.
+    """
     for image in images:
         use = use & np.isfinite(image) & (image != _outside(image, brain))
     if not use.any():
         return {"mask": use.astype(np.uint8)}
+    if np.isfinite(limit):
+        use = use & (positive(images[0], use) <= limit * np.median(positive(images[0], use)[use]))
     scaled = [positive(image, use) for image in images]
     if len(scaled) == 2:
         use = use & (sum(image / np.median(image[use]) for image in scaled) > 2 * _VOID)

@@ -33,8 +33,8 @@ class Piece:
     shape: tuple[int, int, int]
 
     @classmethod
-    def at(cls, labels: Labels, voxel: Voxel, label: int | None = None) -> Piece:
-        """The piece of tumor, or of one label, under a voxel.
+    def at(cls, labels: Labels, voxel: Voxel, label: int | None = None, axis: int | None = None) -> Piece:
+        """The piece of tumor, or of one label, under a voxel; with `axis` only its part in that slice.
 
         Raises
         ------
@@ -44,7 +44,11 @@ class Piece:
         inside = all(0 <= i < n for i, n in zip(voxel, labels.shape, strict=True))
         if not inside or labels[voxel] == 0 or (label is not None and labels[voxel] != label):
             raise UsageError("there is no tumor under the mouse", remedy="Press on the part to move")
-        box, mask = component_at(labels > 0 if label is None else labels == label, voxel)
+        selected: Mask = labels > 0 if label is None else labels == label
+        if axis is not None:
+            places = np.arange(labels.shape[axis]) == voxel[axis]
+            selected = selected & places.reshape([-1 if a == axis else 1 for a in range(3)])
+        box, mask = component_at(selected, voxel)
         nx, ny, nz = labels.shape
         return cls(box, mask, (nx, ny, nz))
 

@@ -34,7 +34,10 @@ LATERAL_CHANNEL = 5 * len(NEIGHBORS) + len(_BRAIN_AT) + 5
 def to_network_units(normalized: Floats, brain: Mask) -> Floats:
     """Normalized volumes (m, x, y, z) to network units; air becomes 0."""
     scale = CHANNEL_SCALE.reshape(-1, *([1] * (normalized.ndim - 1)))
-    return np.asarray(np.where(brain, np.clip(normalized / scale, -_LIMIT, _LIMIT), 0), np.float32)
+    out = np.divide(normalized, scale, dtype=np.float32)
+    np.clip(out, -_LIMIT, _LIMIT, out=out)
+    np.copyto(out, 0, where=~brain)
+    return out
 
 
 def positions(lateral: Floats, brain_box: tuple[slice, ...], origin: tuple[int, int], z: int) -> Floats:

@@ -80,9 +80,7 @@ class CaseContext:
         solved = harmonic_fill(filled[indices], unknown, known)
         for row, i in enumerate(indices):
             filled[i][unknown] = solved[row]
-        depth = np.zeros(brain.shape, np.float32)
-        if unknown.any():
-            depth = np.floor(ndi.distance_transform_edt(unknown)).astype(np.float32)
+        depth = _depth(unknown)
         inner = ndi.find_objects(brain.astype(np.uint8))[0]
         return cls(box, filled, unknown, brain, depth, plane, inner, present, scales)
 
@@ -141,3 +139,12 @@ class CaseContext:
         """Network units to the modality's own intensities."""
         scale = CHANNEL_SCALE[MODALITIES.index(modality)]
         return self.scales[modality].invert(network * scale)
+
+
+def _depth(unknown: Mask) -> Floats:
+    """Whole voxels to the nearest known voxel, computed in the box of the unknown ones."""
+    out = np.zeros(unknown.shape, np.float32)
+    if unknown.any():
+        x, y, z = (slice(max(s.start - 1, 0), s.stop + 1) for s in ndi.find_objects(unknown.astype(np.uint8))[0])
+        out[x, y, z] = np.floor(ndi.distance_transform_edt(unknown[x, y, z]))
+    return out

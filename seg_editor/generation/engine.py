@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,9 @@ from seg_editor.generation.planning import (
 from seg_editor.generation.registry import LoadedModel
 from seg_editor.generation.request import GenerationRequest
 from seg_editor.generation.samplers import noise_levels, sampling_recipe, sharpen_detail, slice_noise
-from seg_editor.generation.volume_mean import posterior_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Values = TypeVar("Values", "Tensor", NDArray[np.float32])
 
 __all__ = ["TUMOR_MARGIN", "Cancel", "Engine", "GenerationCancelled", "Step"]
 
@@ -75,7 +72,6 @@ class Engine:
         self.model = model
         self._gains = model.card.detail_gain
         self._context: tuple[tuple[str, str], CaseContext] | None = None
-        self._mean: tuple[CaseContext, NDArray[np.float32]] | None = None
 
     def plan(
         self,
@@ -233,7 +229,8 @@ class Engine:
         channels = torch.from_numpy(context.channels(inner, window)[None]).to(self.model.device)
         hole = (channels[:, UNKNOWN_CHANNEL] * channels[:, BRAIN_CHANNEL])[:, None]
         check_cancel(cancel)
-        mean = self._posterior_mean(context, channels, inner, window, cancel) * hole
+        nothing = torch.zeros(1, 4, *channels.shape[-2:], device=self.model.device)
+        mean = self._network(nothing, channels, float("inf")) * hole
         yield mean[0].cpu().numpy(), window
         levels = noise_levels(request.steps)
         if not levels:
@@ -249,29 +246,18 @@ class Engine:
             x = denoised + (following / level) * (x - denoised)
             yield (denoised if following else x)[0].cpu().numpy(), window
 
-    def _posterior_mean(
-        self, context: CaseContext, channels: Tensor, inner: int, window: Window, cancel: Cancel | None
-    ) -> Tensor:
-        """Mean residual (1, 4, h, w): a slice of the volume network's where the model has one."""
-        import torch
-
-        size = channels.shape[-2:]
-        volume = getattr(self.model.network, "volume", None)
-        if volume is None:
-            nothing = torch.zeros(1, 4, *size, device=self.model.device)
-            return self._network(nothing, channels, float("inf"))
-        if self._mean is None or self._mean[0] is not context:
-            self._mean = (context, _checked(lambda: posterior_mean(volume, context, lambda: check_cancel(cancel))))
-        part = self._mean[1][:, window[0], window[1], inner]
-        padded = np.pad(part, [(0, 0)] + [(0, n - have) for n, have in zip(size, part.shape[1:], strict=True)])
-        return torch.from_numpy(padded[None]).to(self.model.device)
-
     def _network(self, x: Tensor, channels: Tensor, sigma: float) -> Tensor:
         import torch
 
         level = torch.full((1,), sigma, device=x.device)
-        with torch.inference_mode():
-            return _checked(lambda: self.model.network(x, channels, level))
+        try:
+            with torch.inference_mode():
+                out: Tensor = self.model.network(x, channels, level)
+        except torch.OutOfMemoryError as error:
+            raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU") from error
+        if not bool(torch.isfinite(out).all()):
+            raise ModelError("the network returned values that are not finite", remedy="Try another seed or model")
+        return out
 
     def _store(
         self,
@@ -293,19 +279,6 @@ class Engine:
             block = patches[m][:, :, k - low]
             inside = here[part.box[0], part.box[1]]
             block[inside] = to_raw(case.volumes[m], plane[part.box[0], part.box[1]][inside])
-
-
-def _checked(compute: Callable[[], Values]) -> Values:
-    """Run a network; its faults become errors that a user understands."""
-    import torch
-
-    try:
-        out = compute()
-    except torch.OutOfMemoryError as error:
-        raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU") from error
-    if not bool(np.isfinite(out).all() if isinstance(out, np.ndarray) else torch.isfinite(out).all()):
-        raise ModelError("the network returned values that are not finite", remedy="Try another seed or model")
-    return out
 
 
 def _compose(context: CaseContext, residual: NDArray[np.float32], window: Window, k: int) -> NDArray[np.float32]:

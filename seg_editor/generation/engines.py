@@ -28,7 +28,7 @@ def engine_for(model: LoadedModel, *, tissue: Tissue | None = None) -> Engine | 
     Raises
     ------
     ModelError
-        The model makes no pictures.
+        The model does not fill holes.
     """
     if model.card.kind == "inpaint":
         from seg_editor.generation.engine import Engine
@@ -38,4 +38,4 @@ def engine_for(model: LoadedModel, *, tissue: Tissue | None = None) -> Engine | 
         from seg_editor.generation.paper_engine import DiffusionEngine
 
         return DiffusionEngine(model, tissue=tissue)
-    raise ModelError(f"{model.card.name} makes no pictures", remedy=f"Choose a model of kind {' or '.join(GENERATING)}")
+    raise ModelError(f"{model.card.name} does not fill holes", remedy=f"Choose a model of kind {' or '.join(GENERATING)}")

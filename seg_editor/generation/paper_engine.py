@@ -232,7 +232,7 @@ class DiffusionEngine:
         import torch
 
         settings, size = self.input.settings, self.network.config.image_size
-        if settings.preset == "compact" and max(np.ptp(np.argwhere(brain), axis=0, initial=0)) >= size:
+        if settings.preset == "compact" and max(brain.any(0).sum(), brain.any(1).sum()) > size:
             raise UsageError(f"the brain is larger than the {size} voxels that this model makes", remedy="Choose m5")
         coded, way = encode_slice(source, brain, scale, settings, size=size)
         begin = coded[None].astype(np.float32) / 255 if sampling.start is Start.STRENGTH else None

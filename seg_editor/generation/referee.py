@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,32 @@ class Referee:
         CaseError
             The case has no FLAIR.
         """
+        out = np.zeros((len(indices), *case.grid.shape[:2]), np.uint8)
+        for at, box, logits, _ in self._look(case, indices, raw):
+            inside = np.stack([case.brain[(*box, k)] for k in indices[at : at + len(logits)]])
+            out[(slice(at, at + len(logits)), *box)] = logits.argmax(1).astype(np.uint8) * inside
+        return out
+
+    def tumor_probability(
+        self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None
+    ) -> NDArray[np.float32]:
+        """What the network gives the class tumor after the softmax, (n, x, y); 0 outside the brain's box."""
+        out = np.zeros((len(indices), *case.grid.shape[:2]), np.float32)
+        for at, box, logits, _ in self._look(case, indices, raw):
+            powers = np.exp(logits - logits.max(1, keepdims=True))
+            out[(slice(at, at + len(logits)), *box)] = powers[:, TUMOR] / powers.sum(1)
+        return out
+
+    def features(self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None) -> NDArray[np.float32]:
+        """Mean of the network's bottleneck over each slice, (n, d)."""
+        found = [bottom for *_, bottom in self._look(case, indices, raw)]
+        width = self.model.network.config.base * 2**self.model.network.config.depth  # type: ignore[operator,union-attr]
+        return np.concatenate(found) if found else np.zeros((0, int(width)), np.float32)
+
+    def _look(
+        self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None
+    ) -> Iterator[tuple[int, tuple[slice, slice], NDArray[np.float32], NDArray[np.float32]]]:
+        """Some slices at a time: where they begin, the brain's box, logits (b, 5, w, h) and mean features (b, d)."""
         import torch
 
         volume = case.volumes.get(Modality.FLAIR)
@@ -69,12 +95,12 @@ class Referee:
             raise CaseError("the referee needs FLAIR", path=case.folder, remedy="Add the FLAIR volume to the case")
         scale = self._scale(case)
         source = volume.raw if raw is None else raw
-        out = np.zeros((len(indices), *case.grid.shape[:2]), np.uint8)
         box = bounding_box(case.brain)
         if box is None:
-            return out
+            return
         x, y, _ = box
         w, h = x.stop - x.start, y.stop - y.start
+        network: Any = self.model.network
         for at in range(0, len(indices), _BATCH):
             part = list(indices[at : at + _BATCH])
             stored = np.stack([source[x, y, k] for k in part])
@@ -83,10 +109,8 @@ class Referee:
             image = np.where(brain, np.clip(scale.normalize(values), -7, 7), AIR)
             padded = np.pad(image, [(0, 0), (0, -w % _MULTIPLE), (0, -h % _MULTIPLE)], constant_values=AIR)
             with torch.inference_mode():
-                logits = self.model.network(torch.from_numpy(padded[:, None]).to(self.model.device))
-            classes = logits[:, :, :w, :h].argmax(1).byte().cpu().numpy()
-            out[at : at + len(part), x, y] = classes * brain
-        return out
+                logits, bottom = network.features(torch.from_numpy(padded[:, None]).to(self.model.device))
+                yield at, (x, y), logits[:, :, :w, :h].float().cpu().numpy(), bottom.float().mean((2, 3)).cpu().numpy()
 
     def segment(
         self,

@@ -215,10 +215,6 @@ def _build(card: ModelCard) -> nn.Module:
 
     if card.network == "InpaintNet":
         return InpaintNet(InpaintConfig.from_json(card.config))
-    if card.network == "M5Net":
-        from seg_editor.generation.m5 import M5Config, M5Net
-
-        return M5Net(M5Config.from_json(card.config))
     if card.network == "RefereeUNet":
         return RefereeUNet(RefereeConfig.from_json(card.config))
     if card.network == "UNet2DModel":

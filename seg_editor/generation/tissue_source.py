@@ -65,16 +65,14 @@ class TissueSource:
 
     def _load(self, case: Case) -> Referee:
         if self._referee is None:
-            from seg_editor.generation.referee import Referee
-            from seg_editor.generation.registry import list_models, load_model
+            from seg_editor.generation.referee import find_referee
 
-            cards = [card for card in list_models() if card.kind == "referee"]
-            if not cards:
-                raise ModelError(
-                    f"there is no tissue map of {case.case_id} and no referee to make one",
-                    remedy="Compute the tissue map first",
-                )
-            self._referee = Referee(load_model(cards[0].folder, self._device))
+            self._referee = find_referee(self._device)
+        if self._referee is None:
+            raise ModelError(
+                f"there is no tissue map of {case.case_id} and no referee to make one",
+                remedy="Compute the tissue map first",
+            )
         return self._referee
 
 

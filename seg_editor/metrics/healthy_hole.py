@@ -70,7 +70,6 @@ def score_holes(
         Of every hole with at least 200 brain voxels on the slices.
     """
     from scipy import ndimage as ndi
-    from skimage.metrics import structural_similarity
 
     low, high = np.percentile(truth[brain & (holes == 0) & ~tumor], PERCENTILES)
     whole = np.where(holes > 0, filled, truth)
@@ -85,34 +84,55 @@ def score_holes(
         if hole.sum() < MIN_VOXELS:
             continue
         a, b = (np.clip((np.asarray(v[box], np.float64) - low) / (high - low), 0, 1) for v in (truth, whole))
-        alike = []
-        for z in np.flatnonzero(hole.any((0, 1))):
-            _, full = structural_similarity(
-                a[..., z],
-                b[..., z],
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-                data_range=1.0,
-                full=True,
-            )
-            alike.append(full[hole[..., z]])
-        mse = float(((a - b)[hole] ** 2).mean())
-        core = ndi.binary_erosion(hole, np.ones((3, 3, 1)), iterations=2)
-        texture = None
-        if core.sum() > _MIN_CORE:
-            detail = [float((v - ndi.gaussian_filter(v, (1, 1, 0)))[core].var()) for v in (a, b)]
-            texture = detail[1] / max(detail[0], 1e-9)
-        steps = [_rim_step(v, hole, inside) for v in (a, b)]
-        yield HoleScore(
-            hole=label,
-            milliliters=float(hole.sum() / 1000),
-            mse=mse,
-            psnr=psnr(mse),
-            ssim=float(np.concatenate(alike).mean()),
-            texture=texture,
-            seam=steps[1] / max(steps[0], 1e-9),
+        yield _score_one(label, a, b, hole, inside)
+
+
+def _score_one(
+    label: int,
+    truth: NDArray[np.float64],
+    filled: NDArray[np.float64],
+    hole: NDArray[np.bool_],
+    brain: NDArray[np.bool_],
+) -> HoleScore:
+    """Score the box around one hole, both volumes on the scale 0 to 1."""
+    from scipy import ndimage as ndi
+
+    mse = float(((truth - filled)[hole] ** 2).mean())
+    core = ndi.binary_erosion(hole, np.ones((3, 3, 1)), iterations=2)
+    texture = None
+    if core.sum() > _MIN_CORE:
+        detail = [float((v - ndi.gaussian_filter(v, (1, 1, 0)))[core].var()) for v in (truth, filled)]
+        texture = detail[1] / max(detail[0], 1e-9)
+    steps = [_rim_step(v, hole, brain) for v in (truth, filled)]
+    return HoleScore(
+        hole=label,
+        milliliters=float(hole.sum() / 1000),
+        mse=mse,
+        psnr=psnr(mse),
+        ssim=_axial_ssim(truth, filled, hole),
+        texture=texture,
+        seam=steps[1] / max(steps[0], 1e-9),
+    )
+
+
+def _axial_ssim(truth: NDArray[np.float64], filled: NDArray[np.float64], hole: NDArray[np.bool_]) -> float:
+    """scikit-image's SSIM map of the axial planes (its borders, for boxes narrower than the window), over the hole."""
+    from skimage import metrics
+
+    structural_similarity: Any = metrics.structural_similarity
+    found = []
+    for z in np.flatnonzero(hole.any((0, 1))):
+        _, full = structural_similarity(
+            truth[..., z],
+            filled[..., z],
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=1.0,
+            full=True,
         )
+        found.append(full[hole[..., z]])
+    return float(np.concatenate(found).mean())
 
 
 def _rim_step(values: NDArray[np.float64], hole: NDArray[np.bool_], brain: NDArray[np.bool_]) -> float:

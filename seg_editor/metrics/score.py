@@ -153,7 +153,8 @@ class Metrics:
         UsageError
             A field is missing or unknown.
         """
-        overall = {_RENAMED.get(key, key): value for key, value in dict(data.get("overall", {})).items()}
+        written: dict[str, Any] = dict(data.get("overall", {}))
+        overall = {_RENAMED.get(key, key): value for key, value in written.items()}
         try:
             return cls(str(data["modality"]), tuple(SliceMetrics(**row) for row in data["slices"]), overall)
         except (KeyError, TypeError) as error:

@@ -44,9 +44,8 @@ def ssim_map(
 
 
 def ssim(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]], *, data_range: float = 1.0) -> float:
-    """Mean of :func:`ssim_map` without the border that the window overlaps, as torchmetrics has it."""
-    border = WINDOW // 2
-    return float(ssim_map(a, b, data_range=data_range)[..., border:-border, border:-border].mean())
+    """Mean of :func:`ssim_map` over the whole frame, as torchmetrics 1.9 has it."""
+    return float(ssim_map(a, b, data_range=data_range).mean())
 
 
 def ssim_inside(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]], where: NDArray[np.bool_]) -> float | None:

@@ -68,14 +68,15 @@ class Ensemble:
 
     def mean(self, case: Case, modality: Modality, index: int, axis: int = 2) -> NDArray[np.float32]:
         """The mean of a slice over the seeds, 2-D, stored values; the source's own outside the hole."""
-        return np.mean(self._slices(case, modality, index, axis), axis=0, dtype=np.float64).astype(np.float32)
+        mean = np.mean(self._slices(case, modality, index, axis), axis=0, dtype=np.float64)
+        return np.asarray(mean, np.float32)
 
     def sd(self, case: Case, modality: Modality, index: int, axis: int = 2) -> NDArray[np.float32]:
         """The standard deviation (n - 1) of a slice over the seeds, 2-D, stored values; 0 outside the hole."""
         slices = self._slices(case, modality, index, axis)
         if len(slices) < 2:
             return np.zeros(slices[0].shape, np.float32)
-        return np.std(slices, axis=0, ddof=1, dtype=np.float64).astype(np.float32)
+        return np.asarray(np.std(slices, axis=0, ddof=1, dtype=np.float64), np.float32)
 
     def _slices(self, case: Case, modality: Modality, index: int, axis: int) -> list[NDArray[Any]]:
         return [result.slice_raw(case, modality, index, axis) for result in self.results]

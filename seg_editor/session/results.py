@@ -111,7 +111,7 @@ class Packed:
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        patches = sum(values.nbytes for values in self.rest["patches"].values())
+        patches = sum(int(values.nbytes) for values in self.rest["patches"].values())
         return len(self.mask) + len(self.core) + patches + _OVERHEAD
 
     def unpack(self) -> Counterfactual:
@@ -180,15 +180,16 @@ class Results:
             return
         if result is not None and result.request.key not in self._entries:
             self._keep(result, None)
-        self._show(result)
+        self._current = result
+        self.changed.emit()
 
     def add(self, result: Counterfactual, mask: Mask | None = None, *, show: bool = True) -> Entry:
         """Keep `result` and show it (unless told not to); one with the same request is replaced, its star stays."""
         entry = self._keep(result, mask)
         if show or self._current is None:
-            self._show(result)
-        else:
-            self.changed.emit()
+            self._current = result
+        self._fit(entry.key)
+        self.changed.emit()
         return entry
 
     def find(self, key: str) -> Counterfactual | None:
@@ -232,12 +233,7 @@ class Results:
             self._forget(before.key)
         self._entries[entry.key] = entry
         self._unpacked = {entry.key: result}
-        self._fit(entry.key)
         return entry
-
-    def _show(self, result: Counterfactual | None) -> None:
-        self._current = result
-        self.changed.emit()
 
     def _unpack(self, entry: Entry) -> Counterfactual:
         """The few results unpacked last are kept as they are: a whole-volume hole is large."""

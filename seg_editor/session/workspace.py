@@ -166,14 +166,15 @@ class Workspace:
             Normal of the plane; the view's by default.
         erase : bool
         spare_others : bool, optional
-            Erasing takes the active label only; ``view.erase_active_only`` by default.
+            Erasing takes the active label only; ``view.erase_active_only`` by default. If not, it takes the one label
+            that the rule of painting names, or all.
         """
         view = self.view
         if spare_others is None:
             spare_others = view.erase_active_only
         over, only = view.rule(on_tumor=self.active is self.tumor)
         if erase:
-            only = self.active_label if spare_others else None
+            only = self.active_label if spare_others else only
         return Stroke(
             self.active.segmentation,
             view.brush,

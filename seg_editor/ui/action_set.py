@@ -39,7 +39,7 @@ class ActionSet(QObject):
                 continue
             action = QAction(spec.text, window)
             action.setCheckable(spec.checkable)
-            action.triggered.connect(lambda _checked=False, handler=handlers.get(spec.id, list): handler())
+            action.triggered.connect(lambda _checked=False, handler=handlers[spec.id]: handler())
             window.addAction(action)
             self._actions[spec.id] = action
         self.use_preset(preset)
@@ -78,6 +78,10 @@ class ActionSet(QObject):
         for name, step in (("undo", facts.undo_name), ("redo", facts.redo_name)):
             enabled = self._actions[name].isEnabled() and step
             self._actions[name].setText(f"{BY_ID[name].text} {step}" if enabled else BY_ID[name].text)
+
+    def why_disabled(self, name: str) -> str:
+        """Why an action cannot be done now, or nothing."""
+        return self._reasons.get(name, "")
 
     def check(self, states: Mapping[str, bool]) -> None:
         """Show the state of checkable actions without triggering them."""

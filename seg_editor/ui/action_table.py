@@ -16,6 +16,7 @@ from seg_editor.ui.actions import (
 )
 from seg_editor.ui.actions import keys as _k
 from seg_editor.ui.edit_actions import EDITING, GESTURES
+from seg_editor.ui.live_actions import LIVE
 
 PRESETS: dict[str, str] = {"seg-editor": "seg-editor", "itksnap": "ITK-SNAP", "slicer": "3D Slicer", "napari": "napari"}
 
@@ -213,7 +214,7 @@ _REST: tuple[Action, ...] = (
 )
 # fmt: on
 
-ACTIONS: tuple[Action, ...] = (*EDITING, *_REST, *GESTURES)
+ACTIONS: tuple[Action, ...] = (*EDITING, *_REST, *LIVE, *GESTURES)
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 GROUPS: tuple[tuple[str, str], ...] = (
@@ -222,6 +223,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("tools", "Tools"),
     ("operations", "Reshape"),
     ("generate", "Generate"),
+    ("compare", "Compare"),
     ("slices", "Slices and layouts"),
     ("view", "Picture"),
     ("export", "Export"),

@@ -155,6 +155,7 @@ def needs_result(facts: Facts) -> str:
 
 def needs_modality(key: str) -> Why:
     """Return the check for a modality."""
+
     def why(facts: Facts) -> str:
         return needs_case(facts) or ("" if key in facts.modalities else f"This case has no {key.upper()}")
 

@@ -13,6 +13,7 @@ from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.ui.backend import Backend, EngineBackend
+from seg_editor.ui.live_wiring import follow_live
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.theme import ThemeManager, prepare_application
@@ -57,13 +58,16 @@ def make_window(
     backend: Backend | None = None,
     preferences: Preferences | None = None,
     theme: str = "",
+    remember_live: bool = False,
 ) -> MainWindow:
-    """Return a main window that is not shown yet."""
+    """Return a main window that is not shown yet; live mode is off unless it is remembered from the last session."""
     preferences = preferences or Preferences()
     themes = ThemeManager(application, theme or preferences.theme)
     themes.apply()
     window = MainWindow(backend or EngineBackend(), themes, preferences)
     themes.setParent(window)
+    if remember_live:
+        follow_live(window, preferences)
     if not preferences.geometry.isEmpty():
         window.restoreGeometry(preferences.geometry)
     return window
@@ -83,7 +87,7 @@ def run(case_path: Path | None = None, *, demo: bool = False, theme: str = "") -
     """
     application = make_application()
     hook = ExceptionHook()
-    window = make_window(application, theme=theme)
+    window = make_window(application, theme=theme, remember_live=True)
     hook.caught.connect(window.errors.show_error)
     hook.install()
     window.show()

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from seg_editor.generation.counterfactual import Counterfactual
 
 Cancel = Callable[[], bool]
-DEVICES = ("auto", "cpu", "cuda")
 _PREFERRED = "m5"
 
 

@@ -38,9 +38,7 @@ def slice_number(case: Case, plane: Plane, index: int) -> int:
     return file_slice(volume.source, plane, index)
 
 
-def headings(
-    slot: Slot, role: Role, modality: Modality, plane: Plane, number: int, last: int
-) -> tuple[str, str]:
+def headings(slot: Slot, role: Role, modality: Modality, plane: Plane, number: int, last: int) -> tuple[str, str]:
     """Return title and subtitle of a pane: the title is what tells it from the other panes of the layout.
 
     Parameters

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QEventLoop, QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from seg_editor.cases import read_labels
+from seg_editor.cases import Modality, read_labels
 from seg_editor.errors import SegEditorError
 from seg_editor.resources import resource_path
 from seg_editor.session import Workspace
+from seg_editor.session.saving import Save, Written
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
@@ -36,10 +37,14 @@ class CaseActions(QObject):
         A new :class:`Workspace`, or None after closing.
     opening(str)
         What is being opened; empty when it ended.
+    save_changed(str)
+        What is being saved; empty when it ended.
     """
 
     opened = pyqtSignal(object)
     opening = pyqtSignal(str)
+    save_changed = pyqtSignal(str)
+    _save_ended = pyqtSignal()
 
     def __init__(self, window: QWidget, errors: ErrorBar, tasks: Tasks, preferences: Preferences) -> None:
         super().__init__(window)
@@ -48,9 +53,11 @@ class CaseActions(QObject):
         self._tasks = tasks
         self._preferences = preferences
         self._task: Task | None = None
+        self._save_task: Task | None = None
         self.workspace: Workspace | None = None
         self.journal = True
         self.ask: Callable[[str], str] = self._ask
+        self.segment: Callable[[], object] = lambda: None
 
     @property
     def loading(self) -> bool:
@@ -114,8 +121,16 @@ class CaseActions(QObject):
         self.opened.emit(workspace)
         if workspace.recovery is not None:
             self._offer_recovery(workspace)
-        elif workspace.case.notes:
-            self._errors.show_note(" ".join(f"{note.rstrip('.')}." for note in workspace.case.notes))
+        else:
+            self._say_notes(workspace)
+
+    def _say_notes(self, workspace: Workspace) -> None:
+        notes = " ".join(f"{note.rstrip('.')}." for note in workspace.case.notes)
+        if workspace.case.labels is None and Modality.FLAIR in workspace.case.volumes:
+            text = notes or "This case has no segmentation."
+            self._errors.show_note(text, (("Segment automatically", lambda: self.segment()),))
+        elif notes:
+            self._errors.show_note(notes)
 
     def _fail(self, error: object) -> None:
         self._task = None
@@ -137,11 +152,15 @@ class CaseActions(QObject):
         )
 
     def may_leave(self, purpose: str) -> bool:
-        """Ask about unsaved changes; False when the user wants to stay, or saving failed."""
+        """Wait for a running save, then ask about unsaved changes.
+
+        False when the user wants to stay, or saving failed.
+        """
+        self.wait_for_save()
         if self.workspace is None or not self.workspace.dirty:
             return True
         answer = self.ask(purpose)
-        return answer == DISCARD or (answer == SAVE and self.save())
+        return answer == DISCARD or (answer == SAVE and self._save_all())
 
     def _ask(self, purpose: str) -> str:
         assert self.workspace is not None
@@ -153,6 +172,9 @@ class CaseActions(QObject):
         target = self.workspace.segmentation_path
         how = "writes over" if target.exists() else "writes"
         what = f"Save {how} {target.name}."
+        tissue = self.workspace.tissue
+        if tissue is not None and tissue.dirty:
+            what = f"{what[:-1]} and the tissue map." if self.workspace.tumor.dirty else "Save writes the tissue map."
         if wipes:
             what = f"Save writes a segmentation without tumor over {target.name}, which still holds the tumor."
         box.setInformativeText(f"{what} The changes are lost if you {purpose} without saving.")
@@ -164,9 +186,18 @@ class CaseActions(QObject):
         pressed = box.clickedButton()
         return SAVE if pressed is save else DISCARD if pressed is discard else CANCEL
 
+    @property
+    def saving(self) -> bool:
+        """True while a file is being written."""
+        return self._save_task is not None
+
     def save(self) -> bool:
-        """Save the segmentation into its file, new when the case has none. False when it was not saved."""
-        return self.workspace is not None and self._write(None)
+        """Save the segmentation into its file, new when the case has none. False when that could not begin."""
+        return self.workspace is not None and self._begin_save(None)
+
+    def save_tissue(self) -> bool:
+        """Save the tissue map beside the case. False when that could not begin."""
+        return self.workspace is not None and self._begin_save(None, tissue=True)
 
     def save_as(self) -> bool:
         """Ask for a file and save the segmentation into it."""
@@ -174,17 +205,63 @@ class CaseActions(QObject):
             return False
         start, pattern = str(self.workspace.segmentation_path), "NIfTI images (*.nii.gz *.nii)"
         name, _ = QFileDialog.getSaveFileName(self._window, "Save segmentation as", start, pattern)
-        return bool(name) and self._write(Path(name))
+        return bool(name) and self._begin_save(Path(name))
 
-    def _write(self, path: Path | None) -> bool:
-        assert self.workspace is not None
-        try:
-            written = self.workspace.save_segmentation(path)
-        except SegEditorError as error:
-            self._errors.show_error(error, (("Save as…", self.save_as),))
+    def _begin_save(self, path: Path | None, *, tissue: bool = False) -> bool:
+        """Copy what is to be written here, write it in a worker; editing may go on."""
+        workspace = self.workspace
+        assert workspace is not None
+        if self.saving:
             return False
-        self._errors.show_note(f"Saved {written.name}.")
+        try:
+            job = workspace.begin_save(path, tissue=tissue)
+        except SegEditorError as error:
+            self._save_failed(error, tissue=tissue)
+            return False
+        self._save_task = task = self._tasks.start(lambda _progress, _cancelled: job.run(), "save")
+        task.done.connect(lambda written: self._saved(workspace, job, written))
+        task.failed.connect(lambda error: self._not_saved(workspace, job, error, tissue=tissue))
+        self.save_changed.emit(f"Saving {job.path.name}…")
         return True
+
+    def _saved(self, workspace: Workspace, job: Save, written: Written) -> None:
+        workspace.end_save(job, written)
+        self._end_save()
+        if workspace.dirty:
+            self._errors.show_note(f"Saved {written.path.name}. Edits made meanwhile are not in it.")
+        else:
+            self._errors.show_note(f"Saved {written.path.name}.")
+
+    def _not_saved(self, workspace: Workspace, job: Save, error: object, *, tissue: bool) -> None:
+        workspace.end_save(job, None)
+        self._end_save()
+        self._save_failed(error, tissue=tissue)
+
+    def _save_failed(self, error: object, *, tissue: bool) -> None:
+        shown = error if isinstance(error, BaseException) else str(error)
+        self._errors.show_error(shown, () if tissue else (("Save as…", self.save_as),))
+
+    def _end_save(self) -> None:
+        self._save_task = None
+        self.save_changed.emit("")
+        self._save_ended.emit()
+
+    def wait_for_save(self) -> None:
+        """Let the window live until the save that is running has ended; the user's input waits."""
+        while self.saving:
+            loop = QEventLoop()
+            self._save_ended.connect(loop.quit)
+            loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+
+    def _save_all(self) -> bool:
+        """Save every layer that is dirty and wait; False when one could not be."""
+        workspace = self.workspace
+        assert workspace is not None
+        for layer in workspace.layers:
+            if layer.dirty:
+                self._begin_save(None, tissue=layer is not workspace.tumor)
+                self.wait_for_save()
+        return not workspace.dirty
 
     def close(self) -> bool:
         """Close the case; False when the user wants to stay."""
@@ -202,6 +279,7 @@ class CaseActions(QObject):
     def shut_down(self) -> None:
         """End the session of the open case; ask before."""
         self.cancel_opening()
+        self.wait_for_save()
         self._release()
 
 

@@ -104,7 +104,7 @@ def font(size: int, *, bold: bool = False) -> QFont:
 
 def _text(painter: QPainter, box: QRectF, flags: Qt.AlignmentFlag, text: str, color: QColor) -> None:
     painter.setPen(_SHADE)
-    for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+    for dx, dy in ((1, 1), (-1, -1)):
         painter.drawText(box.translated(dx, dy), int(flags), text)
     painter.setPen(color)
     painter.drawText(box, int(flags), text)
@@ -251,6 +251,8 @@ def _paint_color_bar(
     box = QRectF(port.right() - _EDGE - 10, floor - height - 44, 10, height)
     table = np.ascontiguousarray(difference_colors()[::-1, None, :])
     strip = QImage(table.tobytes(), 1, 256, 3, QImage.Format.Format_RGB888)
+    if not ends[0]:
+        strip = strip.copy(0, 0, 1, 128)
     painter.drawImage(box, strip)
     painter.setPen(QPen(MUTED, 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -262,7 +264,8 @@ def _paint_color_bar(
             painter.drawLine(QPointF(box.left() - 4, y), QPointF(box.right() + 1, y))
     painter.setFont(font(11))
     right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-    for text, y in ((ends[1], box.top()), ("0", box.center().y()), (ends[0], box.bottom() - 4)):
+    zero = box.center().y() if ends[0] else box.bottom() - 4
+    for text, y in ((ends[1], box.top()), ("0", zero), (ends[0], box.bottom() - 4)):
         _text(painter, QRectF(box.left() - 86, y - 8, 80, 16), right, text, TEXT)
 
 

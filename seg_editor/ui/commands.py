@@ -12,10 +12,12 @@ from PyQt6.QtWidgets import QMessageBox
 
 from seg_editor import __version__
 from seg_editor.cases import MODALITIES
-from seg_editor.editing import Change, RemoveTumor
+from seg_editor.editing import Change, RemoveTumor, Within
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.ui.actions import Facts
+from seg_editor.ui.edit_commands import EditCommands
+from seg_editor.ui.live_commands import LiveCommands
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.shortcut_sheet import ShortcutSheet
 from seg_editor.ui.state import Layout, Role, Tool, stepped_radius
@@ -38,6 +40,8 @@ class Commands:
 
     def __init__(self, window: MainWindow) -> None:
         self._window = window
+        self._live = LiveCommands(window)
+        self._edit = EditCommands(window)
         self._removed: tuple[int, bool] = (0, False)
 
     @property
@@ -60,8 +64,6 @@ class Commands:
             "redo": lambda: self._jump("redo"),
             "brush_smaller": lambda: self._resize_brush(-1),
             "brush_larger": lambda: self._resize_brush(1),
-            "label_previous": lambda: self._step_label(-1),
-            "label_next": lambda: self._step_label(1),
             "remove": self._remove,
             "generate": self._generate,
             "stop": self._stop,
@@ -71,7 +73,8 @@ class Commands:
             "slice_next_5": lambda: viewer.step(5),
             "slice_previous_5": lambda: viewer.step(-5),
             "largest": self._go_to_largest,
-            "modality_next": self._next_modality,
+            "modality_next": lambda: self._step_modality(1),
+            "modality_previous": lambda: self._step_modality(-1),
             "auto_window": viewer.auto_window,
             "reset_windows": lambda: self._set_view("windows", {}),
             "maximize": viewer.toggle_maximized,
@@ -101,6 +104,7 @@ class Commands:
             "shortcuts": self._show_shortcuts,
             "about": self._about,
         }
+        table |= self._live.handlers() | self._edit.handlers()
         for tool in Tool:
             table[str(tool)] = partial(setattr, ui, "tool", tool)
         for plane in Plane:
@@ -127,9 +131,10 @@ class Commands:
             "tissue_running": window.tissue.running,
             "has_tissue": window.tissue.labels is not None,
         }
+        common |= self._edit.facts()
         if workspace is None:
             return Facts(**common)
-        segmentation, history = workspace.segmentation, workspace.history
+        segmentation, history = workspace.segmentation, workspace.active.history
         counts = segmentation.counts
         return Facts(
             has_case=True,
@@ -160,7 +165,7 @@ class Commands:
         states |= {f"modality_{m}": view is not None and view.modality is m for m in MODALITIES}
         states |= {name: view is not None and bool(getattr(view, name)) for name in ("overlay", "outline")}
         states["fill_labels"] = view is not None and view.fill
-        return states
+        return states | self._live.checked() | self._edit.checked()
 
     def _anything_removed(self, workspace: Workspace) -> bool:
         revision = workspace.segmentation.revision
@@ -191,20 +196,15 @@ class Commands:
             view = self._workspace.view
             view.brush = replace(view.brush, radius_mm=stepped_radius(view.brush.radius_mm, notches))
 
-    def _step_label(self, by: int) -> None:
-        if self._workspace is not None:
-            values = self._workspace.case.scheme.label_values
-            view = self._workspace.view
-            at = values.index(view.active_label) if view.active_label in values else 0
-            view.active_label = values[(at + by) % len(values)]
-
-    def _next_modality(self) -> None:
+    def _step_modality(self, by: int) -> None:
         if self._workspace is not None:
             modalities, view = self._workspace.case.modalities, self._workspace.view
-            view.modality = modalities[(modalities.index(view.modality) + 1) % len(modalities)]
+            view.modality = modalities[(modalities.index(view.modality) + by) % len(modalities)]
 
     def _jump(self, name: str) -> None:
-        if self._workspace is not None:
+        if self._window.tools.drafting and name == "undo":
+            self._window.tools.take_back()
+        elif self._workspace is not None:
             change: Change | None = getattr(self._workspace, name)()
             if change is not None:
                 self._window.status_message(f"{'Undone' if name == 'undo' else 'Redone'}: {change.name}")
@@ -213,7 +213,7 @@ class Commands:
         if self._workspace is None:
             return
         try:
-            self._workspace.apply(RemoveTumor())
+            self._workspace.segmentation.apply(Within(RemoveTumor(), locked=self._workspace.view.locked))
         except SegEditorError as error:
             self._window.errors.show_error(error)
 
@@ -223,7 +223,8 @@ class Commands:
         self._window.generation.generate()
 
     def _stop(self) -> None:
-        if not self._window.tools.cancel() and not self._window.generation.stop():
+        window = self._window
+        if not window.tools.cancel() and not window.live.stop() and not window.generation.stop():
             self._window.ui.tool = Tool.NAVIGATE
 
     def _go_to_largest(self) -> None:

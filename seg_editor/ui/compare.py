@@ -27,7 +27,7 @@ class Mode(StrEnum):
     @property
     def display(self) -> str:
         """Name for buttons and captions."""
-        return "Checkerboard" if self is Mode.CHECKER else self.value.capitalize()
+        return self.value.capitalize()
 
 
 class EnsembleView(StrEnum):

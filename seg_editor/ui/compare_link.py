@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PyQt6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, pyqtSignal
@@ -20,6 +21,9 @@ from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.state import Layout, Role, UiState
 from seg_editor.ui.viewer import Viewer
+
+if TYPE_CHECKING:
+    from seg_editor.generation.counterfactual import Counterfactual
 
 _REACH_PX = 16
 _RANKS = 2
@@ -70,7 +74,7 @@ class CompareLink(QObject):
     def choose(self, mode: Mode) -> None:
         """Compare by a mode, where the counterfactual is to be seen."""
         self.state.mode = mode
-        if mode is not Mode.PLAIN and not any(made.role is Role.RESULT for made in self._viewer.contents):
+        if mode is not Mode.PLAIN and not self.shows(Role.RESULT):
             self._ui.picture = Role.RESULT
             if self._ui.layout is Layout.COMPARE:
                 self._ui.layout = Layout.SINGLE
@@ -86,7 +90,7 @@ class CompareLink(QObject):
         """DiffMap IoU of the axial slice on display at the threshold of the slider; None where it has no meaning."""
         workspace = self._workspace
         result = None if workspace is None else workspace.results.current
-        if workspace is None or result is None:
+        if workspace is None or result is None or self.state.against:
             return None
         z, modality = workspace.view.cursor[2], workspace.view.modality
         if z not in result.slices or modality not in result.modalities:
@@ -101,6 +105,10 @@ class CompareLink(QObject):
             self.state.threshold,
         )
         return None if found is None else found.value
+
+    def shows(self, role: Role) -> bool:
+        """True when a pane is there for a role."""
+        return any(made.role is role for made in self._viewer.contents)
 
     def scrub(self, number: int) -> None:
         """Show a step of the last run in place of its result; the number of steps ends that."""
@@ -124,7 +132,7 @@ class CompareLink(QObject):
         self._on_measured()
         self.changed.emit()
 
-    def _others(self, workspace: Workspace) -> list[object]:
+    def _others(self, workspace: Workspace) -> list[Counterfactual]:
         """The newest results of the same slice and mask beside the current one: other models first, then seeds."""
         results, current = workspace.results, workspace.results.current
         if current is None:
@@ -136,7 +144,9 @@ class CompareLink(QObject):
             and entry.key != current.request.key
             and set(entry.request.slices) & set(current.request.slices)
         ]
-        seen, first, rest = {current.request.model}, [], []
+        seen = {current.request.model}
+        first: list[Entry] = []
+        rest: list[Entry] = []
         for entry in alike:
             (rest if entry.request.model in seen else first).append(entry)
             seen.add(entry.request.model)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seg_editor.ui.content import Pictures
 
 UNDER_COLORS = 0.22
+SPREAD_SHARE = 0.25
 NOT_THERE = 0.35
 FROM_EARLIER_MASK = 0.6
 Part = tuple[slice, slice]
@@ -79,7 +80,7 @@ class Comparison:
         """Return the colors over it as codes of :func:`~seg_editor.ui.chrome.difference_table`, or None."""
         if self.averaged is not None and self.spread_shown:
             spread = self.averaged[part]
-            return to_signed(np.zeros_like(spread), spread, self.reach)
+            return to_signed(np.zeros_like(spread), spread, self.reach * SPREAD_SHARE)
         if self.role is not Role.DIFFERENCE or self.second is None:
             return None
         codes = to_signed(self.first[part], self.second[part], self.reach)
@@ -99,21 +100,21 @@ class Comparison:
         if mixed and state.mode is Mode.LENS and state.point is not None and state.point[0] == patch.plane:
             marks.lens = (state.point[1], state.point[2], state.lens_mm)
 
-    def mark(self, marks: Marks, pictures: Pictures, rank: int, hole: np.ndarray | None) -> None:
+    def mark(self, marks: Marks, pictures: Pictures, rank: int | None, hole: np.ndarray | None) -> None:
         """Write what is shown: which results, the mode, the color bar in image units, the change outside the hole."""
-        shown = pictures.rank(rank)
+        shown = pictures.rank(rank or 0)
         if self.spread_shown or self.role is Role.DIFFERENCE:
             reach = self.reach * abs(self.volume.slope)
-            text = f"{reach:.0f}" if reach >= 10 else f"{reach:.2g}"
-            marks.color_bar = (f"−{text}", f"+{text}")
+            text = short(reach)
+            marks.color_bar = (
+                ("", f"SD {short(reach * SPREAD_SHARE)}") if self.spread_shown else (f"−{text}", f"+{text}")
+            )
             marks.corner = ""
         if self.averaged is not None and pictures.ensemble is not None:
             what = "SD" if self.spread_shown else "Mean"
             marks.title = f"{what} of {len(pictures.ensemble.results)} seeds"
-            if self.spread_shown:
-                marks.color_bar = ("", f"SD {marks.color_bar[1][1:]}" if marks.color_bar else "")
         elif self.role is Role.RESULT:
-            if rank or pictures.others:
+            if rank is not None:
                 marks.title = title_of(shown)
             if self.state.mode is not Mode.PLAIN and self.second is not None:
                 left = "Source" if pictures.against is None else title_of(pictures.against)
@@ -123,16 +124,23 @@ class Comparison:
             low, high = display_window(self.volume.raw).low, display_window(self.volume.raw).high
             marks.color_ticks = (self.state.threshold * (high - low) / self.reach,)
             if pictures.against is not None:
-                marks.title = f"{title_of(shown)} − {title_of(pictures.against)}"
+                marks.title = f"{title_of(shown)} − {title_of(pictures.against, shown)}"
             elif hole is not None:
                 count = int(np.count_nonzero((self.first != self.second) & ~hole))
-                marks.corner = f"outside the hole: {count} {'voxel' if count == 1 else 'voxels'} changed"
+                marks.corner = f"{count} {'voxel' if count == 1 else 'voxels'} changed outside"
 
 
-def title_of(result: Counterfactual | None) -> str:
-    """Return what tells a result from another: model and seed."""
+def short(value: float) -> str:
+    """Return a number for the end of a color bar."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def title_of(result: Counterfactual | None, beside: Counterfactual | None = None) -> str:
+    """Return what tells a result from another: model and seed, without the model where `beside` has the same."""
     if result is None:
         return "Counterfactual"
+    if beside is not None and beside.request.model == result.request.model:
+        return f"seed {result.request.seed}"
     return f"{result.request.model.upper()} seed {result.request.seed}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from seg_editor.session.measured import Measured
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
 class Preview:
     """A step of a running generation: one axial slice in image values, array order ``(x, y)``."""
@@ -29,19 +32,20 @@ class Preview:
 
 
 class _Shared:
-    """The slices asked for last, so that linked panes cut each of them out once."""
+    """What was asked for last, so that linked panes make it once."""
 
     def __init__(self, size: int = 24) -> None:
-        self._kept: dict[Any, np.ndarray] = {}
+        self._kept: dict[Any, Any] = {}
         self._size = size
 
-    def get(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
+    def get(self, key: Any, make: Callable[[], T]) -> T:
         """Return what `key` stands for, made at most once while it is kept."""
         if key not in self._kept:
             while len(self._kept) >= self._size:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = make()
-        return self._kept[key]
+        kept: T = self._kept[key]
+        return kept
 
 
 class Pictures:
@@ -93,6 +97,11 @@ class Pictures:
             return self._result
         return self.others[rank - 1] if rank <= len(self.others) else None
 
+    def outlines(self, codes: np.ndarray, revision: int, view: PlaneView, index: int) -> list[tuple[int, np.ndarray]]:
+        """Return ``(label value, segments in mm)`` of the labels of a slice, shared in the same way."""
+        values = self.case.scheme.label_values
+        return self._shared.get(("outlines", revision, view, index), lambda: label_outlines(codes, view, values))
+
     def generated(self, modality: Modality, view: PlaneView, index: int, rank: int = 0) -> np.ndarray | None:
         """Return the counterfactual's slice, a running preview of it, or None where there is neither."""
         if rank:
@@ -109,9 +118,7 @@ class Pictures:
         if modality not in result.modalities:
             return None
         key = (result.request.key, modality, view, index)
-        return self._shared.get(
-            key, lambda: view.flat(result.slice_raw(self.case, modality, index, int(view.plane)))
-        )
+        return self._shared.get(key, lambda: view.flat(result.slice_raw(self.case, modality, index, int(view.plane))))
 
     def averaged(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray | None:
         """Return the mean or the standard deviation of the ensemble, whichever is asked for; None without one."""
@@ -123,9 +130,9 @@ class Pictures:
         return self._shared.get(key, lambda: view.flat(made(self.case, modality, index, int(view.plane))))
 
     def seen(self, role: Role, view: PlaneView, index: int) -> np.ndarray | None:
-        """Return the tumor that the referee sees in an axial slice of source or result, or None where it did not look."""
+        """Return the tumor that the referee sees in an axial slice of source or result; None where it did not look."""
         measured = self.measured
-        if measured is None or view.plane is not Plane.AXIAL:
+        if measured is None or view.plane is not Plane.AXIAL or role is Role.DIFFERENCE:
             return None
         found = measured.result if role is Role.RESULT else measured.source
         if role is Role.SOURCE and self.against is not None:

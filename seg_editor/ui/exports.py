@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from seg_editor.errors import ExportError
 from seg_editor.session import Workspace
+from seg_editor.ui.captions import slice_number
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.generation import Generation
 from seg_editor.ui.state import Role
@@ -46,7 +47,8 @@ class Exports(QObject):
         made = any(content.role is not Role.SOURCE for content in self._viewer.contents)
         view, case = self.workspace.view, self.workspace.case
         tail = "_synthetic" if made and self.workspace.results.current is not None else ""
-        return f"{case.case_id}_{view.modality}_slice{view.cursor[int(view.plane)] + 1}{tail}.png"
+        number = slice_number(case, view.plane, view.cursor[int(view.plane)])
+        return f"{case.case_id}_{view.modality}_slice{number}{tail}.png"
 
     def export_png(self) -> None:
         """Save what the panes show, twice as fine as the screen."""
@@ -117,5 +119,3 @@ def save_picture(image: QImage, path: Path) -> None:
         raise ExportError(what, path=path, remedy="Choose another folder") from error
     finally:
         beside.unlink(missing_ok=True)
-
-

@@ -7,7 +7,7 @@ from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPen
 
 from seg_editor.ui.chrome import font
-from seg_editor.ui.surface import Turn
+from seg_editor.ui.splatting import Turn
 
 _ARM = 28.0
 _DISC = 9.0

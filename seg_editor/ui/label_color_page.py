@@ -85,6 +85,7 @@ class LabelColorPage(QWidget):
         self._workspace = workspace
         for button in self.buttons.values():
             self._rows.removeWidget(button)
+            button.hide()
             button.deleteLater()
         self.buttons = {}
         for number, subregion in enumerate(self.scheme.subregions):

@@ -22,15 +22,16 @@ class Slot:
     modality : Modality or None
     surface : bool
         The 3D view instead of a slice.
-    rank : int
-        Which result: 0 the one on display, 1 and up those of other models or seeds beside it.
+    rank : int or None
+        Which result, named by model and seed: 0 the one on display, 1 and up those of other models or seeds beside it.
+        None is the one on display, named as the counterfactual.
     """
 
     plane: Plane | None = None
     role: Role | None = None
     modality: Modality | None = None
     surface: bool = False
-    rank: int = 0
+    rank: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,23 +17,35 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from seg_editor.editing import PaintOver
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.backend import Backend
 from seg_editor.ui.bind import bind
 from seg_editor.ui.case_actions import CaseActions, demo_folder
 from seg_editor.ui.commands import Commands
+from seg_editor.ui.compare_bar import CompareBar
+from seg_editor.ui.compare_link import CompareLink
+from seg_editor.ui.edit_wiring import connect_editing, follow_workspace
 from seg_editor.ui.empty_state import EmptyState
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.exports import Exports
+from seg_editor.ui.full_screen import FullScreen
 from seg_editor.ui.generation import Generation
+from seg_editor.ui.history_strip import HistoryStrip
+from seg_editor.ui.live import Live
+from seg_editor.ui.live_wiring import connect_live
 from seg_editor.ui.menus import fill_menus
+from seg_editor.ui.overlays import Overlays
 from seg_editor.ui.panels.brush import BrushPanel
 from seg_editor.ui.panels.generation import GenerationPanel
 from seg_editor.ui.panels.labels import LabelsPanel
 from seg_editor.ui.panels.metrics import MetricsPanel
+from seg_editor.ui.panels.operations import OperationsPanel
 from seg_editor.ui.panels.parts import named
 from seg_editor.ui.preferences import Preferences
+from seg_editor.ui.reshape import Reshape
+from seg_editor.ui.segmenting import Segmenting
 from seg_editor.ui.settings_dialog import SettingsDialog
 from seg_editor.ui.state import GenerationSettings, UiState
 from seg_editor.ui.status import Status
@@ -46,7 +58,7 @@ from seg_editor.ui.workers import Tasks
 
 _DOCK_WIDTH = 328
 _OPACITY = 0.25
-_STRIP = ("navigate", "paint", "erase", "fill", "pick", "-", "undo", "redo")
+_STRIP = ("navigate", "paint", "erase", "polygon", "fill", "pick", "move", "reshape", "-", "undo", "redo")
 
 
 class MainWindow(QMainWindow):
@@ -74,15 +86,22 @@ class MainWindow(QMainWindow):
         self._tasks = Tasks(self)
         self.errors = ErrorBar()
         self.viewer = Viewer(self.ui)
-        self.tools = Tools(self.viewer, self.ui)
+        overlays = Overlays(self.viewer, self.ui)
+        self.reshape = Reshape(self._tasks, self.viewer, overlays, self.ui)
+        self.tools = Tools(self.viewer, self.ui, overlays, self.reshape.settings)
+        self.tools.use_preset(preferences.keys)
         self.generation = Generation(backend, GenerationSettings(), self)
+        self.live = Live(self.generation, self)
+        self.compare = CompareLink(self.viewer, self.ui, self.generation, self)
         self.tissue = Tissue(self._tasks, self)
+        self.segmenting = Segmenting(self._tasks, self)
         self.settings_dialog = SettingsDialog(self.ui, lambda: self.theme_choice, self.choose_theme, self)
         self.cases = CaseActions(self, self.errors, self._tasks, preferences)
         self.exports = Exports(self, self.errors, self._tasks, self.viewer, self.generation)
         self._commands = Commands(self)
         self.actions_table = ActionSet(self, self._commands.handlers(), preferences.keys)
         self._build()
+        self.full_screen = FullScreen(self, self._chrome)
         self._connect()
         self._facts_timer = QTimer(self)
         self._facts_timer.setSingleShot(True)
@@ -117,10 +136,13 @@ class MainWindow(QMainWindow):
         self._strip = strip
         self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, strip)
         self.labels_panel = LabelsPanel(self.ui)
-        self.brush_panel = BrushPanel(self.ui)
+        self.brush_panel = BrushPanel(self.ui, self.actions_table)
+        self.operations_panel = OperationsPanel(self.reshape, self.ui, self.actions_table)
         self.generation_panel = GenerationPanel(self.generation, self.actions_table)
         self.metrics_panel = MetricsPanel(self.generation)
         self.viewer_bar = ViewerBar(self.ui, self.actions_table)
+        self.compare_bar = CompareBar(self.compare, self.generation, self.ui, self.actions_table)
+        self.history = HistoryStrip()
         self.empty = EmptyState()
         self.status = Status()
         self.setStatusBar(self.status)
@@ -130,6 +152,8 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.viewer_bar)
         column.addWidget(self.viewer, 1)
+        column.addWidget(self.compare_bar)
+        column.addWidget(self.history)
         self._dock = self._make_dock()
         work = QWidget()
         line = QHBoxLayout(work)
@@ -151,12 +175,24 @@ class MainWindow(QMainWindow):
         assert bar is not None
         fill_menus(bar, self.actions_table, lambda: self._preferences.recent, self.cases.open)
 
+    def _chrome(self) -> tuple[QWidget, ...]:
+        """What full screen puts away."""
+        bars = (self.viewer_bar, self._dock, self._strip, self.status, self.compare_bar, self.history)
+        bar = self.menuBar()
+        return bars if bar is None else (*bars, bar)
+
     def _make_dock(self) -> QFrame:
         body = named(QWidget(), "dockBody")
         panels = QVBoxLayout(body)
         panels.setContentsMargins(0, 0, 0, 0)
         panels.setSpacing(0)
-        for panel in (self.labels_panel, self.brush_panel, self.generation_panel, self.metrics_panel):
+        for panel in (
+            self.labels_panel,
+            self.brush_panel,
+            self.operations_panel,
+            self.generation_panel,
+            self.metrics_panel,
+        ):
             panels.addWidget(panel)
         panels.addStretch(1)
         area = QScrollArea()
@@ -178,12 +214,11 @@ class MainWindow(QMainWindow):
         self.empty.open_path.connect(self.cases.open)
         self.empty.cancel.connect(self.cases.cancel_opening)
         self.viewer.hovered.connect(self.status.show_voxel)
-        self.tools.refused.connect(self.errors.show_note)
-        self.tools.stroke_changed.connect(lambda _on: self.later())
+        connect_editing(self)
         self.generation.changed.connect(self.later)
         self.generation.previewed.connect(self.viewer.set_preview)
         self.generation.stale_changed.connect(self.viewer.set_stale)
-        self.generation.failed.connect(self.errors.show_error)
+        connect_live(self)
         self.tissue.progress.connect(lambda what, part: self.status.show_work(what, part, self.tissue.cancel))
         self.tissue.progress.connect(lambda *_: self.later())
         self.tissue.ready.connect(self._show_tissue)
@@ -202,6 +237,10 @@ class MainWindow(QMainWindow):
         parts = (self.viewer, self.tools, self.generation, self.tissue, self.labels_panel, self.brush_panel)
         for part in (*parts, self.metrics_panel, self.viewer_bar, self.status, self.settings_dialog):
             part.set_workspace(workspace)
+        for editing in (self.tools.overlays, self.reshape, self.segmenting, self.operations_panel):
+            editing.set_workspace(workspace)
+        for following in (self.live, self.compare, self.compare_bar, self.history):
+            following.set_workspace(workspace)
         self.exports.workspace = workspace
         self._pages.setCurrentIndex(0 if workspace is None else 1)
         self._strip.setVisible(workspace is not None)
@@ -215,6 +254,7 @@ class MainWindow(QMainWindow):
                 bind(self, workspace.results.changed, self.later),
                 bind(self, workspace.view.changed, self._on_view),
             ]
+            follow_workspace(self, workspace)
             self.status.show_voxel(None)
             if self.viewer.panes:
                 self.viewer.panes[0].setFocus()
@@ -271,18 +311,18 @@ class MainWindow(QMainWindow):
 
     def open_settings(self) -> None:
         """Show the settings."""
-        self.settings_dialog.show()
-        self.settings_dialog.raise_()
+        self.settings_dialog.open_window()
 
     def choose_keys(self, preset: str) -> None:
         """Switch the preset of the keys and remember it."""
         self._preferences.keys = preset
         self.actions_table.use_preset(preset)
+        self.tools.use_preset(preset)
         self.later()
 
     def _apply_theme(self, theme: Theme) -> None:
         parts = (self.actions_table, self.errors, self.empty, self.status, self.labels_panel, self.generation_panel)
-        for part in parts:
+        for part in (*parts, self.compare_bar, self.history, self.metrics_panel):
             part.set_theme(theme)
         self.viewer.set_theme(theme.color("viewer_accent"))
 
@@ -304,6 +344,8 @@ class MainWindow(QMainWindow):
         self._preferences.geometry = self.saveGeometry()
         self.hide()
         self.tissue.cancel()
+        self.segmenting.cancel()
+        self.reshape.cancel()
         self.viewer.shut_down()
         self.cases.shut_down()
         self.generation.shut_down()
@@ -337,5 +379,7 @@ def carry_over(old: Workspace | None, new: Workspace) -> None:
     if old is None:
         new.view.opacity = _OPACITY
         return
-    for name in ("brush", "paint_over", "overlay", "outline", "fill", "opacity", "modality", "plane"):
+    for name in ("brush", "erase_active_only", "overlay", "outline", "fill", "opacity", "modality", "plane"):
         setattr(new.view, name, getattr(old.view, name))
+    if old.view.paint_over is not PaintOver.ACTIVE:
+        new.view.paint_over = old.view.paint_over

@@ -9,19 +9,31 @@ from PyQt6.QtWidgets import QMenu, QMenuBar
 
 from seg_editor.ui.action_set import ActionSet
 
-_EDIT = """undo redo - navigate paint erase fill pick - brush_smaller brush_larger label_previous label_next"""
-_VIEW = """layout_single layout_compare layout_planes layout_modalities layout_volume maximize pane_next - axial coronal sagittal -
+_CASE = "open open_file recent open_demo - save save_as save_tissue - close quit"
+_EDIT = """undo redo - navigate paint erase polygon fill pick move reshape -
+brush_smaller brush_larger brush_3d brush_square - label_previous label_next swap lesion_ncr lesion_ed lesion_et -
+segment edit_tissue"""
+_RESHAPE = """op_grow op_shrink op_smooth - op_largest op_small op_holes -
+op_interpolate op_copy_next op_copy_previous - op_mirror_add op_mirror_subtract op_mirror_intersect"""
+_PARTS = "remove_component remove_ncr remove_ed remove_et remove_net"
+_VIEW = """layout_single layout_compare layout_planes layout_modalities layout_volume layout_eight layout_models -
+maximize pane_next - axial coronal sagittal -
 modality_t1 modality_t1c modality_t2 modality_flair - show_source show_result show_difference -
-overlay fill_labels outline crosshair tissue compute_tissue - auto_window reset_windows fit zoom_in zoom_out largest - radiological nose_left smooth -
-theme settings"""
+overlay fill_labels outline crosshair tissue compute_tissue -
+auto_window reset_windows fit zoom_in zoom_out largest - radiological nose_left smooth -
+theme full_screen settings"""
+_GENERATE = f"""remove {_PARTS} - generate stop live - new_seed next_seed - generate_models ensemble"""
+_COMPARE = """compare_plain compare_blink compare_fade compare_swipe compare_lens compare_checker - referee"""
 
 MENUS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("&Case", ("open", "open_file", "recent", "open_demo", "-", "save", "save_as", "-", "close", "quit")),
+    ("&Case", tuple(_CASE.split())),
     ("&Edit", tuple(_EDIT.split())),
-    ("&Generate", ("remove", "generate", "stop", "-", "new_seed")),
+    ("&Reshape", tuple(_RESHAPE.split())),
+    ("&Generate", tuple(_GENERATE.split())),
+    ("C&ompare", tuple(_COMPARE.split())),
     ("&View", tuple(_VIEW.split())),
-    ("E&xport", ("export_png", "export_result")),
-    ("&Help", ("shortcuts", "about")),
+    ("E&xport", ("export_png", "export_result", "-", "copy_metrics")),
+    ("&Help", ("palette", "shortcuts", "about")),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -95,7 +96,8 @@ class _Layer:
             item.setPen(pen)
             item.setZValue(8)
         self.tag, self.flash = Tag(), Tag()
-        for part in (self.range, self.preview, *self.lines, self.tag, self.flash):
+        parts: tuple[Any, ...] = (self.range, self.preview, *self.lines, self.tag, self.flash)
+        for part in parts:
             part.setVisible(False)
             scene.addItem(part)
 

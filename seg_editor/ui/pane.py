@@ -34,6 +34,7 @@ from PyQt6.QtWidgets import (
 
 from seg_editor.ui import chrome
 from seg_editor.ui.bind import bind
+from seg_editor.ui.picture_item import PictureItem
 from seg_editor.ui.planes import PlaneView
 from seg_editor.ui.state import Camera
 
@@ -51,33 +52,6 @@ class Pointer:
     button: Qt.MouseButton
     buttons: Qt.MouseButton
     modifiers: Qt.KeyboardModifier
-
-
-class PictureItem(pg.ImageItem):  # type: ignore[misc]
-    """An image item that is row-major and can be drawn smooth or voxel by voxel."""
-
-    def __init__(self) -> None:
-        super().__init__(axisOrder="row-major")
-        self.smooth = False
-        self._place: tuple[float, float, float, float] | None = None
-
-    def _updateView(self) -> None:
-        """Follow no pyqtgraph view: the pane places the item itself."""
-
-    def paint(self, painter: QPainter, *args: object) -> None:
-        """Draw with or without interpolation."""
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
-        super().paint(painter, *args)
-
-    def show_levels(self, picture: np.ndarray, view: PlaneView, crop: tuple[slice, slice] | None = None) -> None:
-        """Show a contiguous uint8 picture: all ``(rows, columns)`` of the plane, or the part that `crop` names."""
-        du, dv = view.step
-        rows, columns = crop or (slice(0, picture.shape[0]), slice(0, picture.shape[1]))
-        place = (columns.start * du, rows.start * dv, picture.shape[1] * du, picture.shape[0] * dv)
-        self.setImage(picture, autoLevels=False, levels=(0, 255))
-        if self._place != place:
-            self._place = place
-            self.setRect(QRectF(*place))
 
 
 class SlicePane(QGraphicsView):
@@ -190,7 +164,7 @@ class SlicePane(QGraphicsView):
         cx, cy = self._center()
         self.setTransform(QTransform.fromScale(scale, scale))
         self.setSceneRect(QRectF(cx - across / 2, cy - down / 2, across, down))
-        port.update()
+        self.refresh()
 
     def _center(self) -> tuple[float, float]:
         region, (cx, cy) = self._region, self._camera.center
@@ -312,7 +286,5 @@ class SlicePane(QGraphicsView):
         super().leaveEvent(event)
 
     def refresh(self) -> None:
-        """Repaint soon."""
-        port = self.viewport()
-        if port is not None:
-            port.update()
+        """Repaint soon, once for all that changed: the scene collects it, as it does for changed items."""
+        self._scene.update()

@@ -99,7 +99,7 @@ class PaneContent:
             return
         window = self._workspace.view.window(modality)
         crop = None if box is None else view.crop(box)
-        role, rank = self.role, self.slot.rank
+        role, rank = self.role, self.slot.rank or 0
         first = self._pictures.first(modality, view, index)
         generated = None if role is Role.SOURCE else self._pictures.generated(modality, view, index, rank)
         averaged = self._pictures.averaged(modality, view, index) if role is Role.RESULT and not rank else None
@@ -135,7 +135,7 @@ class PaneContent:
     @property
     def _faded(self) -> bool:
         """True when the counterfactual on display was made for an earlier mask."""
-        return self.stale and self._pictures.preview is None and self.slot.rank == 0
+        return self.stale and self._pictures.preview is None and not self.slot.rank
 
     def _mark(self, role: Role, generated: bool) -> None:
         marks, case = self.pane.marks, self._workspace.case
@@ -171,7 +171,7 @@ class PaneContent:
             self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
 
     def _badge(self, view: PlaneView, index: int) -> str:
-        result = self._pictures.rank(self.slot.rank)
+        result = self._pictures.rank(self.slot.rank or 0)
         if result is None:
             return ""
         made = result.slices
@@ -206,11 +206,15 @@ class PaneContent:
             self.pane.tissue.show_levels(content.label_codes(self.tissue_map, self.view, self.index), self.view)
         self.pane.tissue.setVisible(shown)
 
+    @property
+    def _labels_shown(self) -> bool:
+        return self._workspace.view.overlay and self.modality in self._workspace.case.volumes
+
     def draw_labels(self) -> None:
         """Redraw label fill and outlines of this slice."""
-        state, segmentation = self._workspace.view, self._workspace.segmentation
+        segmentation = self._workspace.segmentation
         pane, view, index = self.pane, self.view, self.index
-        if not state.overlay or self.modality not in self._workspace.case.volumes:
+        if not self._labels_shown:
             pane.labels.setVisible(False)
             pane.set_outlines([])
             return
@@ -231,10 +235,8 @@ class PaneContent:
             return
         view = self.view
         colors = label_colors(self._workspace.case.scheme, self._ui.label_colors)
-        shown = [value for value in colors if value not in ui.hidden_labels]
-        outlines = [
-            (points, QColor(*colors[value])) for value, points in content.label_outlines(codes, view, shown)
-        ]
+        found = self._pictures.outlines(codes, self._workspace.segmentation.revision, view, self.index)
+        outlines = [(points, QColor(*colors[v])) for v, points in found if v not in ui.hidden_labels]
         hole = None if self.role is Role.SOURCE else self._pictures.hole(view, self.index)
         if hole is not None and hole.any():
             outlines.append((boundary_segments(hole, view.step), _GHOST))
@@ -253,6 +255,13 @@ class PaneContent:
         colors = label_colors(self._workspace.case.scheme, self._ui.label_colors)
         table = content.label_table(colors, state.opacity, self._ui.hidden_labels, fill=state.fill)
         self.pane.labels.setLookupTable(table)
+
+    def recolor_labels(self) -> None:
+        """Change colors and visibility of the labels and of their outlines without touching a pixel."""
+        self.color_labels()
+        if self._labels_shown:
+            segmentation = self._workspace.segmentation
+            self._outline(self._pictures.labels(segmentation.labels, segmentation.revision, self.view, self.index))
 
     def meets(self, box: Box) -> bool:
         """True when a change in `box` shows in this pane."""

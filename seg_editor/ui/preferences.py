@@ -75,6 +75,25 @@ class Preferences:
             self._store.setValue(name, ";".join(f"{label}:{color}" for label, color in ui.label_colors.items()))
 
     @property
+    def live(self) -> bool:
+        """A finished stroke starts a run by itself; so from the first start on."""
+        return self._text("live", "True").lower() == "true"
+
+    @live.setter
+    def live(self, on: bool) -> None:
+        self._store.setValue("live", str(on))
+
+    @property
+    def device(self) -> str:
+        """``auto``, ``cpu`` or ``cuda``."""
+        found = self._text("device", "auto")
+        return found if found in ("auto", "cpu", "cuda") else "auto"
+
+    @device.setter
+    def device(self, device: str) -> None:
+        self._store.setValue("device", device)
+
+    @property
     def recent(self) -> list[Path]:
         """Recent cases that still exist, newest first."""
         stored = self._store.value("recent", [])

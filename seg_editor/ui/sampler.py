@@ -105,7 +105,7 @@ class _Worker(QObject):
             raise ModelError("the engine ended without a result", remedy="Try another model")
         run.mask = mask_of(order.case, order.labels, order.original, order.token)
         self.result.emit(run, made, time.perf_counter() - started)
-        if order.first in made.slices and len(made.slices) > 1:
+        if order.first is not None and order.first in made.slices and len(made.slices) > 1:
             self.scored.emit(run, made, self._backend.score(order, made, (order.first,)))
         if not run.stop.is_set():
             self.scored.emit(run, made, self._backend.score(order, made))

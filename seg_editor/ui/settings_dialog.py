@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QEvent, Qt
+from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -24,7 +25,8 @@ from seg_editor.ui.panels.parts import Segments, named, wrapped
 from seg_editor.ui.state import UiState
 
 Page = QWidget | Callable[[], QWidget]
-_SIZE = (760, 560)
+_SIZE = (760, 640)
+_CLOSE = (QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape)
 
 
 class SettingsDialog(QDialog):
@@ -92,8 +94,20 @@ class SettingsDialog(QDialog):
             item = self.titles.item(row)
             if item is not None and item.text() == title:
                 self.titles.setCurrentRow(row)
+        self.open_window()
+
+    def open_window(self) -> None:
+        """Show the window before the others, with the keyboard."""
         self.show()
         self.raise_()
+        self.activateWindow()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Keep Esc for closing: the main window stops the generation with it."""
+        if isinstance(event, QKeyEvent) and (event.type(), event.key()) == _CLOSE:
+            event.accept()
+            return True
+        return super().event(event)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Preview label colors on another case."""

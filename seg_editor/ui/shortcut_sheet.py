@@ -10,9 +10,15 @@ from seg_editor.ui.action_table import ACTIONS, GROUPS, PRESETS
 from seg_editor.ui.actions import Action
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
-_COLUMNS = (("tools", "generate", "edit"), ("mouse", "file", "export", "help"), ("slices",), ("view",))
-_ROOM = 21
-_TITLES = {**dict(GROUPS), "mouse": "Mouse"}
+_COLUMNS = (
+    ("tools", "edit", "operations"),
+    ("mouse", "modal", "help"),
+    ("generate", "compare", "file", "export"),
+    ("slices",),
+    ("view",),
+)
+_ROOM = 14
+_TITLES = {**dict(GROUPS), "mouse": "Mouse", "modal": "While an outline is drawn"}
 
 
 class ShortcutSheet(QDialog):
@@ -41,7 +47,7 @@ class ShortcutSheet(QDialog):
         outer.setSpacing(16)
         outer.addLayout(head)
         outer.addWidget(self._area)
-        self.resize(1400, 740)
+        self.resize(1440, 860)
         self._fill()
 
     def _choose(self, preset: str) -> None:
@@ -52,8 +58,8 @@ class ShortcutSheet(QDialog):
     def _fill(self) -> None:
         body = named(QWidget(), "dockBody")
         columns = QHBoxLayout(body)
-        columns.setContentsMargins(24, 16, 24, 16)
-        columns.setSpacing(32)
+        columns.setContentsMargins(16, 16, 16, 16)
+        columns.setSpacing(24)
         for groups in _COLUMNS:
             column = QVBoxLayout()
             column.setSpacing(8)
@@ -88,8 +94,8 @@ class ShortcutSheet(QDialog):
 
     @staticmethod
     def _group_of(action: Action) -> str:
-        if action.kind == "mouse":
-            return "mouse"
+        if action.kind in ("mouse", "modal"):
+            return action.kind
         return action.menu or "slices"
 
 

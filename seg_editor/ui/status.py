@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import QSize, Qt
-from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
+from PyQt6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
 from seg_editor.session import Workspace
 from seg_editor.ui.captions import file_voxel
@@ -24,6 +24,7 @@ class Status(QStatusBar):
         self._workspace: Workspace | None = None
         self.readout = named(QLabel(), "readout")
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
+        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.readout.setToolTip("Voxel: indices in the file of the modality shown, from 0. World: RAS+, in mm.")
         self._voxel: tuple[int, int, int] | None = None
         self.case = QLabel()

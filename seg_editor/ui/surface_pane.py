@@ -23,15 +23,14 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import QWidget
 
-from seg_editor.cases import bounding_box
-from seg_editor.editing import nearest_voxel
+from seg_editor.editing import Box, nearest_voxel
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome
 from seg_editor.ui.bind import bind
 from seg_editor.ui.gizmo import Gizmo
 from seg_editor.ui.panels.parts import Segments
+from seg_editor.ui.splatting import Layer, Scene, Shot, Turn, place_of, project, render
 from seg_editor.ui.state import UiState
-from seg_editor.ui.surface import Layer, Scene, Shot, Turn, place_of, project, render
 from seg_editor.ui.surface_model import SurfaceModel
 from seg_editor.ui.theme import label_colors
 from seg_editor.ui.workers import Task, Tasks
@@ -39,14 +38,16 @@ from seg_editor.ui.workers import Task, Tasks
 PREPARING = "Preparing the 3D view…"
 _BRAIN = (226, 221, 214)
 _REMOVED = (235, 239, 243)
-_LOOKS = {"glass": (0.16, 1.2), "solid": (1.0, 0.0)}
+_LOOKS = {"glass": (0.2, 1.2), "solid": (1.0, 0.0)}
 _OPACITY = {"ncr": 1.0, "ed": 0.35, "et": 0.8, "net": 0.8}
 _FINE_PIXELS = 1100
 _COARSE_PIXELS = 320.0
+_THIN = 4
 _COARSE_LIMIT_S = 0.010
 _REST_MS = 120
 _CLICK_PIXELS = 4.0
 _CROSS_MM = 14.0
+_ROOM = 1.1
 _KEYS = {
     Qt.Key.Key_Left: (-15.0, 0.0),
     Qt.Key.Key_Right: (15.0, 0.0),
@@ -62,6 +63,17 @@ class SurfacePane(QWidget):
     a letter of the gizmo looks from that side. While the view turns a small picture is drawn at once; the fine one
     follows from the background.
 
+    Parameters
+    ----------
+    workspace : Workspace
+    ui : UiState
+    model : SurfaceModel
+        The surfaces of this workspace.
+    tasks : Tasks
+        Runs the fine pictures.
+    box : Box, optional
+        Voxels that zoom 1 fits: the brain.
+
     Signals
     -------
     double_clicked()
@@ -70,7 +82,13 @@ class SurfacePane(QWidget):
     double_clicked = pyqtSignal()
 
     def __init__(
-        self, workspace: Workspace, ui: UiState, model: SurfaceModel, tasks: Tasks, parent: QWidget | None = None
+        self,
+        workspace: Workspace,
+        ui: UiState,
+        model: SurfaceModel,
+        tasks: Tasks,
+        box: Box | None = None,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("surface")
@@ -81,9 +99,10 @@ class SurfacePane(QWidget):
         self._ui = ui
         self._model = model
         self._tasks = tasks
+        self._extent = _extent(workspace.case.grid.shape, workspace.case.grid.spacing, box)
         self.accent = QColor("#3FBFAD")
         self.turn = Turn()
-        self.scene = Scene()
+        self.scene = self._light = Scene()
         self.shot: Shot | None = None
         self._shot_turn = self.turn
         self._image: QImage | None = None
@@ -161,7 +180,8 @@ class SurfacePane(QWidget):
         shell = None
         if look is not None and surfaces.brain is not None:
             shell = Layer(surfaces.brain, _BRAIN, *look)
-        self.scene = Scene(tuple(inner), shell, *_extent(self._workspace))
+        self.scene = Scene(tuple(inner), shell, *self._extent)
+        self._light = self.scene.thinned(_THIN)
         self._draw_fine()
 
     def _look(self, turn: Turn) -> None:
@@ -170,7 +190,7 @@ class SurfacePane(QWidget):
         if self._model.surfaces is not None:
             began = time.perf_counter()
             ratio = min(1.0, self._coarse / max(1, min(self.width(), self.height())))
-            self._take(render(self.scene, turn, *self._size(ratio)), turn)
+            self._take(render(self._light, turn, *self._size(ratio)), turn)
             took = time.perf_counter() - began
             self._coarse = float(np.clip(self._coarse * (_COARSE_LIMIT_S / max(took, 1e-4)) ** 0.25, 140, 480))
             self._rest.start()
@@ -277,8 +297,7 @@ class SurfacePane(QWidget):
         elif button == Qt.MouseButton.RightButton:
             self._zoom(turn, float(np.exp(-down / 150.0)))
         elif button == Qt.MouseButton.MiddleButton:
-            scale = self.scene.scale(turn, self.width(), self.height())
-            self._look(replace(turn, shift=(turn.shift[0] - across / scale, turn.shift[1] + down / scale)))
+            self._move(turn, across, down)
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         """End the drag; a click puts the crosshair onto the surface."""
@@ -321,6 +340,14 @@ class SurfacePane(QWidget):
         """Zoom about the middle."""
         self._zoom(self.turn, factor)
 
+    def move_by(self, across: float, down: float) -> None:
+        """Move the picture by pixels."""
+        self._move(self.turn, across, down)
+
+    def _move(self, turn: Turn, across: float, down: float) -> None:
+        scale = self.scene.scale(turn, self.width(), self.height())
+        self._look(replace(turn, shift=(turn.shift[0] - across / scale, turn.shift[1] + down / scale)))
+
     def _zoom(self, turn: Turn, factor: float) -> None:
         self._look(replace(turn, zoom=float(np.clip(turn.zoom * factor, 0.4, 12.0))))
 
@@ -338,11 +365,12 @@ class SurfacePane(QWidget):
         self._workspace.view.cursor = nearest_voxel((x, y, z))
 
 
-def _extent(workspace: Workspace) -> tuple[tuple[float, float, float], float]:
-    """Return middle and radius in mm of what zoom 1 fits: the brain, or the volume."""
-    case = workspace.case
-    box = bounding_box(case.brain) or tuple(slice(0, n) for n in case.grid.shape)
-    low = np.array([part.start for part in box]) * case.grid.spacing
-    high = np.array([part.stop - 1 for part in box]) * case.grid.spacing
+def _extent(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float], box: Box | None
+) -> tuple[tuple[float, float, float], float]:
+    """Return middle and radius in mm of what zoom 1 fits: a box of voxels, or the whole volume."""
+    parts = box or tuple(slice(0, n) for n in shape)
+    low = np.array([part.start for part in parts]) * spacing
+    high = np.array([part.stop - 1 for part in parts]) * spacing
     x, y, z = (float(v) for v in (low + high) / 2)
-    return (x, y, z), max(1.0, 0.80 * float(np.linalg.norm(high - low)) / 2)
+    return (x, y, z), max(1.0, _ROOM * float((high - low).max()) / 2)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from seg_editor.session import Workspace
+from seg_editor.ui.bind import bind
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 
@@ -20,12 +22,15 @@ class Tissue(QObject):
         What is being done, and how far (negative: unknown); an empty text when it ended.
     ready(object)
         Labels ``(x, y, z)`` uint8, or None when another case was opened.
+    edited(object)
+        The box ``(x, y, z)`` that an edit of the map changed.
     failed(object)
         The exception.
     """
 
     progress = pyqtSignal(str, float)
     ready = pyqtSignal(object)
+    edited = pyqtSignal(object)
     failed = pyqtSignal(object)
 
     def __init__(self, tasks: Tasks, parent: QObject | None = None) -> None:
@@ -33,6 +38,7 @@ class Tissue(QObject):
         self._tasks = tasks
         self._task: Task | None = None
         self._workspace: Workspace | None = None
+        self._unbind: Callable[[], None] = lambda: None
         self.labels: np.ndarray | None = None
 
     @property
@@ -43,13 +49,14 @@ class Tissue(QObject):
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Drop the map of the case before."""
         self.cancel()
+        self._unbind()
         self._workspace = workspace
         self.labels = None
         self.ready.emit(None)
 
     def start(self) -> None:
-        """Compute the map, or fetch it from the cache."""
-        if self._workspace is None or self._task is not None:
+        """Compute the map, or fetch it from the cache; a map that was edited stays."""
+        if self._workspace is None or self._task is not None or self._workspace.tissue is not None:
             return
         case = self._workspace.case
 
@@ -73,9 +80,15 @@ class Tissue(QObject):
 
     def _finish(self, made: Any) -> None:
         self._task = None
-        self.labels = made.labels
+        workspace = self._workspace
+        assert workspace is not None
+        workspace.set_tissue(made.labels)
+        assert workspace.tissue is not None
+        segmentation = workspace.tissue.segmentation
+        self.labels = segmentation.labels
+        self._unbind = bind(self, segmentation.changed, self.edited.emit)
         self.progress.emit("", 0.0)
-        self.ready.emit(made.labels)
+        self.ready.emit(self.labels)
 
     def _fail(self, error: object) -> None:
         self._task = None

@@ -1,28 +1,40 @@
-"""What the mouse does in the panes: navigate, paint, erase, fill, pick, pan, zoom, window."""
+"""What the mouse does in the panes: the gesture table says what an event means, this does it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
-from PyQt6.QtCore import QObject, QPointF, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QObject, QPointF, Qt, pyqtSignal
+from PyQt6.QtGui import QKeyEvent, QKeySequence
 
-from seg_editor.editing import Fill, PaintOver, Stroke, nearest_voxel
-from seg_editor.errors import SegEditorError
+from seg_editor.editing import nearest_voxel
 from seg_editor.session import Workspace
+from seg_editor.ui.gestures import Chord, Gestures, modal_keys
+from seg_editor.ui.move_tool import MoveTool
+from seg_editor.ui.operations import ReshapeSettings
+from seg_editor.ui.overlays import Overlays
 from seg_editor.ui.pane import Pointer, SlicePane
 from seg_editor.ui.pane_content import PaneContent
+from seg_editor.ui.polygon_tool import PolygonTool
 from seg_editor.ui.state import Tool, UiState, stepped_radius
+from seg_editor.ui.strokes import Strokes
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.windowing import dragged, width_of
 
-_LEFT, _MIDDLE, _RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton
-_ALT, _CTRL, _SHIFT = (
-    Qt.KeyboardModifier.AltModifier,
-    Qt.KeyboardModifier.ControlModifier,
-    Qt.KeyboardModifier.ShiftModifier,
+_BUTTONS = {
+    Qt.MouseButton.LeftButton: "Left",
+    Qt.MouseButton.MiddleButton: "Middle",
+    Qt.MouseButton.RightButton: "Right",
+}
+_HELD = (
+    (Qt.KeyboardModifier.ControlModifier, "Ctrl"),
+    (Qt.KeyboardModifier.ShiftModifier, "Shift"),
+    (Qt.KeyboardModifier.AltModifier, "Alt"),
 )
 _ZOOM_STEP = 1.2
+_ZOOM_DRAG_PX = 120.0
 
 
 @dataclass
@@ -41,40 +53,118 @@ class Tools(QObject):
     Signals
     -------
     refused(str)
-        Why nothing happened, in one line.
+        Why nothing happened, in one line; it flashes in the pane, too.
     stroke_changed(bool)
-        A stroke began or ended.
+        A stroke or an outline began or ended.
     """
 
     refused = pyqtSignal(str)
     stroke_changed = pyqtSignal(bool)
 
-    def __init__(self, viewer: Viewer, ui: UiState) -> None:
+    def __init__(
+        self, viewer: Viewer, ui: UiState, overlays: Overlays | None = None, settings: ReshapeSettings | None = None
+    ) -> None:
         super().__init__(viewer)
         self._viewer = viewer
         self._ui = ui
+        self._overlays = overlays or Overlays(viewer, ui)
+        self._settings = settings or ReshapeSettings()
         self._workspace: Workspace | None = None
         self._drag: _Drag | None = None
-        self._stroke: Stroke | None = None
+        self._strokes: Strokes | None = None
+        self._polygon: PolygonTool | None = None
+        self._mover: MoveTool | None = None
+        self._gestures = Gestures()
+        self._modal: dict[str, str] = {}
         self.space_held = False
+        self.use_preset("seg-editor")
         viewer.pane_made.connect(self._connect)
 
     @property
     def stroking(self) -> bool:
         """True between press and release of a brush stroke."""
-        return self._stroke is not None
+        return self._strokes is not None and self._strokes.running
+
+    @property
+    def drafting(self) -> bool:
+        """True while an outline is being drawn."""
+        return self._polygon is not None and self._polygon.drawing
+
+    @property
+    def overlays(self) -> Overlays:
+        """What is drawn over the panes."""
+        return self._overlays
+
+    def use_preset(self, preset: str) -> None:
+        """Take the gestures of a preset."""
+        self._gestures = Gestures(preset)
+        self._modal = {QKeySequence(key).toString(): name for key, name in modal_keys(preset).items()}
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Work on another case."""
         self.cancel()
         self._workspace = workspace
+        self._strokes = self._polygon = self._mover = None
+        if workspace is not None:
+            self._strokes = Strokes(workspace)
+            self._polygon = PolygonTool(workspace, self._overlays)
+            self._mover = MoveTool(workspace, self._overlays, self._settings)
+            polygon = self._polygon
+            workspace.view.on("cursor", lambda _cursor: polygon.redraw())
+
+    def cancel(self) -> bool:
+        """Take a running stroke back, or give an outline up; False when there was none."""
+        self._drag = None
+        self._viewer.live = None
+        parts = (self._strokes, self._polygon, self._mover)
+        cancelled = [part.cancel() for part in parts if part is not None]
+        if any(cancelled):
+            self.stroke_changed.emit(False)
+        return any(cancelled)
+
+    def take_back(self) -> None:
+        """Take the last point of the outline back."""
+        if self._polygon is not None:
+            self._polygon.take_back()
+            self.stroke_changed.emit(self.drafting)
+
+    def close_outline(self, *, clear: bool = False) -> None:
+        """Close the outline and fill it, or clear what lies inside."""
+        if self._polygon is not None:
+            content = self._viewer.active
+            reason = self._polygon.close(clear=clear)
+            if content is not None:
+                self._refuse(content, reason)
+            self.stroke_changed.emit(self.drafting)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """While an outline is drawn its keys come first."""
+        if self.drafting and isinstance(event, QKeyEvent):
+            name = self._modal.get(QKeySequence(event.keyCombination()).toString(), "")
+            if name and event.type() == QEvent.Type.ShortcutOverride:
+                event.accept()
+                return True
+            if name and event.type() == QEvent.Type.KeyPress:
+                self._do_modal(name)
+                return True
+        return super().eventFilter(watched, event)
+
+    def _do_modal(self, name: str) -> None:
+        if name == "o_back":
+            self.take_back()
+        elif name == "o_cancel":
+            self.cancel()
+        else:
+            self.close_outline(clear=name == "o_clear")
 
     def _connect(self, pane: SlicePane, content: PaneContent) -> None:
         pane.pressed.connect(lambda p: self._press(content, p))
         pane.moved.connect(lambda p: self._move(content, p))
         pane.released.connect(self._release)
+        pane.double_clicked.connect(lambda p: self._double(content, p))
         pane.wheeled.connect(lambda p, notches: self._wheel(content, p, notches))
         pane.held.connect(self._hold)
+        pane.installEventFilter(self)
 
     def _hold(self, key: int, down: bool) -> None:
         if key == Qt.Key.Key_Tab:
@@ -82,70 +172,82 @@ class Tools(QObject):
         else:
             self.space_held = down
 
-    def cancel(self) -> bool:
-        """Take a running stroke back; False when there was none."""
-        stroke, self._stroke, self._drag = self._stroke, None, None
-        if stroke is None:
-            return False
-        self._viewer.live = None
-        stroke.cancel()
-        self.stroke_changed.emit(False)
-        return True
+    def _meaning(self, control: str, p: Pointer) -> str:
+        held = {name for flag, name in _HELD if p.modifiers & flag}
+        if self.space_held and control == "Left":
+            held.add("Space")
+        return self._gestures.meaning(Chord(control, frozenset(held)), self._ui.tool)
 
-    def _point(self, content: PaneContent, p: Pointer) -> tuple[float, float, float]:
+    def _refuse(self, content: PaneContent, reason: str, at: Pointer | None = None) -> None:
+        if reason:
+            place = None if at is None else self._point(content, at)
+            self._overlays.flash(content, reason, place)
+            self.refused.emit(reason)
+
+    @staticmethod
+    def _point(content: PaneContent, p: Pointer) -> tuple[float, float, float]:
         return content.view.to_voxel(p.u, p.v, content.index)
 
     def _press(self, content: PaneContent, p: Pointer) -> None:
         if self._workspace is None or self._drag is not None:
             return
-        if p.button == _MIDDLE or (p.button == _LEFT and self.space_held):
-            self._begin_pan(content, p)
-        elif p.button == _LEFT and p.modifiers & _ALT:
-            self._begin_crosshair(content, p)
-        elif p.button == _LEFT and p.modifiers & _CTRL:
-            self._pick(content, p)
-        elif p.button == _LEFT:
-            self._press_tool(content, p)
-        elif p.button == _RIGHT and self._ui.tool in (Tool.PAINT, Tool.ERASE, Tool.FILL):
-            self._begin_stroke(content, p, erase=True)
-        elif p.button == _RIGHT:
-            self._begin_window(content, p)
-
-    def _press_tool(self, content: PaneContent, p: Pointer) -> None:
-        tool = self._ui.tool
-        if tool.brushes:
-            self._begin_stroke(content, p, erase=tool is Tool.ERASE)
-        elif tool is Tool.FILL:
-            self._fill(content, p)
-        elif tool is Tool.PICK:
-            self._pick(content, p)
-        else:
-            self._begin_crosshair(content, p)
+        begin = {
+            "m_paint": lambda: self._begin_stroke(content, p, erase=self._ui.tool is Tool.ERASE),
+            "m_erase": lambda: self._begin_stroke(content, p, erase=True, right=True),
+            "m_fill": lambda: self._fill(content, p),
+            "m_pick": lambda: self._pick(content, p),
+            "m_pick_here": lambda: self._pick(content, p),
+            "m_point": lambda: self._begin_outline(content, p),
+            "m_move": lambda: self._begin_move(content, p),
+            "m_navigate": lambda: self._begin_crosshair(content, p),
+            "m_crosshair": lambda: self._begin_crosshair(content, p),
+            "m_pan": lambda: self._begin_pan(content, p),
+            "m_zoom_drag": lambda: self._begin_zoom(content, p),
+            "m_window": lambda: self._begin_window(content, p),
+        }.get(self._meaning(_BUTTONS.get(p.button, ""), p))
+        if begin is not None:
+            begin()
 
     def _move(self, content: PaneContent, p: Pointer) -> None:
         if self._drag is not None:
             if self._drag.content is content:
                 self._drag.move(p)
-        elif p.modifiers & _SHIFT and not p.buttons.value:
+        elif not p.buttons.value and self._meaning("Move", p) == "m_crosshair":
             self._set_cursor(content, p)
+        elif self._polygon is not None and self._polygon.drawing:
+            self._polygon.hover(content, p)
 
     def _release(self, p: Pointer) -> None:
         if self._drag is not None and p.button == self._drag.button:
             drag, self._drag = self._drag, None
             drag.end()
 
+    def _double(self, content: PaneContent, p: Pointer) -> None:
+        if self._meaning("Double", p) == "m_close" and self.drafting:
+            self.close_outline()
+
     def _wheel(self, content: PaneContent, p: Pointer, notches: float) -> None:
         workspace = self._workspace
         if workspace is None or not notches:
             return
-        if p.modifiers & _CTRL:
+        meaning = self._meaning("Wheel", p)
+        whole = int(notches) or (1 if notches > 0 else -1)
+        if meaning == "m_zoom":
             content.pane.zoom_at(QPointF(p.x, p.y), _ZOOM_STEP**notches)
-        elif p.modifiers & _SHIFT and self._ui.tool.brushes:
+        elif meaning == "m_size":
             brush = workspace.view.brush
             workspace.view.brush = replace(brush, radius_mm=stepped_radius(brush.radius_mm, notches))
-        elif self._stroke is None:
-            whole = int(notches) or (1 if notches > 0 else -1)
-            self._viewer.step(whole * (5 if p.modifiers & _SHIFT else 1))
+        elif meaning in ("m_slice", "m_slice_5") and not self.stroking:
+            self._viewer.step(whole * (5 if meaning == "m_slice_5" else 1))
+
+    def _begin(
+        self,
+        content: PaneContent,
+        p: Pointer,
+        move: Callable[[Pointer], None],
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._drag = _Drag(content, p.button, move, end)
 
     def _begin_pan(self, content: PaneContent, p: Pointer) -> None:
         last = [p.x, p.y]
@@ -154,7 +256,16 @@ class Tools(QObject):
             content.pane.pan(q.x - last[0], q.y - last[1])
             last[:] = [q.x, q.y]
 
-        self._drag = _Drag(content, p.button, move, lambda: None)
+        self._begin(content, p, move)
+
+    def _begin_zoom(self, content: PaneContent, p: Pointer) -> None:
+        last = [p.y]
+
+        def move(q: Pointer) -> None:
+            content.pane.zoom_at(QPointF(p.x, p.y), 2 ** ((last[0] - q.y) / _ZOOM_DRAG_PX))
+            last[0] = q.y
+
+        self._begin(content, p, move)
 
     def _set_cursor(self, content: PaneContent, p: Pointer) -> None:
         if self._workspace is not None:
@@ -162,7 +273,7 @@ class Tools(QObject):
 
     def _begin_crosshair(self, content: PaneContent, p: Pointer) -> None:
         self._set_cursor(content, p)
-        self._drag = _Drag(content, p.button, lambda q: self._set_cursor(content, q), lambda: None)
+        self._begin(content, p, lambda q: self._set_cursor(content, q))
 
     def _begin_window(self, content: PaneContent, p: Pointer) -> None:
         assert self._workspace is not None
@@ -177,63 +288,51 @@ class Tools(QObject):
         def move(q: Pointer) -> None:
             state.set_window(modality, dragged(start, (q.x - p.x) / size, (q.y - p.y) / size, span))
 
-        self._drag = _Drag(content, p.button, move, lambda: None)
+        self._begin(content, p, move)
 
-    def _begin_stroke(self, content: PaneContent, p: Pointer, *, erase: bool) -> None:
+    def _begin_stroke(self, content: PaneContent, p: Pointer, *, erase: bool, right: bool = False) -> None:
         assert self._workspace is not None
-        state = self._workspace.view
-        active = state.active_label if state.only_label is None else state.only_label
-        only: int | None = active
-        if erase:
-            sparing = state.erase_active_only if p.button == _RIGHT else state.paint_over is PaintOver.ACTIVE
-            only = state.active_label if sparing else None
-        try:
-            stroke = Stroke(
-                self._workspace.segmentation,
-                state.brush,
-                int(content.plane),
-                0 if erase else state.active_label,
-                state.paint_over,
-                only,
-                locked=state.locked,
-            )
-            self._viewer.live = content
-            self._stroke = stroke
-            stroke.begin(self._point(content, p))
-        except SegEditorError as error:
-            self._viewer.live = self._stroke = None
-            self.refused.emit(str(error))
+        strokes = self._strokes
+        assert strokes is not None
+        sparing = right and self._workspace.view.erase_active_only
+        self._viewer.live = content
+        reason = strokes.begin(self._point(content, p), int(content.plane), erase=erase, spare_others=sparing)
+        self._refuse(content, reason, p)
+        if not strokes.running:
+            self._viewer.live = None
             return
-        self._drag = _Drag(content, p.button, lambda q: self._extend(content, q), self._commit)
-        self.stroke_changed.emit(True)
 
-    def _extend(self, content: PaneContent, p: Pointer) -> None:
-        if self._stroke is not None:
-            self._stroke.extend(self._point(content, p))
-
-    def _commit(self) -> None:
-        stroke, self._stroke = self._stroke, None
-        self._viewer.live = None
-        if stroke is not None:
-            stroke.commit()
+        def end() -> None:
+            self._viewer.live = None
+            self._refuse(content, strokes.commit(), p)
             self.stroke_changed.emit(False)
 
+        self._begin(content, p, lambda q: strokes.extend(self._point(content, q)), end)
+        self.stroke_changed.emit(True)
+
+    def _begin_outline(self, content: PaneContent, p: Pointer) -> None:
+        polygon = self._polygon
+        assert polygon is not None
+        self._refuse(content, polygon.press(content, p), p)
+        self._begin(content, p, lambda q: polygon.drag(content, q))
+        self.stroke_changed.emit(True)
+
+    def _begin_move(self, content: PaneContent, p: Pointer) -> None:
+        mover = self._mover
+        assert mover is not None
+        reason = mover.press(content, p)
+        self._refuse(content, reason, p)
+        if not reason:
+            release = partial(self._drop, content, mover)
+            self._begin(content, p, lambda q: mover.drag(content, q), release)
+
+    def _drop(self, content: PaneContent, mover: MoveTool) -> None:
+        self._refuse(content, mover.release())
+
     def _fill(self, content: PaneContent, p: Pointer) -> None:
-        assert self._workspace is not None
-        state = self._workspace.view
-        at = nearest_voxel(self._point(content, p))
-        edit = Fill(at, int(content.plane), state.active_label, state.paint_over, state.active_label, state.locked)
-        try:
-            if self._workspace.apply(edit) is None:
-                self.refused.emit("Nothing to fill here: the region already has this label.")
-        except SegEditorError as error:
-            self.refused.emit(str(error))
+        assert self._strokes is not None
+        self._refuse(content, self._strokes.fill(self._point(content, p), int(content.plane)), p)
 
     def _pick(self, content: PaneContent, p: Pointer) -> None:
-        assert self._workspace is not None
-        voxel = nearest_voxel(self._point(content, p))
-        labels = self._workspace.segmentation.labels
-        if all(0 <= i < n for i, n in zip(voxel, labels.shape, strict=True)) and labels[voxel]:
-            self._workspace.view.active_label = int(labels[voxel])
-        else:
-            self.refused.emit("There is no label here to pick.")
+        assert self._strokes is not None
+        self._refuse(content, self._strokes.pick(self._point(content, p)), p)

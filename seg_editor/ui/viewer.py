@@ -18,7 +18,7 @@ from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.slice_bar import SliceBar
-from seg_editor.ui.state import Camera, Role, UiState
+from seg_editor.ui.state import Camera, Role, Tool, UiState
 from seg_editor.ui.surface_model import SurfaceModel
 from seg_editor.ui.surface_pane import SurfacePane
 from seg_editor.ui.workers import Tasks
@@ -154,9 +154,10 @@ class Viewer(QWidget):
         self.contents, self.surface = [], None
 
     def _add_surface(self, workspace: Workspace, cell: tuple[int, int, int, int]) -> None:
+        box = None if self.pictures is None else self.pictures.brain_box
         if self._surfaces is None:
             self._surfaces = SurfaceModel(workspace, self._tasks, self)
-        self.surface = SurfacePane(workspace, self._ui, self._surfaces, self._tasks, self._grid_host)
+        self.surface = SurfacePane(workspace, self._ui, self._surfaces, self._tasks, box, self._grid_host)
         self.surface.accent = self._accent
         self.surface.double_clicked.connect(lambda: self._toggle_maximized(None))
         self._grid.addWidget(self.surface, *cell)
@@ -185,7 +186,7 @@ class Viewer(QWidget):
                 made.pane.refresh()
 
     def _toggle_maximized(self, made: PaneContent | None) -> None:
-        if len(self.contents) > 1:
+        if len(self.contents) > 1 and self._ui.tool is not Tool.POLYGON:
             number = len(self.contents) if made is None else self.contents.index(made)
             self._ui.maximized = None if self._ui.maximized == number else number
 
@@ -255,13 +256,17 @@ class Viewer(QWidget):
 
     def zoom(self, factor: float) -> None:
         """Zoom the active pane about its middle."""
-        if self.active is not None:
+        if self.surface is not None and self.surface.hasFocus():
+            self.surface.zoom(factor)
+        elif self.active is not None:
             pane = self.active.pane
             pane.zoom_at(pane.rect().center().toPointF(), factor)
 
     def pan(self, across: float, down: float) -> None:
         """Move the picture of the active pane by fractions of the pane."""
-        if self.active is not None:
+        if self.surface is not None and self.surface.hasFocus():
+            self.surface.move_by(across * self.surface.width(), down * self.surface.height())
+        elif self.active is not None:
             pane = self.active.pane
             pane.pan(across * pane.width(), down * pane.height())
 
@@ -307,8 +312,7 @@ class Viewer(QWidget):
                 made.draw_tissue()
         elif name in ("hidden_labels", "label_colors"):
             for made in self.contents:
-                made.color_labels()
-                made.draw_labels()
+                made.recolor_labels()
         elif name in ("tool", "crosshair"):
             for made in self.contents:
                 made.draw_marks()

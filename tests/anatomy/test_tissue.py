@@ -370,6 +370,18 @@ def test_the_key_follows_image_and_segmentation(tmp_path: Path, monkeypatch: pyt
     assert len(runs) == 3
 
 
+def test_a_known_map_is_found_without_work(
+    phantom_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = _fake(phantom_case, monkeypatch)
+    assert tissue.known_tissue_map(phantom_case, tmp_path) is None
+    made = tissue_map(phantom_case, cache_dir=tmp_path)
+    known = tissue.known_tissue_map(phantom_case, tmp_path)
+    assert known is not None
+    assert np.array_equal(known.labels, made.labels)
+    assert len(runs) == 1
+
+
 def test_a_cache_that_cannot_be_written_costs_only_the_entry(
     phantom_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -88,7 +88,7 @@ def test_every_generating_kind_has_its_engine(tmp_path: Path, engine: Engine) ->
 
 def test_a_referee_makes_no_pictures(tmp_path: Path) -> None:
     referee = load_model(write_referee(tmp_path / "m4"), device="cpu")
-    with pytest.raises(ModelError, match="m4 makes no pictures"):
+    with pytest.raises(ModelError, match="m4 does not fill holes"):
         engine_for(referee)
     with pytest.raises(ModelError, match="no diffusion model"):
         DiffusionEngine(referee)

@@ -73,7 +73,9 @@ def test_the_bound_is_one_where_all_tumor_lies_in_the_hole() -> None:
     _, _, tumor = planes()
     assert iou_bound(np.ones_like(tumor), tumor) == 1.0
     half = tumor & (np.arange(tumor.shape[2]) < 2)
-    assert iou_bound(half, tumor) == pytest.approx(np.mean([half[i].sum() / t.sum() for i, t in enumerate(tumor) if t.any()]))
+    assert iou_bound(half, tumor) == pytest.approx(
+        np.mean([half[i].sum() / t.sum() for i, t in enumerate(tumor) if t.any()])
+    )
     assert iou_bound(half, np.zeros_like(tumor)) is None
 
 

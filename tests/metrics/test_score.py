@@ -24,9 +24,7 @@ class Bright:
         self.level = level
         self.asked: list[tuple[int, ...]] = []
 
-    def segment_slices(
-        self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None
-    ) -> NDArray[np.uint8]:
+    def segment_slices(self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None) -> NDArray[np.uint8]:
         self.asked.append(tuple(indices))
         volume = case.volumes[Modality.FLAIR].raw if raw is None else raw
         planes = np.moveaxis(volume[:, :, list(indices)], 2, 0)

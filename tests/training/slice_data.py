@@ -14,11 +14,13 @@ TINY = UNetConfig(image_size=SIZE, fold=2, widths=(8, 8), layers=1, attention_le
 CASES = {"train": ("BraTS2021_80001", "BraTS2021_80002"), "val": ("BraTS2021_80003",)}
 
 
-def write_slices(folder: Path, *, count: int = 6, cases: dict[str, tuple[str, ...]] | None = None) -> Path:
+def write_slices(
+    folder: Path, *, count: int = 6, size: int = SIZE, cases: dict[str, tuple[str, ...]] | None = None
+) -> Path:
     """`count` slices a case: rings of tissue around CSF, with a tumor in every other slice."""
     (folder / "slices").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    radius = np.hypot(*(np.indices((SIZE, SIZE)) - SIZE / 2 + 0.5))
+    radius = np.hypot(*(np.indices((size, size)) - size / 2 + 0.5))
     rings = np.select([radius < 2, radius < 4, radius < 6], [1, 2, 3], 0).astype(np.uint8)
     for split, ids in (cases or CASES).items():
         masks = np.repeat(rings[None], count * len(ids), 0)

@@ -68,7 +68,7 @@ def test_twenty_steps_save_resume_export_and_load(data: Path, tmp_path: Path) ->
     assert not [k for k in tensors(out / "step-0000010.safetensors") if k.startswith("optimizer.")]
     assert (out / "samples" / "step-0000020.png").stat().st_size > 100
     kinds = [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
-    assert [r["kind"] for r in kinds] == ["samples", "validate", "samples"]
+    assert [r["kind"] for r in kinds] == ["samples", "validate", "samples", "train"]
     assert -1 <= kinds[0]["val_ssim"] <= 1
 
     export_model(out / "last.safetensors", tmp_path / "m3c")
@@ -104,7 +104,7 @@ def test_rows_of_a_batch_are_the_whole_batch_s(data: Path, model: str) -> None:
     whole = task.batch(6, 3, 5)
     again = task_of(data, model).batch(6, 3, 5)
     assert all(torch.equal(v, again[k]) for k, v in whole.items())
-    rows = task.batch_rows(6, 3, 5, range(1, 6, 2))
+    rows = task.finish(task.batch_rows(6, 3, 5, range(1, 6, 2)))
     assert all(torch.equal(v, whole[k][1::2]) for k, v in rows.items())
     other = task.batch(6, 4, 5)
     assert not torch.equal(whole["noise"], other["noise"])

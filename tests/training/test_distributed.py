@@ -15,9 +15,12 @@ import torch
 
 from seg_editor.errors import UsageError
 from tests.training.distributed_run import SETTINGS, Blur
+from tests.training.slice_data import write_slices
+from tests.training.slice_data import write_slices
 from tests.training.tasks import tensors
+from training.train.loader import BatchSource
 from training.train.loop import train
-from training.train.parallel import BatchSource, LossModule, Parallel
+from training.train.parallel import LossModule, Parallel
 
 
 def process(rank: int, world: int) -> Parallel:
@@ -66,6 +69,18 @@ def test_one_process_needs_no_group() -> None:
     alone.close()
 
 
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
 def records(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
 
@@ -73,9 +88,7 @@ def records(out: Path) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_two_processes_train_like_one(tmp_path: Path) -> None:
     """Launched as ``accelerate launch`` does it: gloo on the CPU, one environment a process."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     common = os.environ | {
         "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
         "OMP_NUM_THREADS": "1",
@@ -104,3 +117,54 @@ def test_two_processes_train_like_one(tmp_path: Path) -> None:
     weights = [tensors(tmp_path / n / "last.safetensors") for n in ("one", "two")]
     for key, value in weights[0].items():
         torch.testing.assert_close(value, weights[1][key], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_accelerate_launch_trains_a_diffusion_model_like_one_process(tmp_path: Path) -> None:
+    data = write_slices(tmp_path / "data", size=32)
+    words = ["train", "--model", "m3c", "--data", str(data), "--steps", "3", "--batch", "4", "--amp", "off"]
+    words += ["--device", "cpu", "--threads", "1", "--wandb", "off"]
+    # its launcher of several processes; with --cpu accelerate starts one, unless there is MPI
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(free_port())]
+    for name, start in (("one", []), ("two", launch)):
+        done = subprocess.run(
+            [sys.executable, *start, "-m", "training.cli", *words, "--out", str(tmp_path / name)],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count('"reason": "done"') == 1
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
+    for kind, figure in (("train", "loss"), ("train", "grad_norm"), ("validate", "val_loss")):
+        one, two = (next(r for r in records(tmp_path / n) if r["kind"] == kind) for n in ("one", "two"))
+        assert two[figure] == pytest.approx(one[figure], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_accelerate_launch_trains_a_diffusion_model_like_one_process(tmp_path: Path) -> None:
+    data = write_slices(tmp_path / "data", size=32)
+    words = ["train", "--model", "m3c", "--data", str(data), "--steps", "3", "--batch", "4", "--amp", "off"]
+    words += ["--device", "cpu", "--threads", "1", "--wandb", "off"]
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(free_port())]
+    for name, start in (("one", []), ("two", launch)):
+        done = subprocess.run(
+            [sys.executable, *start, "-m", "training.cli", *words, "--out", str(tmp_path / name)],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count('"reason": "done"') == 1
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
+    for kind, figure in (("train", "loss"), ("train", "grad_norm"), ("validate", "val_loss")):
+        one, two = (next(r for r in records(tmp_path / n) if r["kind"] == kind) for n in ("one", "two"))
+        assert two[figure] == pytest.approx(one[figure], rel=1e-4)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ import numpy as np
 import pytest
 
 from seg_editor.errors import UsageError
+from tests.training.slice_data import TINY, write_slices
 from tests.training.tasks import SETTINGS, TinyTask
+from training.models.diffusion_task import DiffusionTask, MonitorSettings
+from training.presets import ARMS
 from training.train import logging
 from training.train.logging import RunLog, duration, has_login, open_wandb
 from training.train.loop import train
@@ -79,6 +83,24 @@ def test_a_run_reaches_wandb(wandb: Any, tmp_path: Path) -> None:
     assert wandb.run.finished
     train(TinyTask(), SETTINGS, tmp_path, device="cpu", wandb="offline")
     assert wandb.started[0]["id"] == wandb.started[1]["id"]
+
+
+def test_everything_of_a_diffusion_run_reaches_wandb(wandb: Any, tmp_path: Path) -> None:
+    data = write_slices(tmp_path / "data")
+    monitor = MonitorSettings(slices=2, grid=1, steps=2)
+    task = DiffusionTask("m3c", data, TINY, ARMS["m3c"].ablation, monitor=monitor)
+    settings = dataclasses.replace(SETTINGS, steps=4, batch=4, validate_every=2, keep_every=2)
+    train(task, settings, tmp_path / "run", device="cpu", wandb="offline")
+    config = wandb.started[0]["config"]
+    assert config["settings"] == dataclasses.asdict(settings)
+    assert config["task"]["settings"]["ablation"] == {"tumor": 0.3, "classes": 0.5, "per_batch": False}
+    assert config["task"]["config"] == TINY.to_json()
+    figures = {name for logged, _ in wandb.run.logged for name in logged}
+    assert figures >= {"train/loss", "train/lr", "train/grad_norm", "train/images_per_second"}
+    assert figures >= {"validate/val_loss", "samples/val_ssim", "samples"}
+    assert [a.name for a in wandb.run.artifacts] == ["abc-step-0000002", "abc-step-0000004", "abc-best"]
+    assert {a.more["type"] for a in wandb.run.artifacts} == {"model"}
+    assert all(Path(path).exists() for a in wandb.run.artifacts for path in a.files)
 
 
 def test_records_go_to_the_file_first(tmp_path: Path, wandb: Any) -> None:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from seg_editor.errors import ModelError
 from tests.training.tasks import SETTINGS, TinyTask, tensors
@@ -57,6 +59,38 @@ def test_the_budget_stops_and_saves(tmp_path: Path) -> None:
         assert (result.reason, result.state.step) == ("budget", step)
     result = train(TinyTask(), SETTINGS, tmp_path, budget=3600, device="cpu")
     assert (result.reason, result.state.step) == ("done", 6)
+
+
+class Slow(TinyTask):
+    """Validates by a clock of its own."""
+
+    def __init__(self, clock: list[float], validation: float) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, validation
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        self.clock[0] += 1
+        return super().loss(model, batch)
+
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        self.clock[0] += self.seconds
+        return super().validate(model, device)
+
+
+def test_validation_and_saving_are_inside_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    settings = dataclasses.replace(SETTINGS, steps=100, validate_every=1000)
+    task = Slow(clock, validation=5)
+    result = train(task, settings, tmp_path, budget=30, device="cpu")
+    assert (result.reason, result.state.validation_seconds) == ("budget", 5)
+    assert task.validated == [16, result.state.step]  # once halfway, to know what it costs, and at the end
+    assert 24 <= clock[0] <= 30
+    began, clock[0] = clock[0], clock[0] + 10
+    again = Slow(clock, validation=5)
+    train(again, settings, tmp_path, budget=30, device="cpu", began=began)
+    assert len(again.validated) == 1
+    assert clock[0] - began <= 30
 
 
 def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_fill_and_pick(painter: Hands) -> None:
     assert labels(painter)[x, y, z] == workspace.view.active_label != value
     painter.key(Qt.Key.Key_I)
     painter.drag([(1, 1, z)])
-    assert "no label" in painter.window.errors.text.text()
+    assert "no label" in painter.window.tools.overlays.flashing
 
 
 def test_volumes_follow_the_brush(painter: Hands, wait: Callable[[Callable[[], bool]], None]) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seg_editor.ui.surface import Layer, Points, Scene, Turn, place_of, project, render, surface_points, textured
+from seg_editor.ui.splatting import Layer, Scene, Turn, place_of, project, render
+from seg_editor.ui.surface import Points, surface_points, textured
 
 SPACING = (1.0, 1.0, 2.0)
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -67,13 +68,15 @@ def test_the_near_ball_hides_the_far_one() -> None:
 
 
 def test_a_ball_is_filled_without_holes_and_as_large_as_it_is() -> None:
-    scene = Scene((Layer(made(ball(12.0)), RED),), None, CENTER, 20.0)
+    points = made(ball(12.0))
+    scene = Scene((Layer(points, RED),), None, CENTER, 20.0)
+    farthest = np.linalg.norm(points.places - np.array(CENTER), axis=1).max()
     shot = render(scene, Turn(), 200, 200)
     hit = np.isfinite(shot.depth)
     row, column = np.mgrid[:200, :200] - 99.5
     away_mm = np.hypot(row, column) / scene.scale(Turn(), 200, 200)
     assert hit[away_mm < 11.0].all()
-    assert not hit[away_mm > 13.0].any()
+    assert not hit[away_mm > farthest + 1.2].any()
 
 
 def test_the_shell_lets_the_tumor_shine_through() -> None:
@@ -133,3 +136,13 @@ def test_tones_follow_the_tissue_below() -> None:
     toned = textured(points, volume, SPACING, (0.0, 100.0))
     right = points.places[:, 0] > 25
     assert toned.tones[right].mean() > toned.tones[~right].mean() + 0.3
+
+
+def test_a_thinned_scene_has_no_holes_and_about_the_same_colors() -> None:
+    scene = Scene((Layer(made(ball(12.0)), RED),), None, CENTER, 20.0)
+    fine, light = (render(s, Turn(), 120, 120) for s in (scene, scene.thinned(4)))
+    row, column = np.mgrid[:120, :120] - 59.5
+    core = np.hypot(row, column) / scene.scale(Turn(), 120, 120) < 11.0
+    assert len(scene.thinned(4).inner[0].points.places) == -(-len(scene.inner[0].points.places) // 4)
+    assert np.isfinite(light.depth[core]).all()
+    assert np.abs(fine.colors.astype(int) - light.colors)[core].mean() < 12

@@ -106,7 +106,7 @@ def test_save_writes_the_file_and_cleans_the_title(hands: Hands, wait: Wait) -> 
     paint(hands)
     wait(hands.window.isWindowModified)
     hands.key(Qt.Key.Key_S, CTRL)
-    assert not hands.workspace.dirty
+    wait(lambda: not hands.workspace.dirty)
     wait(lambda: not hands.window.isWindowModified())
     again = open_case(hands.workspace.case.folder)
     assert np.array_equal(again.labels.raw, hands.workspace.segmentation.labels)
@@ -118,8 +118,8 @@ def test_a_failed_save_stays_dirty_and_says_why(hands: Hands, wait: Wait) -> Non
     path.unlink()
     path.mkdir()
     hands.key(Qt.Key.Key_S, CTRL)
+    wait(hands.window.errors.isVisible)
     assert hands.workspace.dirty
-    assert hands.window.errors.isVisible()
     assert path.name in hands.window.errors.text.text()
 
 

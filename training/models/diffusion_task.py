@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +16,7 @@ from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, f
 from seg_editor.generation.networks import count_parameters
 from seg_editor.generation.unet import TRAIN_STEPS, NoiseNet, UNetConfig, add_noise, signal_shares
 from training.models.ablation import TUMOR, Ablation, remove
+from training.models.noise import draw_noise
 from training.models.similarity import match_histogram, ssim
 from training.models.slice_set import SliceSet, check_disjoint
 
@@ -58,8 +58,8 @@ class DiffusionTask:
         self.ablation = ablation
         self.monitor = monitor or MonitorSettings()
         self.compile_network = compile_network
-        self.slices = SliceSet.open(data, "train")
-        self.held_out = SliceSet.open(data, "val")
+        self.slices = SliceSet.open(data, "train", verify=True)
+        self.held_out = SliceSet.open(data, "val", verify=True)
         check_disjoint(self.slices, self.held_out)
         size = (slice(0, n) for n in self.slices.images.shape[1:])
         self.window: tuple[slice, ...] = self.slices.window(config.multiple) if crop else tuple(size)
@@ -184,6 +184,7 @@ class DiffusionTask:
                 "train_steps": TRAIN_STEPS,
                 "betas": "linear 0.0001 to 0.02",
                 "prediction": self.config.prediction,
+                "slices": self.slices.settings,
                 "window": [[part.start, part.stop] for part in self.window],
             },
             "parameters": parameters,
@@ -212,12 +213,3 @@ def noise_errors(model: nn.Module, batch: dict[str, Tensor], shares: Tensor) -> 
 
 def _mix(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def draw_noise(shape: Sequence[int], keys: Sequence[int], device: torch.device) -> Tensor:
-    """Normal noise (b, 1, *shape), each picture's from its own key; the same on one kind of device."""
-    noise = torch.empty(len(keys), 1, *shape, device=device)
-    generator = torch.Generator(device)
-    for one, key in zip(noise, keys, strict=True):
-        one.normal_(generator=generator.manual_seed(key))
-    return noise

@@ -78,7 +78,7 @@ class InpaintTask:
                 self._fast = cast(nn.Module, torch.compile(model))
                 self._fast.config = self.config  # type: ignore[assignment]
             model = self._fast
-        return inpaint_loss(cast(InpaintNet, model), batch)
+        return inpaint_loss(cast(InpaintNet, model), batch, self.settings.ssim_weight)
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Mean-pass MSE in the holes of held-out cases over the harmonic fill's, range 0.5-99.5 percentile."""

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from seg_editor.errors import UsageError
 from seg_editor.generation.conditioning import AIR, CHANNEL_SCALE
 from seg_editor.generation.networks import RefereeConfig, RefereeUNet, count_parameters
+from training.models.noise import draw_noise
 from training.prepare.prepared import PreparedCase
 
 _FLAIR = 3
@@ -97,18 +98,32 @@ class RefereeTask:
         return RefereeUNet(self.config)
 
     def batch(self, size: int, seed: int, step: int) -> dict[str, Tensor]:
-        images, labels = [], []
+        """The whole batch of a step, augmented; see :meth:`batch_rows`."""
+        return self.finish(self.batch_rows(size, seed, step, range(size)))
+
+    def batch_rows(self, size: int, seed: int, step: int, rows: range) -> dict[str, Tensor]:
+        """Rows of the batch of a step: a function of (size, seed, step) alone, whoever asks for which rows.
+
+        Returns
+        -------
+        dict
+            ``image`` float16 and ``labels`` uint8 (b, x, y); what :func:`draw_augmentation` gave for these rows.
+        """
         w, h = self.settings.size
-        for i in range(size):
+        images, labels = [], []
+        for i in rows:
             rng = np.random.default_rng([seed, step, i])
             pool = self.tumor if self.tumor and rng.random() < self.settings.tumor_share else self.any
             c, z = pool[int(rng.integers(len(pool)))]
-            images.append(fit(self.cases[c].image[z], w, h, AIR))
+            images.append(fit(self.cases[c].image[z], w, h, AIR).astype(np.float16))
             labels.append(fit(self.cases[c].labels[z], w, h))
         generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
-        return augment(
-            torch.from_numpy(np.stack(images))[:, None], torch.from_numpy(np.stack(labels)), self.settings, generator
-        )
+        drawn = {k: v[list(rows)] for k, v in draw_augmentation(size, self.settings, generator).items()}
+        return {"image": torch.from_numpy(np.stack(images)), "labels": torch.from_numpy(np.stack(labels)), **drawn}
+
+    def finish(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Augment, on the batch's device."""
+        return augment(batch["image"].float()[:, None], batch["labels"], batch)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         logits = model(batch["image"]).float()
@@ -155,48 +170,60 @@ def fit(a: NDArray[Any], w: int, h: int, air: float = 0) -> NDArray[Any]:
     return out
 
 
-def augment(image: Tensor, labels: Tensor, s: RefereeSettings, generator: torch.Generator) -> dict[str, Tensor]:
+def draw_augmentation(size: int, s: RefereeSettings, generator: torch.Generator) -> dict[str, Tensor]:
+    """What happens to each of `size` pictures: everything but the pixels of the noise, for which there is a ``key``."""
+
+    def uniform(scale: float, *shape: int) -> Tensor:
+        return (2 * torch.rand(size, *shape, generator=generator) - 1) * scale
+
+    return {
+        "angle": uniform(math.radians(s.rotate)),
+        "zoom": torch.exp(uniform(s.zoom)),
+        "shear": uniform(s.shear),
+        "flip": torch.where(torch.rand(size, generator=generator) < 0.5, -1.0, 1.0),
+        "shift": uniform(0.04, 2),
+        "gamma": torch.exp(uniform(s.gamma, 1, 1, 1)),
+        "gain": 1 + uniform(s.gain, 1, 1, 1),
+        "offset": uniform(s.offset, 1, 1, 1),
+        "bias": uniform(s.bias, 1, 3, 4),
+        "soft": torch.rand(size, 1, 1, 1, generator=generator) < s.blur,
+        "noise": torch.rand(size, 1, 1, 1, generator=generator) * s.noise,
+        "key": torch.randint(2**62, (size,), generator=generator),
+    }
+
+
+def augment(image: Tensor, labels: Tensor, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
     """Flip, rotate, zoom and shear; gain, offset, gamma, bias field, blur and noise.
 
     Parameters
     ----------
-    image : (b, 1, x, y)
-    labels : (b, x, y)
+    image : float (b, 1, x, y)
+    labels : integer (b, x, y)
+    drawn : dict
+        What :func:`draw_augmentation` gave.
     """
     b, _, w, h = image.shape
-
-    def uniform(scale: float, *shape: int) -> Tensor:
-        return (2 * torch.rand(b, *shape, generator=generator) - 1) * scale
-
-    angle = uniform(math.radians(s.rotate))
-    zoom = torch.exp(uniform(s.zoom))
-    shear = uniform(s.shear)
-    flip = torch.where(torch.rand(b, generator=generator) < 0.5, -1.0, 1.0)
-    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    flip, shear = drawn["flip"], drawn["shear"]
+    cos, sin = drawn["angle"].cos() * drawn["zoom"], drawn["angle"].sin() * drawn["zoom"]
     # affine_grid runs (column, row) = (y, x); the flip mirrors left and right, the first image axis
-    theta = torch.zeros(b, 2, 3)
+    theta = torch.zeros(b, 2, 3, device=image.device)
     theta[:, 0, 0], theta[:, 0, 1] = cos, -sin * flip * (w / h)
     theta[:, 1, 0], theta[:, 1, 1] = (sin + shear) * (h / w), cos * flip
-    theta[:, :, 2] = uniform(0.04, 2)
+    theta[:, :, 2] = drawn["shift"]
     grid = F.affine_grid(theta, [b, 1, w, h], align_corners=False)
-    inside = (
-        F.grid_sample((labels > 0)[:, None].float() + (image != AIR).float(), grid, mode="nearest", align_corners=False)
-        > 0
-    )
+    classes = labels[:, None].float()
+    lit = ((classes > 0) | (image != AIR)).float()
+    shown = F.grid_sample(torch.cat([classes, lit], 1), grid, mode="nearest", align_corners=False)
+    moved, inside = shown[:, 0].long(), shown[:, 1:] > 0
     image = F.grid_sample(image, grid, align_corners=False)
-    moved = F.grid_sample(labels[:, None].float(), grid, mode="nearest", align_corners=False)[:, 0].long()
-    gamma = torch.exp(uniform(s.gamma, 1, 1, 1))
     low, span = -4.0, 10.0
-    image = ((image - low).clamp(min=0) / span) ** gamma * span + low
-    center = ((0.0 - low) / span) ** gamma * span + low
-    image = (image - center) * (1 + uniform(s.gain, 1, 1, 1)) + uniform(s.offset, 1, 1, 1)
-    field = F.interpolate(uniform(s.bias, 1, 3, 4), (w, h), mode="bicubic", align_corners=True)
+    image = ((image - low).clamp(min=0) / span) ** drawn["gamma"] * span + low
+    center = ((0.0 - low) / span) ** drawn["gamma"] * span + low
+    image = (image - center) * drawn["gain"] + drawn["offset"]
+    field = F.interpolate(drawn["bias"], (w, h), mode="bicubic", align_corners=True)
     image = image + field * (image + 2.5)
-    soft = F.avg_pool2d(image, 3, 1, 1)
-    image = torch.where(torch.rand(b, 1, 1, 1, generator=generator) < s.blur, soft, image)
-    image = image + torch.rand(b, 1, 1, 1, generator=generator) * s.noise * torch.randn(
-        image.shape, generator=generator
-    )
+    image = torch.where(drawn["soft"], F.avg_pool2d(image, 3, 1, 1), image)
+    image = image + drawn["noise"] * draw_noise((w, h), drawn["key"].tolist(), image.device)
     return {"image": torch.where(inside, image, AIR), "labels": moved}
 
 

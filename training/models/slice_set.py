@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seg_editor.errors import UsageError
+from training.prepare.manifest import file_hash, load_manifest, patient_of
 
 TUMOR = 4
 _PREPARE = "Run seg-train prepare again"
@@ -20,24 +22,39 @@ _PREPARE = "Run seg-train prepare again"
 
 @dataclass
 class SliceSet:
-    """One split: ``images`` uint8 (n, x, y), ``masks`` uint8 (n, x, y) of class ids 0-4, ``cases`` of the slices."""
+    """One split: ``images`` uint8 (n, x, y), ``masks`` uint8 (n, x, y) of class ids 0-4, ``cases`` of the slices.
+
+    The arrays are memory-mapped: processes on one machine share one copy in memory.
+    """
 
     images: NDArray[np.uint8]
     masks: NDArray[np.uint8]
     cases: tuple[str, ...]
     numbers: tuple[int, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, data: Path, split: str) -> SliceSet:
+    def open(cls, data: Path, split: str, *, verify: bool = False) -> SliceSet:
         """Map ``slices/<split>_{images,masks}.npy`` and read ``slices/<split>_index.json``.
+
+        Parameters
+        ----------
+        data : Path
+            Prepared set; its manifest says how the slices were made.
+        split : str
+        verify : bool
+            Compare the arrays with the manifest's hashes, which also brings them into memory.
 
         Raises
         ------
         UsageError
-            A file is missing or damaged, or they do not fit each other.
+            A file is missing or damaged, or they do not fit each other or the manifest.
         """
         folder = data / "slices"
         images, masks = (_map(folder / f"{split}_{what}.npy") for what in ("images", "masks"))
+        manifest = load_manifest(data) if (data / "manifest.json").exists() else {}
+        if verify:
+            _check_hashes(folder, split, manifest.get("splits", {}).get(split, {}))
         path = folder / f"{split}_index.json"
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
@@ -52,7 +69,7 @@ class SliceSet:
             )
         if not cases:
             raise UsageError(f"{folder}: the split {split} is empty", remedy="Prepare more cases")
-        return cls(images, masks, cases, numbers)
+        return cls(images, masks, cases, numbers, manifest.get("settings", {}))
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -66,13 +83,14 @@ class SliceSet:
         lit = np.zeros(self.images.shape[1:], bool)
         for image in self.images:
             lit |= image > 0
-        x, y = (_span(np.flatnonzero(lit.any(axis)), n, multiple) for axis, n in ((1, len(lit)), (0, lit.shape[1])))
-        return x, y
+        columns, rows = np.flatnonzero(lit.any(1)), np.flatnonzero(lit.any(0))
+        return _span(columns, lit.shape[0], multiple), _span(rows, lit.shape[1], multiple)
 
     def take(self, rows: Sequence[int], window: Sequence[slice] = (slice(None), slice(None))) -> tuple[Tensor, Tensor]:
         """Images (b, x, y) and masks (b, x, y) of some slices, uint8, cut to `window`."""
-        images, masks = (np.stack([array[row][tuple(window)] for row in rows]) for array in (self.images, self.masks))
-        return torch.from_numpy(images), torch.from_numpy(masks)
+        x, y = window
+        images = np.stack([self.images[row, x, y] for row in rows])
+        return torch.from_numpy(images), torch.from_numpy(np.stack([self.masks[row, x, y] for row in rows]))
 
 
 def _span(at: NDArray[np.intp], length: int, multiple: int) -> slice:
@@ -84,6 +102,13 @@ def _span(at: NDArray[np.intp], length: int, multiple: int) -> slice:
     return slice(start, start + size) if start >= 0 else slice(0, length)
 
 
+def _check_hashes(folder: Path, split: str, known: dict[str, Any]) -> None:
+    for what in ("images", "masks"):
+        path = folder / f"{split}_{what}.npy"
+        if f"{what}_sha256" in known and file_hash(path) != known[f"{what}_sha256"]:
+            raise UsageError(f"{path} does not match the manifest", remedy=_PREPARE)
+
+
 def check_disjoint(*parts: SliceSet) -> None:
     """No patient is in two splits.
 
@@ -92,8 +117,6 @@ def check_disjoint(*parts: SliceSet) -> None:
     UsageError
         One is.
     """
-    from training.prepare.manifest import patient_of
-
     seen: dict[str, int] = {}
     for i, part in enumerate(parts):
         for case_id in sorted(set(part.cases)):

@@ -9,35 +9,56 @@ from typing import Any
 
 from training.prepare.job import peak_mb
 from training.prepare.manifest import read_manifest
+from training.train.loader import AHEAD, BatchSource
 
 
-def bench_loader(data: Path, model: str, *, batch: int = 16, seconds: float = 5.0) -> dict[str, Any]:
-    """Draw training batches of ``m5``, ``m4`` or ``m2`` for some seconds in this process.
+def bench_loader(data: Path, model: str, *, batch: int = 16, seconds: float = 5.0, workers: int = 0) -> dict[str, Any]:
+    """Draw training batches of ``m5``, ``m4`` or ``m2`` for some seconds, as a run does.
+
+    What a run leaves to the device (noise; M4's augmentation) is not done.
+
+    Parameters
+    ----------
+    data : Path
+        Prepared set.
+    model : str
+    batch : int
+    seconds : float
+    workers : int
+        Processes that draw; 0: this one.
 
     Returns
     -------
     dict
-        ``images_per_second``, ``images``, ``batch``, ``seconds``, ``load_seconds`` (until the first batch is drawn),
-        ``threads`` of torch, ``cores``, ``peak_mb`` of the process so far.
+        ``images_per_second``, ``images_per_core_second`` (of processor time; without workers only), ``images``,
+        ``batch``, ``seconds``, ``load_seconds`` (until the first batch is drawn), ``workers``, ``threads`` of torch, ``cores``, ``peak_mb`` of the process so far.
     """
     import torch
 
     began = time.monotonic()
     task = _task(data, model)
-    task.batch(batch, 0, 0)
+    source = BatchSource(task, batch, 0, [range(batch)], torch.device("cpu"), workers=workers)
+    source.drawn(0)
     loaded = time.monotonic()
+    ahead = AHEAD * workers
+    for step in range(1, ahead + 1):  # drawn before the clock starts
+        source.drawn(step)
+    start, busy = time.monotonic(), time.process_time()
     count = 0
-    while count == 0 or time.monotonic() - loaded < seconds:
+    while count == 0 or time.monotonic() - start < seconds:
         count += 1
-        task.batch(batch, 0, count)
-    spent = time.monotonic() - loaded
+        source.drawn(ahead + count)
+    spent, busy = time.monotonic() - start, time.process_time() - busy
+    source.close()
     return {
         "model": model,
         "images_per_second": round(count * batch / spent, 1),
+        "images_per_core_second": round(count * batch / max(busy, 1e-9), 1) if workers == 0 else None,
         "images": count * batch,
         "batch": batch,
         "seconds": round(spent, 2),
         "load_seconds": round(loaded - began, 2),
+        "workers": workers,
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "peak_mb": peak_mb(),
@@ -50,8 +71,8 @@ def _task(data: Path, model: str) -> Any:
         from training.models.diffusion_task import DiffusionTask
         from training.presets import arm_of, preset_of
 
-        arm = arm_of("m2")
-        return DiffusionTask("m2", data, preset_of("compact", "m2").network_of(arm), arm.ablation)
+        arm, preset = arm_of("m2"), preset_of("compact", "m2")
+        return DiffusionTask("m2", data, preset.network_of(arm), arm.ablation, crop=preset.crop)
     ids = read_manifest(data, "train", verify=True)
     if model == "m4":
         from training.models.referee_task import RefereeTask

@@ -140,7 +140,7 @@ def prepare(
             continue
         records[case_id] = record
         if record["fresh"]:
-            say(f"{case_id} prepared")
+            say(f"{case_id} prepared{_agreement(record.get('prior'))}")
     figures = {
         name: {"cases": sum(split == name and i in records for i, split in chosen.items())}
         | consolidate(out, name, [i for i, s in chosen.items() if s == name and records.get(i, {}).get("slices")])
@@ -153,6 +153,14 @@ def prepare(
         if f["slices"]:
             say(f"{name}: {f['cases']} cases, {f['slices']} slices, {100 * f['tumor_share']:.0f} % with tumor")
     return [failures[i] for i in chosen if i in failures]
+
+
+def _agreement(prior: dict[str, float] | None) -> str:
+    """What the registered atlas says of the tissue names, Dice a class."""
+    if not prior:
+        return ""
+    right = ", ".join(f"{name} {dice:.2f}" for name, dice in prior.items() if name != "permuted")
+    return f"; Dice with the atlas: {right}; with the names permuted at best {prior['permuted']:.2f} on average"
 
 
 def _entry(record: dict[str, Any], split: str) -> dict[str, Any]:

@@ -116,3 +116,13 @@ class PreparedCase:
             content_hash=meta["content_hash"],
             mirrored=z.get("mirrored"),
         )
+
+
+def healthy_range(case: PreparedCase, holes: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+    """0.5 and 99.5 percentile of each modality's healthy voxels, (2, 4), network units."""
+    healthy = case.brain & ~case.tumor
+    if holes is not None:
+        healthy &= ~holes
+    return np.stack([np.percentile(v[healthy].astype(np.float32), [0.5, 99.5]) for v in case.volumes], 1).astype(
+        np.float32
+    )

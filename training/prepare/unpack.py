@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,26 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def prepared_folder(data: Path, *, device: str = "auto", say: Callable[[str], None] = _say) -> Path:
+def prepared_folder(
+    data: Path, *, device: str = "auto", until: float = math.inf, say: Callable[[str], None] = _say
+) -> Path | None:
     """The prepared set behind ``--data``: itself, or what a pack unpacks to (done once, continued when cut short).
+
+    Of several processes that ask for it on a machine one unpacks and the others wait.
+
+    Parameters
+    ----------
+    data : Path
+    device : str
+        Where fills and mirrored volumes are computed.
+    until : float
+        When to stop, by ``time.monotonic``.
+    say : callable
+
+    Returns
+    -------
+    Path or None
+        None when the time was up; the next call continues.
 
     Raises
     ------
@@ -37,6 +58,24 @@ def prepared_folder(data: Path, *, device: str = "auto", say: Callable[[str], No
     if not (data / PACK_FILE).is_file():
         return data
     root = data.resolve()
+    with _alone(root.with_name(f"{root.name}.lock")):
+        return _unpacked(root, device, until, say)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock that the system takes back when the process ends."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def _unpacked(root: Path, device: str, until: float, say: Callable[[str], None]) -> Path | None:
     out = root.with_name(f"{root.name}.expanded")
     record = _record(root)
     identity = file_hash(root / PACK_FILE)
@@ -54,7 +93,9 @@ def prepared_folder(data: Path, *, device: str = "auto", say: Callable[[str], No
         ):
             raise UsageError(f"{path} is missing or damaged", remedy="Make the pack again")
     say(f"unpacking {root.name} to {out}")
-    _expand(root, out, record, device, say)
+    if not _expand(root, out, record, device, until, say):
+        say("time is up: the same command unpacks the rest")
+        return None
     done.write_text(json.dumps({"pack": identity}), encoding="utf-8")
     return out
 
@@ -78,7 +119,10 @@ def _continues(out: Path, identity: str) -> bool:
         return False
 
 
-def _expand(root: Path, out: Path, record: dict[str, Any], device_name: str, say: Callable[[str], None]) -> None:
+def _expand(
+    root: Path, out: Path, record: dict[str, Any], device_name: str, until: float, say: Callable[[str], None]
+) -> bool:
+    """Unpack what is not there yet; False when the time was up before the end."""
     import torch
 
     from seg_editor.generation.registry import choose_device
@@ -92,14 +136,17 @@ def _expand(root: Path, out: Path, record: dict[str, Any], device_name: str, say
             if not target.exists():
                 _expand_case(root, case_id, target, device)
             entries[case_id]["sha256"] = file_hash(target)
+        if time.monotonic() > until:
+            return False
         holes = root / "val_holes" / f"{case_id}.npz"
         if holes.exists() and not (out / "val_holes" / holes.name).exists():
             _expand_val_holes(out, holes, device)
-    if (root / "holes.npz").exists():
-        _expand_holes(root, out, device, say)
+    if (root / "holes.npz").exists() and not _expand_holes(root, out, device, until, say):
+        return False
     figures = _expand_slices(root, out)
     settings = {**record["settings"], "pack": files_hash([root / PACK_FILE])}
     save_manifest(out, entries, settings=settings, splits=figures)
+    return True
 
 
 def _expand_case(root: Path, case_id: str, target: Path, device: Any) -> None:
@@ -123,7 +170,7 @@ def _expand_val_holes(out: Path, source: Path, device: Any) -> None:
     write_npz(out / "val_holes" / source.name, {"holes": holes, **{k: getattr(placed, k) for k in BANK_KEYS}})
 
 
-def _expand_holes(root: Path, out: Path, device: Any, say: Callable[[str], None]) -> None:
+def _expand_holes(root: Path, out: Path, device: Any, until: float, say: Callable[[str], None]) -> bool:
     from training.prepare.torch_fill import place
 
     (out / "holes").mkdir(exist_ok=True)
@@ -136,6 +183,8 @@ def _expand_holes(root: Path, out: Path, device: Any, say: Callable[[str], None]
                 continue
             placements = []
             for k in range(start, min(start + _PER_SHARD, len(ids))):
+                if time.monotonic() > until:
+                    return False
                 i = ids[k]
                 if i not in cases:
                     cases[i] = PreparedCase.load(out / "cases" / f"{i}.npz")
@@ -145,6 +194,7 @@ def _expand_holes(root: Path, out: Path, device: Any, say: Callable[[str], None]
                 placements.append(place(cases[i], hole, device))
             save_shard(placements, path)
             say(f"{min(start + _PER_SHARD, len(ids))} of {len(ids)} placements filled")
+    return True
 
 
 def _expand_slices(root: Path, out: Path) -> dict[str, Any]:
@@ -160,13 +210,16 @@ def _expand_slices(root: Path, out: Path) -> dict[str, Any]:
                 masks = expand(z["masks"], np.uint8, (len(rows), 256, 256))
                 loaded.append((decode_images(z, masks.shape), masks))
             index += rows
+        hashes = {}
         for at, kind in enumerate(("images", "masks")):
             target = out / "slices" / f"{split}_{kind}.npy"
             temporary = target.with_name(f".{target.name}.part")
             with temporary.open("wb") as f:
                 np.save(f, np.concatenate([pair[at] for pair in loaded]))
             temporary.replace(target)
+            hashes[f"{kind}_sha256"] = file_hash(target)
         (out / "slices" / f"{split}_index.json").write_text(json.dumps(index), encoding="utf-8")
         tumor = sum(e["tumor"] > 0 for e in index)
-        figures[split] = {"slices": len(index), "tumor_slices": tumor, "tumor_share": round(tumor / len(index), 4)}
+        share = round(tumor / len(index), 4)
+        figures[split] = {"slices": len(index), "tumor_slices": tumor, "tumor_share": share, **hashes}
     return figures

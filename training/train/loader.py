@@ -30,7 +30,7 @@ class Draws(Protocol):
 
 
 def default_workers(device: torch.device, processes: int = 1) -> int:
-    """Worker processes for a device: none for a CPU, whose cores the network needs; else this process's share of them."""
+    """Worker processes: none for a CPU, whose cores the network needs; else one of `processes`' share of the cores."""
     if device.type == "cpu":
         return 0
     return max(1, min(_MOST_WORKERS, (os.cpu_count() or 2) // processes - 1))
@@ -74,7 +74,7 @@ class BatchSource:
     def __call__(self, step: int) -> list[Batch]:
         """Parts of the batch of `step`; steps asked for in order are ready."""
         if self._last is None or self._last[0] != step:
-            self._last = (step, self._drawn(step))
+            self._last = (step, self.drawn(step))
         moved = ({k: v.to(self.device, non_blocking=True) for k, v in part.items()} for part in self._last[1])
         return [self._finish(part) for part in moved]
 
@@ -83,7 +83,8 @@ class BatchSource:
         self._iterator = None
         self._last = None
 
-    def _drawn(self, step: int) -> list[Batch]:
+    def drawn(self, step: int) -> list[Batch]:
+        """The same, unfinished and on the host."""
         if self.workers == 0:
             return self._steps[step]
         if self._iterator is None or self._next != step:

@@ -1,4 +1,4 @@
-"""The brush panel: size in mm, shape, 2D or 3D, and what paint may cover."""
+"""The brush panel: size in mm, shape, 2D or 3D, what paint may cover, and where it may go."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QCheckBox, QDoubleSpinBox, QSlider
+from PyQt6.QtWidgets import QCheckBox, QDoubleSpinBox, QSlider, QWidget
 
+from seg_editor.cases import Subregion
 from seg_editor.editing import PaintOver
 from seg_editor.session import Workspace
+from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
 from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice
+from seg_editor.ui.panels.range_field import RangeField
 from seg_editor.ui.state import Tool, UiState
 
-_OVER = (
-    (PaintOver.ALL.value, "Everything"),
-    (PaintOver.BACKGROUND.value, "Only background"),
-    (PaintOver.ACTIVE.value, "Only the active label"),
-)
+_LESION = ((Subregion.NCR, "Necrosis"), (Subregion.ED, "Edema"), (Subregion.ET, "Rim"))
+_TITLES = {Tool.FILL: "Fill", Tool.POLYGON: "Polygon and lasso", Tool.ERASE: "Eraser"}
 
 
 class BrushPanel(Section):
-    """Settings of the brush; shown with the tools that use them."""
+    """Settings of the tools that paint; each shows only what it uses."""
 
-    def __init__(self, ui: UiState) -> None:
+    def __init__(self, ui: UiState, actions: ActionSet) -> None:
         super().__init__("Brush")
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
         self._ui = ui
+        self._actions = actions
         self.radius = QDoubleSpinBox()
         self.radius.setRange(0.5, 40.0)
         self.radius.setSingleStep(0.5)
@@ -44,12 +45,23 @@ class BrushPanel(Section):
         self.shape = Segments((("round", "Round", "Round brush"), ("square", "Square", "Square brush")))
         self.shape.chosen.connect(lambda key: self._set(shape=str(key)))
         self.solid = QCheckBox("3D")
-        self.solid.setToolTip("Paint a ball or cube through the neighboring slices as well")
+        self.solid.setToolTip("Paint a ball or cube through the neighboring slices as well (Shift+B)")
         self.solid.toggled.connect(lambda on: self._set(three_d=on))
-        self.over = combo(_OVER, self._set_over, "What paint may cover")
-        self.body.addLayout(row(field_label("Radius"), self._slider, self.radius))
-        self.body.addLayout(row(field_label("Shape"), self.shape, self.solid))
-        self.body.addLayout(row(field_label("Paint over"), self.over))
+        self.lesion = Segments([(part, text, f"Paint {part.display}") for part, text in _LESION])
+        self.lesion.chosen.connect(lambda part: actions[f"lesion_{part}"].trigger())
+        self.over = combo((), self._set_over, "What paint may cover")
+        self.range = RangeField()
+        self.right = QCheckBox("Right button erases every label")
+        self.right.setToolTip("Off: the right button takes away the active label only")
+        self.right.toggled.connect(self._set_right)
+        self._size_row: list[QWidget] = [field_label("Radius"), self._slider, self.radius]
+        self._shape_row: list[QWidget] = [field_label("Shape"), self.shape, self.solid]
+        self._lesion_row: list[QWidget] = [field_label("Lesion"), self.lesion]
+        self._over_row: list[QWidget] = [field_label("Paint over"), self.over]
+        for line in (self._lesion_row, self._size_row, self._shape_row, self._over_row):
+            self.body.addLayout(row(*line))
+        self.body.addWidget(self.range)
+        self.body.addWidget(self.right)
         bind(self, ui.changed, lambda name: self._show_for_tool() if name == "tool" else None)
         self._show_for_tool()
 
@@ -59,13 +71,42 @@ class BrushPanel(Section):
             unbind()
         self._workspace = workspace
         self._unbind = [] if workspace is None else [bind(self, workspace.view.changed, self._on_view)]
+        self.range.set_workspace(workspace)
         if workspace is not None:
-            self._on_view("brush")
-            self._on_view("paint_over")
+            self._fill_rules(workspace)
+            for name in ("brush", "paint_over", "active_label", "erase_active_only"):
+                self._on_view(name)
         self._show_for_tool()
 
+    def _fill_rules(self, workspace: Workspace) -> None:
+        self.over.clear()
+        self.over.addItem("Everything", PaintOver.ALL.value)
+        self.over.addItem("Only background", PaintOver.BACKGROUND.value)
+        scheme = workspace.case.scheme
+        for value in scheme.label_values:
+            self.over.addItem(f"Only {scheme.name_of(value)}", str(value))
+        for part, text in _LESION:
+            why = "" if part in scheme.subregions else "the labels of this case have none"
+            self.lesion.enable(part, why, f"Paint {text.lower()}")
+
     def _show_for_tool(self) -> None:
-        self.setVisible(self._workspace is not None and self._ui.tool in (Tool.PAINT, Tool.ERASE, Tool.FILL))
+        tool, workspace = self._ui.tool, self._workspace
+        shown = workspace is not None and (tool.brushes or tool.sets_labels)
+        self.setVisible(shown)
+        if workspace is None or not shown:
+            return
+        self.set_title(_TITLES.get(tool, "Brush"))
+        on_tumor = workspace.active is workspace.tumor
+        for widgets, visible in (
+            (self._size_row, tool.brushes),
+            (self._shape_row, tool.brushes),
+            (self._lesion_row, tool is Tool.PAINT and on_tumor),
+            (self._over_row, on_tumor),
+            ([self.range], tool.sets_labels),
+            ([self.right], tool.brushes or tool is Tool.FILL),
+        ):
+            for widget in widgets:
+                widget.setVisible(visible)
 
     def _set(self, **values: object) -> None:
         if self._workspace is not None:
@@ -77,7 +118,13 @@ class BrushPanel(Section):
 
     def _set_over(self, key: str) -> None:
         if self._workspace is not None:
-            self._workspace.view.paint_over = PaintOver(key)
+            view = self._workspace.view
+            view.only_label = int(key) if key.isdigit() else None
+            view.paint_over = PaintOver.ACTIVE if key.isdigit() else PaintOver(key)
+
+    def _set_right(self, on: bool) -> None:
+        if self._workspace is not None:
+            self._workspace.view.erase_active_only = not on
 
     def _on_view(self, name: str) -> None:
         assert self._workspace is not None
@@ -91,5 +138,12 @@ class BrushPanel(Section):
             for widget in (self.radius, self._slider, self.solid):
                 widget.blockSignals(False)
             self.shape.show_key(str(view.brush.shape))
-        elif name == "paint_over":
-            show_choice(self.over, str(view.paint_over))
+        elif name in ("paint_over", "only_label"):
+            chosen = view.paint_over is PaintOver.ACTIVE
+            show_choice(self.over, str(view.only_label) if chosen else str(view.paint_over))
+        elif name == "active_label":
+            self.lesion.show_key(self._workspace.case.scheme.subregion(view.active_label))
+        elif name == "erase_active_only":
+            self.right.setChecked(not view.erase_active_only)
+        elif name == "on_tissue":
+            self._show_for_tool()

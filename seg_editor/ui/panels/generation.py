@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QSpinBox, QToolButton
+from PyQt6.QtWidgets import QCheckBox, QLabel, QProgressBar, QPushButton, QSizePolicy, QSpinBox, QToolButton
 
+from seg_editor.session.live import duration
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
 from seg_editor.ui.generation import SEED_LIMIT, Generation, Status
@@ -22,6 +23,7 @@ _MOODS = {
     Status.STALE: "warn",
     Status.CANCELLED: "warn",
     Status.FAILED: "bad",
+    Status.PAUSED: "warn",
 }
 LIMIT = "Displaced tissue is not moved back (mass effect stays)."
 _SLICES = (("slice", "This axial slice"), ("all", "All slices with a hole"))
@@ -68,7 +70,14 @@ class GenerationPanel(Section):
         self.lock = QToolButton()
         self.lock.setCheckable(True)
         self.lock.clicked.connect(lambda on: setattr(settings, "seed_locked", on))
-        for button in (self.dice, self.lock):
+        self.following = QToolButton()
+        self.following.setText("+1")
+        self.following.setToolTip(actions["next_seed"].toolTip())
+        self.following.clicked.connect(actions["next_seed"].trigger)
+        self.live = QCheckBox("Live: the picture follows the brush")
+        self.live.setToolTip("A finished stroke starts a run by itself. Off: only Generate does.")
+        self.live.clicked.connect(lambda on: setattr(settings, "live", on))
+        for button in (self.dice, self.following, self.lock):
             button.setFixedSize(QSize(32, 32))
             button.setIconSize(QSize(18, 18))
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -81,7 +90,8 @@ class GenerationPanel(Section):
         self.body.addLayout(row(field_label("Model"), self.model))
         self.body.addLayout(row(field_label("Quality"), self.preset))
         self.body.addLayout(row(field_label("Slices"), self.slices))
-        self.body.addLayout(row(field_label("Seed"), self.seed, self.dice, self.lock, spacing=6))
+        self.body.addLayout(row(field_label("Seed"), self.seed, self.dice, self.following, self.lock, spacing=4))
+        self.body.addWidget(self.live)
         self.body.addSpacing(4)
         self.body.addLayout(row(self.remove, self.generate, self.stop))
         self.body.addWidget(self.bar)
@@ -150,6 +160,7 @@ class GenerationPanel(Section):
         if self.seed.value() != settings.seed:
             self.seed.setValue(settings.seed)
         self.lock.setChecked(settings.seed_locked)
+        self.live.setChecked(settings.live)
         if self._theme is not None:
             self.lock.setIcon(icon("lock" if settings.seed_locked else "unlock", self._theme))
         locked = "Locked: every run uses this seed" if settings.seed_locked else "Open: every run draws a new seed"
@@ -160,25 +171,16 @@ class GenerationPanel(Section):
         expected, device = generation.expected, generation.device
         where = f" on the {device}" if device else ""
         if generation.running:
-            about = f" of about {seconds_text(expected)}" if expected else ""
-            self.time.setText(f"{seconds_text(generation.elapsed)}{about}{where}")
+            about = f" of about {duration(expected)}" if expected else ""
+            self.time.setText(f"{duration(generation.elapsed)}{about}{where}")
         elif generation.status is Status.FAILED:
-            self.time.setText(f"{generation.error}")
+            self.time.setText(f"{generation.error} Live is off; nothing was lost.")
         elif generation.model_problem:
             self.time.setText(f"{generation.model_problem}.")
+        elif generation.status is Status.PAUSED:
+            self.time.setText(f"Live stands still: {generation.paused}.")
         elif generation.status is Status.STALE:
             self.time.setText("The mask changed since this picture was made. Undo that, or generate again.")
         else:
-            self.time.setText(f"A run takes about {seconds_text(expected)}{where}." if expected else "")
+            self.time.setText(f"A run takes about {duration(expected)}{where}." if expected else "")
         self.time.setVisible(bool(self.time.text()))
-
-
-def seconds_text(seconds: float | None) -> str:
-    """Return a duration as people say it."""
-    if seconds is None:
-        return "?"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -11,9 +11,9 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, Q
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.icons import icon
-from seg_editor.ui.panels.parts import Section, field_label, named, restyle, row
+from seg_editor.ui.panels.parts import Section, Segments, field_label, named, restyle, row
 from seg_editor.ui.state import UiState
-from seg_editor.ui.theme import Theme, label_colors
+from seg_editor.ui.theme import TISSUE_COLORS, Theme, label_colors
 
 
 class _Swatch(QWidget):
@@ -39,6 +39,7 @@ class LabelRow(QFrame):
 
     clicked = pyqtSignal()
     eye_clicked = pyqtSignal()
+    lock_clicked = pyqtSignal()
 
     def __init__(self, name: str, color: QColor) -> None:
         super().__init__()
@@ -47,16 +48,22 @@ class LabelRow(QFrame):
         self.setToolTip(f"{name}: click to paint with this label (Q and W step through the labels)")
         line = QHBoxLayout(self)
         line.setContentsMargins(8, 2, 2, 2)
-        line.setSpacing(10)
+        line.setSpacing(6)
         self._volume = named(QLabel(), "muted")
         self.eye = QToolButton()
         self.eye.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.eye.setFixedSize(QSize(28, 28))
         self.eye.clicked.connect(self.eye_clicked)
+        self.lock = QToolButton()
+        self.lock.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.lock.setFixedSize(QSize(28, 28))
+        self.lock.clicked.connect(self.lock_clicked)
         line.addWidget(_Swatch(color))
         line.addWidget(QLabel(name))
         line.addStretch(1)
         line.addWidget(self._volume)
+        line.addSpacing(2)
+        line.addWidget(self.lock)
         line.addWidget(self.eye)
 
     def show_volume(self, milliliters: float) -> None:
@@ -79,6 +86,15 @@ class LabelsPanel(Section):
         self._theme: Theme | None = None
         self._unbind: list[Callable[[], None]] = []
         self.rows: dict[int, LabelRow] = {}
+        self.layer = Segments(
+            (
+                (False, "Tumor", "Tools, undo and redo act on the tumor"),
+                (True, "Tissue", "Tools, undo and redo act on the tissue map"),
+            )
+        )
+        self.layer.chosen.connect(self._choose_layer)
+        self.layer.hide()
+        self.body.addWidget(self.layer)
         self._list = QVBoxLayout()
         self._list.setSpacing(2)
         self.body.addLayout(self._list)
@@ -95,7 +111,7 @@ class LabelsPanel(Section):
         self._late.setSingleShot(True)
         self._late.setInterval(60)
         self._late.timeout.connect(self._show_volumes)
-        bind(self, ui.changed, lambda name: self._show_eyes() if name == "hidden_labels" else None)
+        bind(self, ui.changed, self._on_ui)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Show the labels of another case."""
@@ -104,27 +120,46 @@ class LabelsPanel(Section):
         self._unbind = []
         for made in self.rows.values():
             self._list.removeWidget(made)
+            made.hide()
             made.deleteLater()
         self.rows = {}
         self._workspace = workspace
         self._total.setText("")
+        self.layer.setVisible(workspace is not None and workspace.tissue is not None)
         if workspace is None:
             return
-        scheme = workspace.case.scheme
-        for value, color in label_colors(scheme).items():
+        layer, scheme = workspace.active, workspace.active.segmentation.scheme
+        self.layer.show_key(layer is not workspace.tumor)
+        for value, color in self._colors(workspace).items():
             made = LabelRow(scheme.name_of(value), QColor(*color))
             made.clicked.connect(lambda value=value: self._activate(value))
             made.eye_clicked.connect(lambda value=value: self._toggle(value))
+            made.lock_clicked.connect(lambda value=value: self._flip_lock(value))
+            for button in (made.eye, made.lock):
+                button.setVisible(layer is workspace.tumor)
             self.rows[value] = made
             self._list.addWidget(made)
         self._unbind = [
-            bind(self, workspace.segmentation.changed, lambda _box: self._late.start()),
+            bind(self, layer.segmentation.changed, lambda _box: self._late.start()),
             bind(self, workspace.view.changed, self._on_view),
+            bind(self, workspace.tissue_changed, lambda: self.set_workspace(workspace)),
         ]
         self._on_view("active_label")
         self._on_view("opacity")
         self._show_volumes()
         self._show_eyes()
+
+    def _colors(self, workspace: Workspace) -> dict[int, tuple[int, int, int]]:
+        if workspace.active is workspace.tumor:
+            return label_colors(workspace.case.scheme, self._ui.label_colors)
+        shades = (QColor(name) for name in TISSUE_COLORS)
+        return {value: (c.red(), c.green(), c.blue()) for value, c in enumerate(shades, start=1)}
+
+    def _on_ui(self, name: str) -> None:
+        if name == "hidden_labels":
+            self._show_eyes()
+        elif name == "label_colors":
+            self.set_workspace(self._workspace)
 
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""
@@ -133,10 +168,19 @@ class LabelsPanel(Section):
 
     def _activate(self, value: int) -> None:
         if self._workspace is not None:
-            self._workspace.view.active_label = value
+            self._workspace.active_label = value
 
     def _toggle(self, value: int) -> None:
         self._ui.hidden_labels = self._ui.hidden_labels ^ {value}
+
+    def _flip_lock(self, value: int) -> None:
+        if self._workspace is not None:
+            self._workspace.view.locked = self._workspace.view.locked ^ {value}
+
+    def _choose_layer(self, tissue: object) -> None:
+        if self._workspace is not None and self._workspace.view.on_tissue != bool(tissue):
+            self._workspace.view.on_tissue = bool(tissue)
+            self._ui.tissue = self._ui.tissue or bool(tissue)
 
     def _set_opacity(self, percent: int) -> None:
         if self._workspace is not None:
@@ -144,16 +188,20 @@ class LabelsPanel(Section):
 
     def _on_view(self, name: str) -> None:
         assert self._workspace is not None
-        if name == "active_label":
+        if name in ("active_label", "tissue_label"):
             for value, made in self.rows.items():
-                restyle(made, active=value == self._workspace.view.active_label)
+                restyle(made, active=value == self._workspace.active_label)
+        elif name == "on_tissue":
+            self.set_workspace(self._workspace)
+        elif name == "locked":
+            self._show_eyes()
         elif name == "opacity":
             self._opacity.setValue(round(self._workspace.view.opacity * 100))
 
     def _show_volumes(self) -> None:
         if self._workspace is None:
             return
-        segmentation = self._workspace.segmentation
+        segmentation = self._workspace.active.segmentation
         volumes = {value: segmentation.volume_ml(value) for value in self.rows}
         for value, made in self.rows.items():
             made.show_volume(volumes[value])
@@ -166,3 +214,6 @@ class LabelsPanel(Section):
             hidden = value in self._ui.hidden_labels
             made.eye.setIcon(icon("eye-off" if hidden else "eye", self._theme))
             made.eye.setToolTip("Show this label" if hidden else "Hide this label")
+            locked = self._workspace is not None and value in self._workspace.view.locked
+            made.lock.setIcon(icon("lock" if locked else "unlock", self._theme))
+            made.lock.setToolTip("Locked: no tool changes this label. Click to unlock" if locked else "Lock this label")

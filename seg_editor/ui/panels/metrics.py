@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from PyQt6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout
+from PyQt6.QtCore import QSize
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QFrame, QLabel, QMenu, QToolButton, QVBoxLayout
 
 from seg_editor.cases import Modality
-from seg_editor.session import Workspace
+from seg_editor.export.metric_table import as_markdown, as_tsv, headline, rows
+from seg_editor.metrics.published import PROTOCOL_NOTE, PUBLISHED
+from seg_editor.session import Plane, Workspace
+from seg_editor.session.measured import Measured
 from seg_editor.ui.bind import bind
+from seg_editor.ui.captions import slice_number
+from seg_editor.ui.charts import Profile, Scale
 from seg_editor.ui.generation import Generation, Status
-from seg_editor.ui.panels.parts import Section, named, row, wrapped
+from seg_editor.ui.icons import icon
+from seg_editor.ui.panels.parts import Section, combo, named, row, wrapped
+from seg_editor.ui.theme import Theme
 
 EMPTY = "The numbers of a counterfactual appear here: how much tumor is left, whether only the tumor changed."
+_FIGURES = (
+    ("tumor_residual", "TumorResidual"),
+    ("diffmap_iou", "DiffMap IoU"),
+    ("texture_ratio", "Texture"),
+    ("seam_ratio", "Seam"),
+)
+_LIMITS = {"tumor_residual": 2.0, "diffmap_iou": 1.0}
 
 
 class _Number(QFrame):
-    """A number with its name, its parts and its meaning."""
+    """A number with its name, its parts, its place on a scale and its meaning."""
 
-    def __init__(self, name: str, meaning: str) -> None:
+    def __init__(self, name: str, meaning: str, figure: str = "") -> None:
         super().__init__()
         self.value = named(QLabel(), "value")
         self.parts = wrapped()
+        self.scale = Scale(PUBLISHED[figure], _LIMITS[figure]) if figure in PUBLISHED else None
         stack = QVBoxLayout(self)
         stack.setContentsMargins(0, 4, 0, 4)
         stack.setSpacing(2)
         stack.addLayout(row(named(QLabel(name), "valueName"), 1, self.value))
+        if self.scale is not None:
+            self.scale.setToolTip(PROTOCOL_NOTE)
+            stack.addWidget(self.scale)
         stack.addWidget(self.parts)
         stack.addWidget(wrapped(meaning))
 
@@ -45,25 +65,56 @@ class MetricsPanel(Section):
         self._generation = generation
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
+        self._figure = "tumor_residual"
+        self._runs: list[str] = []
         self.badge = named(QLabel("from an earlier mask"), "badge")
         self.badge.setToolTip("The mask changed after this picture was made; the numbers belong to the picture")
         self.head.addWidget(self.badge)
+        self.copy = QToolButton()
+        self.copy.setToolTip("Copy the figures of all slices as a table")
+        self.copy.setIconSize(QSize(16, 16))
+        self.copy.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.copy.setMenu(self._make_menu())
+        self.head.addWidget(self.copy)
         self.note = wrapped(EMPTY)
         self.jump = QToolButton()
         self.jump.clicked.connect(self._jump)
-        self.residual = _Number(
-            "TumorResidual", "Tumor that the referee still sees; 0 is best."
-        )
-        self.iou = _Number("DiffMap IoU", "How well change and tumor overlap; 1 is best.")
+        self.residual = _Number("TumorResidual", "Tumor that the referee still sees; 0 is best.", "tumor_residual")
+        self.iou = _Number("DiffMap IoU", "How well change and tumor overlap; 1 is best.", "diffmap_iou")
         self.outside = _Number("Change outside", "Largest change outside the hole; must be 0.")
         self.texture = _Number("Texture", "Detail in the hole over healthy tissue; 1 is right, lower is blurred.")
         self.seam = _Number("Seam", "Step across the rim over the same rim in healthy tissue; 1 is right.")
         self.scope = wrapped()
+        self.protocol = wrapped(PROTOCOL_NOTE)
         self._numbers = (self.residual, self.iou, self.outside, self.texture, self.seam)
-        for widget in (self.note, self.jump, self.scope, *self._numbers):
+        self.figure = combo(_FIGURES, self._choose_figure, "Which figure the two charts show")
+        self.slices_title = wrapped("Through the slices; click to go there")
+        self.slices = Profile("Figure through the slices")
+        self.slices.chosen.connect(self._go_to)
+        self.runs_title = wrapped("Through the runs; click to show one")
+        self.runs = Profile("Figure through the runs", 44)
+        self.runs.chosen.connect(self._show_run)
+        self._charts = (self.figure, self.slices_title, self.slices, self.runs_title, self.runs)
+        for widget in (self.note, self.jump, self.scope, *self._numbers, self.protocol, *self._charts):
             self.body.addWidget(widget)
         generation.changed.connect(self.show_numbers)
         self.show_numbers()
+
+    def _make_menu(self) -> QMenu:
+        menu = QMenu(self)
+        for text, slot in (("For a spreadsheet (TSV)", self.copy_table), ("As Markdown", self.copy_markdown)):
+            action = menu.addAction(text)
+            assert action is not None
+            action.triggered.connect(lambda _checked=False, slot=slot: slot())
+        return menu
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colors of the theme."""
+        self.copy.setIcon(icon("copy", theme))
+        drawn: list[Scale | Profile] = [number.scale for number in self._numbers if number.scale is not None]
+        for drawing in (*drawn, self.slices, self.runs):
+            drawing.theme = theme
+            drawing.update()
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Work on another case."""
@@ -78,51 +129,128 @@ class MetricsPanel(Section):
             ]
         self.show_numbers()
 
+    def copy_table(self) -> None:
+        """Copy the figures of all slices, separated by tabs."""
+        self._copy(as_tsv)
+
+    def copy_markdown(self) -> None:
+        """Copy the figures of all slices as a Markdown table."""
+        self._copy(as_markdown)
+
+    def _copy(self, form: Callable[..., str]) -> None:
+        workspace, metrics, clipboard = self._workspace, self._generation.metrics(), QGuiApplication.clipboard()
+        if workspace is None or metrics is None or clipboard is None or workspace.results.current is None:
+            return
+        case = workspace.case
+        head = headline(workspace.results.current.request, case.case_id, Modality(metrics.modality).display)
+        clipboard.setText(form(rows(metrics, lambda k: slice_number(case, Plane.AXIAL, k)), head))
+
     def _jump(self) -> None:
         workspace = self._workspace
         result = None if workspace is None else workspace.results.current
         if workspace is not None and result is not None and result.slices:
-            x, y, z = workspace.view.cursor
-            workspace.view.cursor = (x, y, min(result.slices, key=lambda k: abs(k - z)))
+            self._look_at(min(result.slices, key=lambda k: abs(k - workspace.view.cursor[2])))
+
+    def _look_at(self, z: int) -> None:
+        if self._workspace is not None:
+            x, y, _ = self._workspace.view.cursor
+            self._workspace.view.cursor = (x, y, z)
+
+    def _go_to(self, number: int) -> None:
+        metrics = self._generation.metrics()
+        if metrics is not None and 0 <= number < len(metrics.per_slice):
+            self._look_at(metrics.per_slice[number].index)
+
+    def _show_run(self, number: int) -> None:
+        workspace = self._workspace
+        if workspace is not None and 0 <= number < len(self._runs):
+            found = workspace.results.find(self._runs[number])
+            if found is not None:
+                workspace.results.current = found
+
+    def _choose_figure(self, name: str) -> None:
+        self._figure = name
+        self.show_numbers()
 
     def show_numbers(self) -> None:
         """Show the numbers of the slice under the crosshair."""
         workspace, generation = self._workspace, self._generation
         result = None if workspace is None else workspace.results.current
-        metrics = generation.metrics()
-        measured = metrics is not None and workspace is not None
-        line = _slice_of(metrics, workspace.view.cursor[2]) if measured and workspace is not None else None
+        measured = generation.measured()
+        line = None
+        if measured is not None and workspace is not None:
+            line = _slice_of(measured.metrics, workspace.view.cursor[2])
         self.badge.setVisible(generation.stale and result is not None)
-        for widget in (*self._numbers, self.scope):
+        self.copy.setVisible(measured is not None)
+        for widget in (*self._numbers, self.scope, self.protocol):
             widget.setVisible(line is not None)
         self.note.setVisible(line is None)
         self.jump.setVisible(False)
-        if line is not None:
-            self._show_line(line, metrics)
+        self._show_charts(measured)
+        if line is not None and measured is not None:
+            self._show_line(line, measured)
         elif result is None:
             self.note.setText(EMPTY)
-        elif not measured:
+        elif measured is None or (workspace is not None and workspace.view.cursor[2] in result.slices):
             measuring = generation.status is Status.SCORING
             self.note.setText("Measuring…" if measuring else "This result has not been measured.")
-        else:
-            nearest = min(result.slices, key=lambda k: abs(k - workspace.view.cursor[2]))  # type: ignore[union-attr]
+        elif workspace is not None:
+            nearest = min(result.slices, key=lambda k: abs(k - workspace.view.cursor[2]))
             self.note.setText("Nothing was generated in this slice.")
-            self.jump.setText(f"Go to slice {nearest + 1}")
+            self.jump.setText(f"Go to slice {slice_number(workspace.case, Plane.AXIAL, nearest)}")
             self.jump.setVisible(True)
 
-    def _show_line(self, line: Any, metrics: Any) -> None:
-        count = len(metrics.per_slice)
+    def _show_line(self, line: Any, measured: Measured) -> None:
+        assert self._workspace is not None
+        metrics = measured.metrics
+        count = len(self._workspace.results.current.slices) if self._workspace.results.current is not None else 0
         many = f" · {count} slices generated" if count > 1 else ""
-        self.scope.setText(f"Axial slice {line.index + 1} · {Modality(metrics.modality).display}{many}")
+        number_shown = slice_number(self._workspace.case, Plane.AXIAL, line.index)
+        self.scope.setText(f"Axial slice {number_shown} · {Modality(metrics.modality).display}{many}")
         reason = str(metrics.overall.get("tumor_residual_reason") or "")
-        self.residual.show_value(number(line.tumor_residual), _parts(line) or reason)
-        ceiling = metrics.overall.get("diffmap_iou_ceiling")
-        beside = f"a fully changed hole gives {number(ceiling)}" if ceiling else ""
-        self.iou.show_value(number(line.diffmap_iou), beside)
+        floor = measured.floors.get(line.index)
+        beside = "" if floor is None else f"\nfloor {number(floor)}: what the referee sees in untouched tissue"
+        self.residual.show_value(number(line.tumor_residual), (_parts(line) or reason) + beside)
+        _place(self.residual, line.tumor_residual, floor)
+        full, bound = (metrics.overall.get(f"diffmap_iou_{name}") for name in ("full_hole", "bound"))
+        told = f"all of the hole changed: {number(full)} · at most {number(bound)}" if full is not None else ""
+        self.iou.show_value(number(line.diffmap_iou), told)
+        _place(self.iou, line.diffmap_iou, full)
         change = line.change_outside_max
         self.outside.show_value("0" if change == 0 else f"{change:.3g}", "0 voxels changed" if change == 0 else "")
         for shown, value in ((self.texture, line.texture_ratio), (self.seam, line.seam_ratio)):
             shown.show_value(number(value), "too little hole on this slice" if value is None else "")
+
+    def _show_charts(self, measured: Measured | None) -> None:
+        workspace = self._workspace
+        lines = () if measured is None else measured.metrics.per_slice
+        entries = () if workspace is None else workspace.results.entries
+        runs = [entry for entry in entries if isinstance(entry.metrics, Measured)]
+        for widget in (self.slices_title, self.slices):
+            widget.setVisible(len(lines) > 1)
+        for widget in (self.runs_title, self.runs):
+            widget.setVisible(len(runs) > 1)
+        self.figure.setVisible(len(lines) > 1 or len(runs) > 1)
+        if workspace is None:
+            return
+        here = workspace.view.cursor[2]
+        names = [f"slice {slice_number(workspace.case, Plane.AXIAL, line.index)}" for line in lines]
+        current = next((n for n, line in enumerate(lines) if line.index == here), -1)
+        self.slices.show_values(names, [getattr(line, self._figure) for line in lines], current)
+        self._runs = [entry.key for entry in runs]
+        shown = "" if workspace.results.current is None else workspace.results.current.request.key
+        figures = [_overall(entry.metrics).get(self._figure) for entry in runs]
+        at = self._runs.index(shown) if shown in self._runs else -1
+        self.runs.show_values([f"picture {entry.number}" for entry in runs], figures, at)
+
+
+def _overall(measured: Measured) -> Mapping[str, Any]:
+    return measured.metrics.overall
+
+
+def _place(shown: _Number, value: float | None, beside: float | None) -> None:
+    if shown.scale is not None:
+        shown.scale.show_value(value, beside)
 
 
 def _slice_of(metrics: Any, index: int) -> Any:

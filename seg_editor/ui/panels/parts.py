@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QPaintEvent
+from PyQt6.QtGui import QFont, QFontMetrics, QPaintEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+_SEGMENT_PADDING = 9
 W = TypeVar("W", bound=QWidget)
 
 
@@ -36,12 +37,17 @@ class Section(QFrame):
         outer.setSpacing(8)
         self.head = QHBoxLayout()
         self.head.setSpacing(8)
-        self.head.addWidget(named(QLabel(title.upper()), "sectionTitle"))
+        self._title = named(QLabel(title.upper()), "sectionTitle")
+        self.head.addWidget(self._title)
         self.head.addStretch(1)
         outer.addLayout(self.head)
         self.body = QVBoxLayout()
         self.body.setSpacing(8)
         outer.addLayout(self.body)
+
+    def set_title(self, title: str) -> None:
+        """Change the title."""
+        self._title.setText(title.upper())
 
 
 def named(widget: W, name: str) -> W:
@@ -90,6 +96,13 @@ def wrapped(text: str = "", name: str = "small") -> QLabel:
     return label
 
 
+def _widen(button: QToolButton) -> None:
+    """Make room for the bold text of the button that is down."""
+    bold = QFont(button.font())
+    bold.setWeight(QFont.Weight.DemiBold)
+    button.setMinimumWidth(QFontMetrics(bold).horizontalAdvance(button.text()) + 2 * _SEGMENT_PADDING)
+
+
 class Segments(QFrame):
     """A row of buttons of which one is down.
 
@@ -118,6 +131,7 @@ class Segments(QFrame):
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _checked=False, key=key: self.chosen.emit(key))
             group.addButton(button)
+            _widen(button)
             line.addWidget(button)
             self._buttons[key] = button
 

@@ -1,0 +1,258 @@
+"""The bar below the pictures: how they are compared, with what, at which threshold; ensemble and steps of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
+
+from seg_editor.session import Workspace
+from seg_editor.ui.action_set import ActionSet
+from seg_editor.ui.bind import bind
+from seg_editor.ui.compare import EnsembleView, Mode
+from seg_editor.ui.compare_link import CompareLink
+from seg_editor.ui.comparison import title_of
+from seg_editor.ui.ensemble import SIZES
+from seg_editor.ui.generation import Generation
+from seg_editor.ui.icons import icon
+from seg_editor.ui.panels.parts import Segments, named
+from seg_editor.ui.state import Role, UiState
+from seg_editor.ui.theme import Theme
+
+_TIPS = {
+    Mode.PLAIN: "The counterfactual alone",
+    Mode.BLINK: "Change between the two pictures",
+    Mode.FADE: "Mix the two pictures",
+    Mode.SWIPE: "The first picture left of the handle, the second right of it; drag the handle",
+    Mode.LENS: "The second picture under the mouse",
+    Mode.CHECKER: "Squares of both pictures in turn",
+}
+_DIALS: dict[Mode, tuple[str, str, float, float, str]] = {
+    Mode.BLINK: ("Speed", "hertz", 1.0, 2.0, "{:.1f} Hz"),
+    Mode.FADE: ("Mix", "fraction", 0.0, 1.0, "{:.0%}"),
+    Mode.SWIPE: ("Handle", "fraction", 0.0, 1.0, "{:.0%}"),
+    Mode.LENS: ("Radius", "lens_mm", 6.0, 60.0, "{:.0f} mm"),
+    Mode.CHECKER: ("Square", "tile_mm", 4.0, 40.0, "{:.0f} mm"),
+}
+_MAX_THRESHOLD = 0.5
+_TICKS = 1000
+
+
+class Dial(QFrame):
+    """A caption, a slider over a range of floats, and the value in words."""
+
+    def __init__(self, caption: str, width: int, value_width: int) -> None:
+        super().__init__()
+        self.caption = named(QLabel(caption), "small")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, _TICKS)
+        self.slider.setMinimumWidth(48)
+        self.slider.setMaximumWidth(width)
+        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.value = named(QLabel(), "small")
+        self.value.setFixedWidth(value_width)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(8)
+        for widget in (self.caption, self.slider, self.value):
+            line.addWidget(widget)
+
+    def show_value(self, fraction: float, text: str) -> None:
+        """Place the handle at a fraction of the range, without telling anyone."""
+        blocked = self.slider.blockSignals(True)
+        self.slider.setValue(round(fraction * _TICKS))
+        self.slider.blockSignals(blocked)
+        self.value.setText(text)
+
+    @property
+    def fraction(self) -> float:
+        """Where the handle is."""
+        return self.slider.value() / _TICKS
+
+
+class CompareBar(QFrame):
+    """Controls of :class:`~seg_editor.ui.compare_link.CompareLink`; out of sight until there is a result."""
+
+    def __init__(self, link: CompareLink, generation: Generation, ui: UiState, actions: ActionSet) -> None:
+        super().__init__()
+        self.setObjectName("compareBar")
+        self._link, self._generation, self._ui = link, generation, ui
+        self._workspace: Workspace | None = None
+        self._unbind: list[Callable[[], None]] = []
+        self.modes = Segments(tuple((mode, mode.display, _TIPS[mode]) for mode in Mode))
+        self.modes.chosen.connect(link.choose)
+        self.dial = Dial("", 140, 42)
+        self.dial.slider.valueChanged.connect(self._turn)
+        self.threshold = Dial("Threshold", 110, 104)
+        self.threshold.setToolTip(
+            "Differences above this part of the gray range count as changed: the threshold of DiffMap IoU. "
+            "Colors below it are faint."
+        )
+        self.threshold.slider.valueChanged.connect(self._set_threshold)
+        self.source = QToolButton()
+        self.source.setToolTip("Compare with the source again")
+        self.source.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.source.setIconSize(QSize(14, 14))
+        self.source.clicked.connect(lambda: link.against(None))
+        self.referee = QToolButton()
+        self.referee.setDefaultAction(actions["referee"])
+        self.referee.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.seeds = QToolButton()
+        self.seeds.setText("Seeds ▾")
+        self.seeds.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.seeds.setToolTip(
+            "Generate this slice with several seeds: mean, standard deviation, spread of every figure"
+        )
+        self.seeds.setMenu(self._make_menu())
+        self.ensemble = Segments(
+            (
+                (EnsembleView.OFF, "One", "The counterfactual on display"),
+                (EnsembleView.MEAN, "Mean", "Mean of the seeds, voxel by voxel"),
+                (EnsembleView.SD, "SD", "Standard deviation of the seeds, voxel by voxel"),
+            )
+        )
+        self.ensemble.chosen.connect(lambda view: setattr(link.state, "ensemble", view))
+        self.spread = named(QLabel(), "small")
+        self.steps = Dial("Steps", 110, 38)
+        self.steps.setToolTip("How the last picture came to be: step through its previews")
+        self.steps.slider.valueChanged.connect(self._scrub)
+        self._arrange()
+        bind(self, link.state.changed, lambda _name: self._show())
+        bind(self, ui.changed, lambda name: self._show() if name in ("picture", "layout") else None)
+        link.changed.connect(self._show)
+        generation.changed.connect(self._show_steps)
+        self._show()
+
+    def _arrange(self) -> None:
+        first, second = QHBoxLayout(), QHBoxLayout()
+        for line in (first, second):
+            line.setContentsMargins(12, 6, 12, 6)
+            line.setSpacing(12)
+        first.addWidget(self.modes)
+        first.addWidget(self.dial, 1)
+        first.addWidget(self.source)
+        first.addWidget(self.threshold, 1)
+        first.addWidget(self.steps, 1)
+        first.addStretch(0)
+        for button in (self.seeds, self.referee):
+            button.setProperty("framed", True)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            first.addWidget(button)
+        second.addWidget(self.spread)
+        second.addStretch(1)
+        second.addWidget(self.ensemble)
+        self.second = QWidget()
+        self.second.setLayout(second)
+        stack = QVBoxLayout(self)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.setSpacing(0)
+        stack.addLayout(first)
+        stack.addWidget(self.second)
+
+    def _make_menu(self) -> QMenu:
+        menu = QMenu(self)
+        for size in SIZES:
+            action = menu.addAction(f"{size} seeds")
+            assert action is not None
+            action.triggered.connect(lambda _checked=False, size=size: self._link.ensemble.start(size))
+        return menu
+
+    def set_theme(self, theme: Theme) -> None:
+        """Tint the icons."""
+        self.source.setIcon(icon("close", theme))
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Compare the pictures of another case."""
+        for unbind in self._unbind:
+            unbind()
+        self._workspace = workspace
+        self._unbind = []
+        if workspace is not None:
+            self._unbind = [
+                bind(self, workspace.results.changed, self._show),
+                bind(
+                    self, workspace.view.changed, lambda name: self._show() if name in ("cursor", "modality") else None
+                ),
+            ]
+        self._show()
+
+    def _turn(self) -> None:
+        state = self._link.state
+        if state.mode in _DIALS:
+            _, name, low, high, _ = _DIALS[state.mode]
+            setattr(state, name, low + self.dial.fraction * (high - low))
+
+    def _set_threshold(self) -> None:
+        self._link.state.threshold = round(self.threshold.fraction * _MAX_THRESHOLD, 3)
+
+    def _scrub(self) -> None:
+        count = len(self._generation.steps)
+        self._link.scrub(round(self.steps.fraction * count))
+        self._show_step(round(self.steps.fraction * count), count)
+
+    def _show(self) -> None:
+        workspace, state = self._workspace, self._link.state
+        shown = workspace is not None and workspace.results.current is not None
+        self.setVisible(shown)
+        if not shown:
+            return
+        self.modes.show_key(state.mode)
+        self.dial.setVisible(state.mode in _DIALS)
+        if state.mode in _DIALS:
+            caption, name, low, high, form = _DIALS[state.mode]
+            value = float(getattr(state, name))
+            self.dial.caption.setText(caption)
+            self.dial.show_value((value - low) / (high - low), form.format(value))
+        self._show_threshold()
+        self._show_against()
+        self._show_ensemble()
+        self._show_steps()
+
+    def _show_threshold(self) -> None:
+        threshold, overlap = self._link.state.threshold, self._link.overlap()
+        beside = "" if overlap is None else f" · IoU {overlap:.3f}"
+        self.threshold.setVisible(self._link.shows(Role.DIFFERENCE))
+        self.threshold.show_value(threshold / _MAX_THRESHOLD, f"{threshold:.2f}{beside}")
+
+    def _show_against(self) -> None:
+        key, workspace = self._link.state.against, self._workspace
+        self.source.setVisible(bool(key))
+        if key and workspace is not None:
+            self.source.setText(f"against {title_of(workspace.results.find(key))}")
+
+    def _show_ensemble(self) -> None:
+        ensemble = self._link.ensemble
+        self.second.setVisible(ensemble.made is not None)
+        self.ensemble.show_key(self._link.state.ensemble)
+        spreads = ensemble.spreads()
+        names = {
+            "tumor_residual": "TumorResidual",
+            "diffmap_iou": "IoU",
+            "texture_ratio": "texture",
+            "seam_ratio": "seam",
+        }
+        parts = [f"{names[key]} {s.mean:.3f} ± {s.sd:.3f}" for key, s in spreads.items()]
+        head = f"{ensemble.count} of {ensemble.wanted} seeds"
+        self.spread.setText(" · ".join([head, *parts]))
+        tips = [f"{names[key]}: {s.low:.3f} to {s.high:.3f}, n = {s.n}" for key, s in spreads.items()]
+        self.spread.setToolTip("Mean ± standard deviation over the seeds\n" + "\n".join(tips))
+
+    def _show_steps(self) -> None:
+        workspace, steps = self._workspace, self._generation.steps
+        current = None if workspace is None else workspace.results.current
+        usable = bool(len(steps)) and current is not None and steps.key == current.request.key
+        usable = (
+            usable
+            and self._link.shows(Role.RESULT)
+            and workspace is not None
+            and steps[0].slice_index == workspace.view.cursor[2]
+        )
+        self.steps.setVisible(usable and not self._generation.running)
+        if usable and not self.steps.slider.isSliderDown() and not self.steps.slider.hasFocus():
+            self._show_step(len(steps), len(steps))
+
+    def _show_step(self, number: int, count: int) -> None:
+        text = "result" if number >= count else str(self._generation.steps[number].k)
+        self.steps.show_value(number / max(count, 1), text)

@@ -1,0 +1,116 @@
+"""Ties the tools, operations, automatic segmentation, tissue editing and saving to the window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seg_editor.editing import Box
+from seg_editor.errors import SegEditorError
+from seg_editor.session import Workspace
+from seg_editor.ui.bind import bind
+from seg_editor.ui.segmenting import FOUND_NOTHING
+
+if TYPE_CHECKING:
+    from seg_editor.ui.main_window import MainWindow
+
+
+def connect_editing(window: MainWindow) -> None:
+    """Connect the parts of editing with the rest of the window."""
+    tools, reshape, segmenting, status = window.tools, window.reshape, window.segmenting, window.status
+    tools.refused.connect(status.flash)
+    tools.stroke_changed.connect(lambda _on: window.later())
+    reshape.changed.connect(window.later)
+    reshape.refused.connect(lambda why: refuse(window, why))
+    reshape.applied.connect(lambda name: status.flash(f"Done: {name}"))
+    reshape.progress.connect(lambda what: status.show_work(what, -1.0, reshape.cancel))
+    segmenting.progress.connect(lambda what, part: status.show_work(what, part, segmenting.cancel))
+    segmenting.progress.connect(lambda *_: window.later())
+    segmenting.found.connect(lambda labels: offer_segmentation(window, labels))
+    segmenting.failed.connect(window.errors.show_error)
+    window.cases.segment = segmenting.start
+    window.cases.save_changed.connect(lambda what: status.show_work(what, -1.0))
+    window.cases.save_changed.connect(lambda _what: window.later())
+    window.tissue.edited.connect(lambda box: draw_tissue(window, box))
+    window.tissue.ready.connect(lambda labels: offer_tissue_recovery(window) if labels is not None else None)
+
+
+def follow_workspace(window: MainWindow, workspace: Workspace) -> None:
+    """Follow the tissue layer of a case that was opened; its own history enables undo."""
+
+    def on_tissue() -> None:
+        if workspace.tissue is not None:
+            bind(window, workspace.tissue.history.changed, window.later)
+            bind(window, workspace.tissue.segmentation.saved, window.later)
+        window.later()
+
+    bind(window, workspace.tissue_changed, on_tissue)
+
+
+def refuse(window: MainWindow, why: str) -> None:
+    """Say why an operation did nothing, in the pane in use and in the status bar."""
+    if window.viewer.active is not None:
+        window.tools.overlays.flash(window.viewer.active, why)
+    window.status.flash(why)
+
+
+def offer_segmentation(window: MainWindow, labels: np.ndarray) -> None:
+    """Adopt an automatic segmentation, but ask before anything that is labeled would go."""
+    workspace = window.workspace
+    if workspace is None:
+        return
+    if not labels.any():
+        window.errors.show_note(FOUND_NOTHING)
+        return
+    segmentation = workspace.segmentation
+    if segmentation.in_stroke:
+        window.tools.cancel()
+    lost = sum(segmentation.volume_ml(value) for value in segmentation.counts if value)
+    if not lost:
+        adopt(window, labels, keep=False)
+        return
+    window.errors.show_note(
+        f"The automatic segmentation is ready. Replacing would clear the {lost:.1f} ml that are labeled now.",
+        (
+            ("Add where nothing is labeled", lambda: adopt(window, labels, keep=True)),
+            ("Replace", lambda: adopt(window, labels, keep=False)),
+            ("Drop it", lambda: None),
+        ),
+    )
+
+
+def adopt(window: MainWindow, labels: np.ndarray, *, keep: bool) -> None:
+    """Make an automatic segmentation one step."""
+    try:
+        done = window.segmenting.adopt(labels, keep=keep)
+    except SegEditorError as error:
+        window.errors.show_error(error)
+        return
+    text = "M4 found the whole tumor and labeled it as edema: it knows no subregions. Undo takes it back."
+    window.errors.show_note(text if done else "The automatic segmentation changes nothing.")
+
+
+def draw_tissue(window: MainWindow, box: Box) -> None:
+    """Draw the tissue overlay again where an edit shows."""
+    for content in window.viewer.contents:
+        if content.meets(box):
+            content.draw_tissue()
+
+
+def offer_tissue_recovery(window: MainWindow) -> None:
+    """Offer the edits of the tissue map that a crash left behind."""
+    layer = None if window.workspace is None else window.workspace.tissue
+    if layer is None or layer.recovery is None:
+        return
+
+    def restore() -> None:
+        try:
+            layer.recover()
+        except SegEditorError as error:
+            window.errors.show_error(error)
+
+    window.errors.show_note(
+        "The last session ended without saving the edited tissue map.",
+        (("Restore the edits", restore), ("Discard them", layer.dismiss_recovery)),
+    )

@@ -1,0 +1,84 @@
+"""Ties live generation, comparing and the history to the window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtWidgets import QWidget
+
+from seg_editor.errors import DeviceMemoryError, SegEditorError
+from seg_editor.session.results import Entry
+from seg_editor.ui.bind import bind
+from seg_editor.ui.device_page import DevicePage
+from seg_editor.ui.preferences import Preferences
+
+if TYPE_CHECKING:
+    from seg_editor.ui.main_window import MainWindow
+
+FULL_SCREEN_NOTE = "F11 ends full screen."
+
+
+def connect_live(window: MainWindow) -> None:
+    """Connect generation, comparison and history strip with the rest of the window."""
+    generation, compare, history = window.generation, window.compare, window.history
+    generation.failed.connect(lambda error: show_failure(window, error))
+    generation.changed.connect(history.cards.update)
+    history.set_token(lambda: generation.token)
+    history.compared.connect(compare.against)
+    history.restored.connect(lambda entry: restore(window, entry))
+    bind(window, compare.state.changed, lambda name: _on_compare(window, name))
+    window.settings_dialog.add_page("Device", lambda: device_page(window))
+
+
+def _on_compare(window: MainWindow, name: str) -> None:
+    if name == "against":
+        window.history.set_against(window.compare.state.against)
+    if name not in ("point", "second_shown"):
+        window.later()
+
+
+def show_failure(window: MainWindow, error: BaseException) -> None:
+    """Say what went wrong; out of memory on the GPU comes with the way out."""
+    settings = window.generation.settings
+    if isinstance(error, DeviceMemoryError) and settings.device != "cpu":
+
+        def on_cpu() -> None:
+            settings.device = "cpu"
+            window.generation.generate()
+
+        window.errors.show_error(error, [("Generate on the CPU", on_cpu)])
+    else:
+        window.errors.show_error(error)
+
+
+def restore(window: MainWindow, entry: Entry) -> None:
+    """Bring a result back with its mask, and look at its slice."""
+    workspace = window.workspace
+    if workspace is None:
+        return
+    try:
+        window.generation.restore(entry)
+    except SegEditorError as error:
+        window.errors.show_error(error)
+        return
+    window.compare.against(None)
+    x, y, z = workspace.view.cursor
+    if z not in entry.request.slices:
+        workspace.view.cursor = (x, y, min(entry.request.slices, key=lambda k: abs(k - z)))
+
+
+def device_page(window: MainWindow) -> QWidget:
+    """Make the settings page for the device."""
+    return DevicePage(window.generation)
+
+
+def follow_live(window: MainWindow, preferences: Preferences) -> None:
+    """Take live mode and device from the last session, and remember them from now on."""
+    settings = window.generation.settings
+    settings.live, settings.device = preferences.live, preferences.device
+
+    def store(name: str) -> None:
+        if name in ("live", "device"):
+            setattr(preferences, name, getattr(settings, name))
+
+    bind(window, settings.changed, store)

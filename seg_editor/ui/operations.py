@@ -1,0 +1,180 @@
+"""The operations on whole shapes as data: what they are called, what they need, and the edit that they make. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from seg_editor.anatomy.mirror import MirrorPlane
+from seg_editor.editing import (
+    Border,
+    CopySlice,
+    FillHoles,
+    GrowShrink,
+    InterpolateSlices,
+    KeepLargest,
+    Mirrored,
+    RemoveSmall,
+    RemoveTumor,
+    Smooth,
+    Within,
+)
+from seg_editor.editing.delta import Labels, Mask
+from seg_editor.editing.segmentation import Edit, Spacing, Voxel
+from seg_editor.session.observable import Field, Observable
+
+REACH_MM = 10.0
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the list.
+
+    Parameters
+    ----------
+    key, text, tip : str
+    unit : str
+        What its amount is measured in: ``mm``, ``±mm``, ``ml`` or nothing.
+    slices : bool
+        Whether it can be kept to one slice.
+    whole : bool
+        Whether it can work on the whole tumor.
+    mirrors : bool
+        Whether it needs the mid-sagittal plane.
+    """
+
+    key: str
+    text: str
+    tip: str
+    unit: str = ""
+    slices: bool = True
+    whole: bool = True
+    mirrors: bool = False
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("grow", "Grow or shrink", "Move the border outward or inward; growing stays in the brain", "±mm"),
+    Operation(
+        "smooth", "Smooth", "Smooth the border: each voxel takes the label that most of its surroundings have", "mm"
+    ),
+    Operation("largest", "Keep the largest piece", "Clear all pieces but the largest"),
+    Operation("small", "Remove small pieces", "Clear the pieces that are smaller than this", "ml"),
+    Operation("holes", "Fill holes", "Fill background that is enclosed on all sides"),
+    Operation(
+        "interpolate",
+        "Interpolate slices",
+        "Fill the slices between painted ones, across the pane in use",
+        "",
+        False,
+        False,
+    ),
+    Operation("copy_next", "Copy to the next slice", "Copy the labels of this slice one slice up", "", False),
+    Operation("copy_previous", "Copy to the previous slice", "Copy the labels of this slice one slice down", "", False),
+    Operation("mirror_add", "Add the mirrored side", "Label here what is labeled on the other side", mirrors=True),
+    Operation("mirror_subtract", "Subtract the mirrored side", "Clear what is labeled on both sides", mirrors=True),
+    Operation("mirror_intersect", "Keep what is on both sides", "Clear what is labeled on one side only", mirrors=True),
+)
+BY_KEY = {operation.key: operation for operation in OPERATIONS}
+
+
+class ReshapeSettings(Observable):
+    """What the next operation does.
+
+    Attributes
+    ----------
+    operation : str
+        Key of an :class:`Operation`.
+    grow_mm : float
+        Positive grows, negative shrinks.
+    smooth_mm, small_ml : float
+    whole : bool
+        The whole tumor; else the active label.
+    flat : bool
+        Only the slice on display.
+    """
+
+    operation = Field("grow")
+    grow_mm = Field(1.0)
+    smooth_mm = Field(2.0)
+    small_ml = Field(0.5)
+    whole = Field(True)
+    flat = Field(False)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What an operation works on.
+
+    Parameters
+    ----------
+    labels : array (x, y, z)
+        A copy, safe to read in another thread.
+    spacing : (float, float, float)
+    label : int
+        The active one.
+    axis, index : int
+        Of the slice on display.
+    locked : frozenset of int
+    brain : bool array (x, y, z)
+    mirror : callable
+        Gives the mid-sagittal plane, in voxels; may take seconds.
+    border : callable(make)
+        Returns the border made last for the same selection, or makes it.
+    """
+
+    labels: Labels
+    spacing: Spacing
+    label: int
+    axis: int
+    index: int
+    locked: frozenset[int]
+    brain: Mask
+    mirror: Callable[[], MirrorPlane]
+    border: Callable[[Callable[[], Border]], Border]
+
+
+def build(key: str, settings: ReshapeSettings, scene: Scene) -> Edit:
+    """Return the edit of an operation; may compute, so call it beside the GUI thread."""
+    operation = BY_KEY[key]
+    label = None if settings.whole and operation.whole else scene.label
+    flat = settings.flat and operation.slices
+    axis = scene.axis if flat else None
+    if operation.mirrors:
+        plane = scene.mirror()
+        edit: Edit = Mirrored(key.removeprefix("mirror_"), plane.matrix, plane.shift, label)
+    elif key == "grow":
+        edit = _grow(settings.grow_mm, label, scene, flat=flat)
+    else:
+        edit = _simple(key, settings, scene, label, axis)
+    return Within(edit, axis, scene.index, sees_all=operation.mirrors, locked=scene.locked)
+
+
+def _simple(key: str, settings: ReshapeSettings, scene: Scene, label: int | None, axis: int | None) -> Edit:
+    edits: dict[str, Edit] = {
+        "smooth": Smooth(settings.smooth_mm, label),
+        "largest": KeepLargest(label),
+        "small": RemoveSmall(settings.small_ml, label),
+        "holes": FillHoles(of=label, axis=axis),
+        "interpolate": InterpolateSlices(scene.axis, scene.label),
+        "copy_next": CopySlice(scene.axis, scene.index, scene.index + 1, label),
+        "copy_previous": CopySlice(scene.axis, scene.index, scene.index - 1, label),
+    }
+    return edits[key]
+
+
+def _grow(mm: float, label: int | None, scene: Scene, *, flat: bool) -> GrowShrink:
+    part = [slice(None)] * 3
+    if flat:
+        part[scene.axis] = slice(scene.index, scene.index + 1)
+    region = part[0], part[1], part[2]
+
+    def make() -> Border:
+        return Border(scene.labels[region], label, scene.spacing, REACH_MM, scene.brain[region])
+
+    return GrowShrink(mm, label, border=scene.border(make) if abs(mm) <= REACH_MM else None)
+
+
+def removal(key: str, at: Voxel, locked: frozenset[int], value: int | None = None) -> Edit:
+    """Return the edit that removes a piece (``component``) or one label (``subregion``)."""
+    edit = RemoveTumor("component", at) if key == "component" else RemoveTumor("subregion", subregion=value)
+    return Within(edit, locked=locked)

@@ -1,0 +1,118 @@
+"""The polygon and lasso tool: click corners or drag freehand, take points back, close or give up."""
+
+from __future__ import annotations
+
+import math
+
+from seg_editor.editing import Polygon, Within
+from seg_editor.errors import SegEditorError
+from seg_editor.session import Workspace
+from seg_editor.ui.overlays import Overlays
+from seg_editor.ui.pane import Pointer
+from seg_editor.ui.pane_content import PaneContent
+from seg_editor.ui.strokes import sentence
+
+_STEP_PX = 2.0
+Point = tuple[float, float, float]
+
+
+class PolygonTool:
+    """An outline in progress.
+
+    A click adds a corner, a drag a freehand piece; each of them is one step to take back.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    overlays : Overlays
+    """
+
+    def __init__(self, workspace: Workspace, overlays: Overlays) -> None:
+        self._workspace = workspace
+        self._overlays = overlays
+        self._content: PaneContent | None = None
+        self._index = 0
+        self._steps: list[list[Point]] = []
+        self._last_px = (0.0, 0.0)
+        self._mouse: Point | None = None
+
+    @property
+    def drawing(self) -> bool:
+        """True while there is an outline."""
+        return bool(self._steps)
+
+    @property
+    def points(self) -> list[Point]:
+        """All points so far, as voxel positions."""
+        return [point for step in self._steps for point in step]
+
+    def press(self, content: PaneContent, p: Pointer) -> str:
+        """Add a corner; the reason when it cannot be."""
+        if self.drawing and (content is not self._content or content.index != self._index):
+            return "Finish the outline in its slice first: Enter fills it, Esc gives it up"
+        self._content, self._index = content, content.index
+        self._steps.append([content.view.to_voxel(p.u, p.v, content.index)])
+        self._last_px = (p.x, p.y)
+        self._draw()
+        return ""
+
+    def drag(self, content: PaneContent, p: Pointer) -> None:
+        """Draw freehand."""
+        if self.drawing and math.dist(self._last_px, (p.x, p.y)) >= _STEP_PX:
+            self._steps[-1].append(content.view.to_voxel(p.u, p.v, self._index))
+            self._last_px = (p.x, p.y)
+            self._draw()
+
+    def hover(self, content: PaneContent, p: Pointer) -> None:
+        """Show the line to where the next corner would be."""
+        if self.drawing and content is self._content:
+            self._mouse = content.view.to_voxel(p.u, p.v, self._index)
+            self._draw()
+
+    def take_back(self) -> None:
+        """Take the last corner or freehand piece back."""
+        if self._steps:
+            self._steps.pop()
+            self._draw()
+
+    def close(self, *, clear: bool = False) -> str:
+        """Fill the outline with the active label, or clear what lies inside; the reason when that changes nothing."""
+        content, points = self._content, self.points
+        if content is None or not self._steps:
+            return ""
+        if len(points) < 3:
+            return "An outline needs three corners"
+        workspace, axis = self._workspace, int(content.plane)
+        over, only = workspace.view.rule(on_tumor=workspace.active is workspace.tumor)
+        value = 0 if clear else workspace.active_label
+        flat = tuple((q[0] if axis else q[1], q[1] if axis == 2 else q[2]) for q in points)
+        edit = Polygon(
+            flat, axis, self._index, value, over, only, workspace.locked, "Clear outline" if clear else "Polygon"
+        )
+        self.cancel()
+        try:
+            if workspace.apply(Within(edit, gate=workspace.gate())) is None:
+                return "The outline changes nothing: the label is there already, or the rules protect what lies inside"
+        except SegEditorError as error:
+            return sentence(error)
+        return ""
+
+    def cancel(self) -> bool:
+        """Give the outline up; False when there was none."""
+        had = self.drawing
+        self._steps, self._mouse = [], None
+        self._overlays.show_outline(None, ())
+        return had
+
+    def redraw(self) -> None:
+        """Draw the outline again, or hide it while another slice is on display."""
+        if self.drawing:
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._content is None or not self._steps or self._content.index != self._index:
+            self._overlays.show_outline(None, ())
+            return
+        ahead = [self._mouse] if self._mouse is not None else []
+        corners = [step[0] for step in self._steps]
+        self._overlays.show_outline(self._content, [*self.points, *ahead, self.points[0]], corners)

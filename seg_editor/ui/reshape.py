@@ -1,0 +1,278 @@
+"""Operations on whole shapes beside the GUI thread: computed on a copy, previewed, applied as one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
+from seg_editor.anatomy.scale import IntensityScale
+from seg_editor.cases import Case
+from seg_editor.editing import Border, Ready, compute
+from seg_editor.editing.segmentation import Edit
+from seg_editor.errors import SegEditorError
+from seg_editor.session import Workspace
+from seg_editor.ui.bind import bind
+from seg_editor.ui.operations import BY_KEY, ReshapeSettings, Scene, build
+from seg_editor.ui.overlays import Overlays
+from seg_editor.ui.state import Tool, UiState
+from seg_editor.ui.strokes import sentence
+from seg_editor.ui.viewer import Viewer
+from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
+
+NOTHING = "This changes nothing here"
+MOVED_ON = "The labels changed meanwhile: try again"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """One computation: what, from which state, and what to do with it."""
+
+    name: str
+    revision: int
+    make: Callable[[], Edit]
+    scene: Scene
+    apply: bool
+
+
+class Reshape(QObject):
+    """Runs one operation at a time; the newest wish wins.
+
+    Signals
+    -------
+    changed()
+        Preview or state changed.
+    refused(str)
+        Why an operation did nothing.
+    applied(str)
+        The name of the step made.
+    progress(str)
+        What takes long now; empty when it ended.
+    """
+
+    changed = pyqtSignal()
+    refused = pyqtSignal(str)
+    applied = pyqtSignal(str)
+    progress = pyqtSignal(str)
+
+    def __init__(self, tasks: Tasks, viewer: Viewer, overlays: Overlays, ui: UiState) -> None:
+        super().__init__(viewer)
+        self.settings = ReshapeSettings()
+        self.preview: Ready | None = None
+        self.problem = ""
+        self._tasks, self._viewer, self._overlays, self._ui = tasks, viewer, overlays, ui
+        self._workspace: Workspace | None = None
+        self._unbind: list[Callable[[], None]] = []
+        self._task: Task | None = None
+        self._running: _Wish | None = None
+        self._next: _Wish | None = None
+        self._shown: object = None
+        self._borders: tuple[object, Border] | None = None
+        self._plane: MirrorPlane | None = None
+        bind(self, self.settings.changed, lambda _name: self.refresh())
+        bind(self, ui.changed, lambda name: self.refresh() if name in ("tool", "layout", "maximized") else None)
+
+    @property
+    def busy(self) -> bool:
+        """True while an operation is being computed that will be applied."""
+        wishes = (self._running, self._next)
+        return any(wish is not None and wish.apply for wish in wishes)
+
+    @property
+    def gained_and_lost(self) -> tuple[float, float]:
+        """Milliliters of background that the preview labels, and of labels that it clears."""
+        if self.preview is None or self._workspace is None:
+            return 0.0, 0.0
+        patch, labels = self.preview.patch, self._workspace.segmentation.labels
+        old = labels[patch.box][patch.mask] > 0
+        new = np.asarray(patch.new) > 0
+        voxel = float(np.prod(self._workspace.case.grid.spacing)) / 1000.0
+        return float(np.count_nonzero(new & ~old)) * voxel, float(np.count_nonzero(old & ~new)) * voxel
+
+    @property
+    def computing(self) -> bool:
+        """True while anything is being computed."""
+        return self._task is not None
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Work on another case; what runs is dropped."""
+        for unbind in self._unbind:
+            unbind()
+        self.cancel()
+        self._workspace, self._borders, self._plane = workspace, None, None
+        self._unbind = []
+        if workspace is not None:
+            self._unbind = [
+                bind(self, workspace.segmentation.committed, lambda _change: self.refresh()),
+                bind(self, workspace.history.changed, self.refresh),
+                bind(self, workspace.view.changed, self._on_view),
+            ]
+        self.refresh()
+
+    def cancel(self) -> bool:
+        """Forget what is being computed; False when nothing was."""
+        self._next = None
+        if self._task is None:
+            return False
+        self._task.cancel()
+        self._task = self._running = None
+        self.progress.emit("")
+        self.changed.emit()
+        return True
+
+    def refresh(self) -> None:
+        """Compute the preview again while the tool is in hand, or end it."""
+        workspace = self._workspace
+        if workspace is None or self._ui.tool is not Tool.RESHAPE or workspace.view.on_tissue:
+            self._show(None, "")
+            return
+        self._want(self._wish(self.settings.operation, apply=False))
+
+    def apply(self) -> None:
+        """Make the previewed operation one step."""
+        self.run(self.settings.operation)
+
+    def run(self, key: str, **settings: Any) -> None:
+        """Compute an operation and apply it; `settings` in place of the chosen ones."""
+        if self._workspace is not None:
+            chosen = self.settings
+            if settings:
+                chosen = ReshapeSettings()
+                for name in ("grow_mm", "smooth_mm", "small_ml", "whole", "flat"):
+                    setattr(chosen, name, settings.get(name, getattr(self.settings, name)))
+            self._want(self._wish(key, chosen, apply=True))
+
+    def run_edit(self, name: str, make: Callable[[], Edit]) -> None:
+        """Compute any other edit and apply it."""
+        if self._workspace is not None:
+            scene = self._scene()
+            self._want(_Wish(name, self._workspace.segmentation.revision, make, scene, True))
+
+    def _wish(self, key: str, settings: ReshapeSettings | None = None, *, apply: bool) -> _Wish:
+        assert self._workspace is not None
+        frozen = ReshapeSettings()
+        for name in ("operation", "grow_mm", "smooth_mm", "small_ml", "whole", "flat"):
+            setattr(frozen, name, getattr(settings or self.settings, name))
+        scene = self._scene(self._border_key(key, frozen))
+        revision = self._workspace.segmentation.revision
+        return _Wish(BY_KEY[key].text, revision, lambda: build(key, frozen, scene), scene, apply)
+
+    def _border_key(self, key: str, settings: ReshapeSettings) -> object:
+        assert self._workspace is not None
+        if key != "grow":
+            return None
+        content, view = self._viewer.active, self._workspace.view
+        place = (content.plane, content.index) if content is not None and settings.flat else None
+        return self._workspace.segmentation.revision, None if settings.whole else view.active_label, place
+
+    def _scene(self, border_key: object = None) -> Scene:
+        workspace = self._workspace
+        assert workspace is not None
+        content = self._viewer.active
+        plane, index = (2, workspace.view.cursor[2]) if content is None else (int(content.plane), content.index)
+        return Scene(
+            labels=workspace.segmentation.labels.copy(),
+            spacing=workspace.case.grid.spacing,
+            label=workspace.view.active_label,
+            axis=plane,
+            index=index,
+            locked=workspace.view.locked,
+            brain=workspace.case.brain,
+            mirror=lambda: self._mirror(workspace),
+            border=lambda make: self._border(border_key, make),
+        )
+
+    def _border(self, key: object, make: Callable[[], Border]) -> Border:
+        """In the worker: the border of the selection, made once while nothing but the amount changes."""
+        kept = self._borders
+        if kept is None or key is None or kept[0] != key:
+            self._borders = kept = (key, make())
+        return kept[1]
+
+    def _mirror(self, workspace: Workspace) -> MirrorPlane:
+        """In the worker: the mid-sagittal plane, estimated once a case."""
+        if self._plane is None:
+            self._plane = mid_sagittal(workspace.case)
+        return self._plane
+
+    def _want(self, wish: _Wish) -> None:
+        waiting = self._next
+        if waiting is not None and waiting.apply and not wish.apply:
+            return
+        self._next = wish
+        if self._task is None:
+            self._start()
+        self.changed.emit()
+
+    def _start(self) -> None:
+        wish, self._next = self._next, None
+        workspace = self._workspace
+        if wish is None or workspace is None:
+            return
+        self._running = wish
+        scheme = workspace.case.scheme
+
+        def work(progress: Progress, cancelled: Cancelled) -> Ready | None:
+            return compute(wish.make(), wish.scene.labels, scheme, wish.scene.spacing)
+
+        self._task = task = self._tasks.start(work, "operation")
+        task.done.connect(lambda ready: self._finish(wish, ready, ""))
+        task.failed.connect(lambda error: self._finish(wish, None, _why(error)))
+        if wish.apply:
+            self.progress.emit(wish.name)
+
+    def _finish(self, wish: _Wish, ready: Ready | None, problem: str) -> None:
+        self._task = self._running = None
+        if wish.apply:
+            self.progress.emit("")
+            self._apply(wish, ready, problem)
+        elif self._ui.tool is Tool.RESHAPE:
+            self._show(ready, problem or ("" if ready else NOTHING))
+        if self._next is not None:
+            self._start()
+        self.changed.emit()
+
+    def _apply(self, wish: _Wish, ready: Ready | None, problem: str) -> None:
+        workspace = self._workspace
+        if workspace is None:
+            return
+        segmentation = workspace.segmentation
+        if segmentation.revision != wish.revision or segmentation.in_stroke:
+            self.refused.emit(MOVED_ON)
+        elif ready is None:
+            self.refused.emit(problem or NOTHING)
+        else:
+            segmentation.apply(ready)
+            self.applied.emit(ready.name)
+
+    def _show(self, ready: Ready | None, problem: str) -> None:
+        self.preview, self.problem = ready, problem
+        self._overlays.show_patch(None if ready is None else ready.patch)
+        self.changed.emit()
+
+    def _on_view(self, name: str) -> None:
+        operation = BY_KEY[self.settings.operation]
+        by_slice = self.settings.flat and operation.slices
+        if name == "cursor" and (by_slice or operation.key.startswith("copy")):
+            place = None if self._viewer.active is None else (self._viewer.active.plane, self._viewer.active.index)
+            if place != self._shown:
+                self._shown = place
+                self.refresh()
+        elif name in ("active_label", "locked", "on_tissue"):
+            self.refresh()
+
+
+def mid_sagittal(case: Case) -> MirrorPlane:
+    """The mid-sagittal plane of a case, from the brain outside the tumor as opened; in voxels of the volume."""
+    known = case.brain if case.tumor is None else case.brain & ~case.tumor
+    values = case.volumes[case.modalities[0]].values()
+    scale = IntensityScale.of(values, known)
+    return estimate_plane(np.asarray(scale.normalize(values), np.float32), np.asarray(known))
+
+
+def _why(error: object) -> str:
+    return sentence(error) if isinstance(error, SegEditorError) else f"This failed: {error}"

@@ -1,0 +1,134 @@
+"""Automatic segmentation by the referee M4 in the background; its end is one undoable edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from seg_editor.cases import Case, Subregion
+from seg_editor.editing import Ready, ReplaceAll, compute
+from seg_editor.errors import ModelError
+from seg_editor.session import Workspace
+from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
+
+NAME = "Segment automatically"
+FOUND_NOTHING = "The automatic segmentation found no tumor in FLAIR. Paint one, or go on without."
+
+
+def load_referee() -> Any:
+    """Load the first referee that is installed.
+
+    Raises
+    ------
+    ModelError
+        There is none, or it cannot be read.
+    """
+    from seg_editor.generation.referee import Referee
+    from seg_editor.generation.registry import list_models, load_model
+
+    names = [card.name for card in list_models() if card.kind == "referee"]
+    if not names:
+        raise ModelError("no model that segments is installed", remedy="Add m4 under resources/models")
+    return Referee(load_model(names[0], device="auto"))
+
+
+class Segmenting(QObject):
+    """Segments the open case.
+
+    Signals
+    -------
+    progress(str, float)
+        What is being done and how far; an empty text when it ended.
+    found(object)
+        Labels ``(x, y, z)`` in the case's values, ready for :meth:`adopt`.
+    failed(object)
+        The exception.
+    """
+
+    progress = pyqtSignal(str, float)
+    found = pyqtSignal(object)
+    failed = pyqtSignal(object)
+
+    def __init__(self, tasks: Tasks, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.make_referee: Callable[[], Any] = load_referee
+        self._tasks = tasks
+        self._task: Task | None = None
+        self._workspace: Workspace | None = None
+        self._referee: Any = None
+
+    @property
+    def running(self) -> bool:
+        """True while the model looks at the case."""
+        return self._task is not None
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Work on another case; a run on the old one is dropped."""
+        self.cancel()
+        self._workspace = workspace
+
+    def start(self) -> None:
+        """Look for the tumor."""
+        workspace = self._workspace
+        if workspace is None or self._task is not None:
+            return
+        case, dtype = workspace.case, workspace.segmentation.labels.dtype
+
+        def work(progress: Progress, cancelled: Cancelled) -> np.ndarray:
+            progress(-1.0, "loading the model")
+            if self._referee is None:
+                self._referee = self.make_referee()
+            five = self._referee.segment(case, progress=progress, cancel=cancelled)
+            return tumor_labels(case, five).astype(dtype)
+
+        self._task = task = self._tasks.start(work, "segment")
+        task.progress.connect(lambda part, what: self.progress.emit(f"{NAME}: {what.lower()}", part))
+        task.done.connect(self._finish)
+        task.failed.connect(self._fail)
+        self.progress.emit(NAME, -1.0)
+
+    def cancel(self) -> bool:
+        """Stop; False when nothing ran. No label changes."""
+        if self._task is None:
+            return False
+        self._task.cancel()
+        self._end()
+        return True
+
+    def adopt(self, labels: np.ndarray, *, keep: bool) -> bool:
+        """Make the labels found the segmentation in one step, or with `keep` only where nothing is labeled yet.
+
+        False when that changes nothing.
+        """
+        workspace = self._workspace
+        if workspace is None:
+            return False
+        segmentation = workspace.segmentation
+        present = segmentation.labels
+        wanted = np.where(present > 0, present, labels).astype(present.dtype) if keep else labels
+        ready: Ready | None = compute(
+            ReplaceAll(wanted, NAME), present, segmentation.scheme, workspace.case.grid.spacing
+        )
+        return ready is not None and segmentation.apply(ready) is not None
+
+    def _end(self) -> None:
+        self._task = None
+        self.progress.emit("", 0.0)
+
+    def _finish(self, labels: np.ndarray) -> None:
+        self._end()
+        self.found.emit(labels)
+
+    def _fail(self, error: object) -> None:
+        self._end()
+        self.failed.emit(error)
+
+
+def tumor_labels(case: Case, five: np.ndarray) -> np.ndarray:
+    """Label values of a five-class map: tumor becomes edema, as M4 knows no subregions; uint8 ``(x, y, z)``."""
+    from seg_editor.generation.referee import TUMOR
+
+    return np.where(five == TUMOR, case.scheme.value(Subregion.ED), 0).astype(np.uint8)

@@ -1,0 +1,86 @@
+"""The rules of live generation: states of the chip, grace, interruption, honest times; previews of the steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seg_editor.cases import Modality
+from seg_editor.session.live import ChipFacts, Kind, RunTimes, Status, duration, grace, may_finish, status_of, too_long
+from seg_editor.session.previews import StepPicture, StepPreviews
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (ChipFacts(), Status.IDLE),
+        (ChipFacts(has_result=True, stale=True), Status.STALE),
+        (ChipFacts(has_result=True, stale=True, waiting=True), Status.WAITING),
+        (ChipFacts(running=True, waiting=True), Status.WAITING),
+        (ChipFacts(running=True, loading=True), Status.LOADING),
+        (ChipFacts(running=True), Status.RUNNING),
+        (ChipFacts(running=True, scoring=True, has_result=True), Status.SCORING),
+        (ChipFacts(has_result=True), Status.FRESH),
+        (ChipFacts(ended=Status.CANCELLED, has_result=True, stale=True), Status.CANCELLED),
+        (ChipFacts(ended=Status.FAILED, paused="slow"), Status.FAILED),
+        (ChipFacts(paused="a picture takes about 60 min", has_result=True, stale=True), Status.PAUSED),
+    ],
+)
+def test_states_of_the_chip(facts: ChipFacts, expected: Status) -> None:
+    assert status_of(facts) is expected
+
+
+def test_only_slow_runs_wait_for_the_next_stroke() -> None:
+    assert [grace(mean) for mean in (None, 0.6, 1.5, 1.6)] == [0.0, 0.0, 0.0, 0.25]
+
+
+def test_a_run_that_is_nearly_done_may_finish() -> None:
+    assert may_finish(0.75, background=False)
+    assert not may_finish(0.7, background=False)
+    assert not may_finish(0.99, background=True)
+
+
+def test_times_of_the_last_ten_runs() -> None:
+    times, kind = RunTimes(), Kind("m5", "cpu", 6, 1)
+    assert times.expected(kind) is None
+    for seconds in (100.0, *[1.2] * 10):
+        times.add(kind, seconds)
+    assert times.mean(kind) == pytest.approx(1.2)
+    assert times.mean(Kind("m5", "cpu", 6, 40)) is None
+
+
+def test_the_hour_is_told_before_it_starts() -> None:
+    times = RunTimes()
+    times.add(Kind("m3", "cpu", 20, 1), 72.0)
+    expected = times.expected(Kind("m3", "cpu", 1000, 1))
+    assert expected == pytest.approx(3600.0)
+    assert too_long(expected)
+    assert not too_long(None)
+    assert duration(expected) == "60 min"
+    assert [duration(s) for s in (None, 0.61, 45.0, 7200.0)] == ["?", "0.6 s", "45 s", "2.0 h"]
+
+
+def _step(k: int, z: int = 5) -> StepPicture:
+    return StepPicture(k, z, {Modality.FLAIR: np.full((2, 2), float(k))})
+
+
+def test_previews_keep_the_first_slice_of_the_run() -> None:
+    previews = StepPreviews()
+    for k in range(1, 5):
+        previews.add(_step(k))
+    previews.add(_step(5, z=6))
+    assert [previews[n].k for n in range(len(previews))] == [1, 2, 3, 4]
+    previews.finish("key")
+    assert previews.key == "key"
+    previews.clear()
+    assert (len(previews), previews.key) == (0, "")
+
+
+def test_previews_of_a_thousand_steps_are_thinned_evenly() -> None:
+    previews = StepPreviews(limit=16)
+    for k in range(1, 1001):
+        previews.add(_step(k))
+    kept = [previews[n].k for n in range(len(previews))]
+    assert len(kept) <= 17
+    assert kept[0] == 1
+    assert set(np.diff(kept)) == {64}

@@ -1,0 +1,242 @@
+"""``seg-train evaluate`` on two tiny cases with untrained networks, from the command line to the table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seg_editor.cases import open_case
+from seg_editor.errors import CaseError
+from seg_editor.generation.unet import NoiseNet, UNetConfig
+from seg_editor.metrics.intervals import Interval
+from tests.models import write_model, write_referee
+from tests.threads import one_thread  # noqa: F401
+from tests.tiny import make_case, tiny_maps, write_nifti
+from training.cli import main
+from training.evaluate import baselines, job, table
+from training.evaluate.methods import BaselineMethod, Mode, SourceMethod
+from training.evaluate.names import BASELINES
+from training.evaluate.subject import Subject, spread
+
+IDS = ("BraTS2021_90001", "BraTS2021_90002")
+SHAPE = (40, 44, 20)
+NET = UNetConfig(image_size=48, fold=2, widths=(8, 8), layers=1, attention_level=1, head_size=4, groups=4)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("evaluate")
+    tissue = tiny_maps(SHAPE)[0]
+    for seed, case_id in enumerate(IDS):
+        folder = make_case(root / "cases" / case_id, shape=SHAPE, seed=seed)
+        holes = np.zeros(SHAPE, np.uint8)
+        holes[9:17, 24:34, 7:13] = 1
+        case = open_case(folder)
+        write_nifti(folder / f"{case_id}_holes.nii.gz", holes * (tissue > 0), case.labels_source.affine)
+        (root / "tissue").mkdir(exist_ok=True)
+        np.savez(root / "tissue" / f"{case_id}.npz", tissue=tissue[::-1, ::-1])
+    (root / "cases" / "splits.json").write_text(json.dumps({"train": [], "val": [], "test": list(IDS)}))
+    torch.manual_seed(0)
+    write_model(
+        root / "models" / "m3",
+        NoiseNet(NET),
+        name="m3",
+        kind="diffusion",
+        network="UNet2DModel",
+        presets={"standard": {"steps": 3}},
+    )
+    write_model(root / "models" / "m5")
+    write_referee(root / "models" / "m4")
+    return root
+
+
+@pytest.fixture
+def installed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("seg_editor.generation.registry.resource_path",):
+        monkeypatch.setattr(name, lambda *parts: data.joinpath(*parts))
+    return data
+
+
+def run(data: Path, out: Path, *more: str) -> int:
+    arguments = ["evaluate", "--data", data / "cases", "--tissue", data / "tissue", "--out", out, "--limit-slices", 3]
+    arguments += ["--models", "m3,m5", "--baselines", "harmonic,donor", "--steps", 4, "--seeds", 2, *more]
+    return main([str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seg_editor.generation.registry.resource_path", lambda *parts: data.joinpath(*parts))
+        out = tmp_path_factory.mktemp("out")
+        assert run(data, out) == 0
+    return out
+
+
+def rows_of(out: Path, **wanted: Any) -> list[dict[str, Any]]:
+    rows = json.loads((out / "table2.json").read_text())["rows"]
+    return [r for r in rows if all(r[k] == v for k, v in wanted.items())]
+
+
+def test_every_row_is_there(finished: Path) -> None:
+    rows = rows_of(finished, model="m3")
+    assert [(r["mode"], r["start"], r["hole_fill"], r["composition"]) for r in rows] == [
+        (mode, start, fill, composition)
+        for mode, start, fills, compositions in (
+            ("counterfactual", "from_noise", ("zero", "prior"), ("slice", "hole")),
+            ("counterfactual", "strength", ("zero", "prior"), ("slice", "hole")),
+            ("reconstruction", "from_noise", ("",), ("slice",)),
+            ("reconstruction", "strength", ("",), ("slice",)),
+            ("healthy-hole", "from_noise", ("zero", "prior"), ("slice",)),
+        )
+        for fill in fills
+        for composition in compositions
+    ]
+    assert {(r["seeds"], r["n_patients"], r["n_slices"]) for r in rows} == {(2, 2, 6)}
+    assert [r["steps"] for r in rows_of(finished, model="m5", mode="counterfactual")] == [1, 3]
+    assert [r["seeds"] for r in rows_of(finished, model="m5", mode="counterfactual")] == [1, 2]
+    assert {r["model"] for r in rows_of(finished)} == {"source", "harmonic", "donor", "m3", "m5"}
+
+
+def test_figures_have_bounds(finished: Path) -> None:
+    for row in rows_of(finished):
+        for name, f in row["metrics"].items():
+            assert f["lo"] <= f["hi"], name
+            assert np.isfinite(f["value"]), name
+    (source,) = rows_of(finished, model="source", mode="counterfactual")
+    assert source["metrics"]["diffmap_iou@0.10"]["value"] == 0
+    assert source["metrics"]["ssim_paper"]["value"] == pytest.approx(1, abs=1e-3)
+    (same,) = rows_of(finished, model="source", mode="reconstruction")
+    assert same["metrics"]["ssim_brain"]["value"] == pytest.approx(1)
+    for row in rows_of(finished, composition="hole", mode="counterfactual"):
+        assert row["metrics"]["change_outside"]["value"] <= 0.5
+    whole = rows_of(finished, model="m3", composition="slice", mode="counterfactual")
+    assert all(r["metrics"]["change_outside"]["value"] > 1 for r in whole)
+    assert (
+        "paper"
+        in rows_of(finished, model="m3", start="strength", hole_fill="zero", composition="slice")[0]["metrics"][
+            "tumor_residual_paper"
+        ]
+    )
+
+
+def test_all_files_are_written(finished: Path) -> None:
+    text = (finished / "table2.md").read_text()
+    assert "m3, strength 0.70, DDPM 4, hole tissue, composited" in text
+    assert "2 patients, 6 slices, 2 seeds" in text
+    lines = list(csv.DictReader((finished / "per_slice.csv").open()))
+    assert {r["case_id"] for r in lines} == set(IDS)
+    assert (finished / "table2.tex").read_text().startswith("\\begin{tabular}")
+    figures = list(csv.DictReader((finished / "table2.csv").open()))
+    assert sum(len(r["metrics"]) for r in rows_of(finished)) == len(figures)
+
+
+def test_a_second_run_makes_nothing(finished: Path, installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (finished / "table2.json").read_text()
+
+    def never(*_: Any) -> None:
+        raise AssertionError("made again")
+
+    for method in ("DiffusionMethod", "InpaintMethod", "BaselineMethod", "SourceMethod"):
+        monkeypatch.setattr(f"training.evaluate.methods.{method}.make", never)
+    assert run(installed, finished) == 0
+    assert (finished / "table2.json").read_text() == before
+
+
+def test_a_damaged_result_is_made_again(installed: Path, finished: Path) -> None:
+    before = (finished / "table2.json").read_text()
+    sorted((finished / "cache").glob("*.npz"))[0].write_bytes(b"PK broken")
+    assert run(installed, finished) == 0
+    assert (finished / "table2.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--baselines", "magic"), "there is no baseline magic"),
+        (("--only", "BraTS2021_1"), "BraTS2021_1 is not in the split test"),
+        (("--models", "m4"), "m4 makes no pictures"),
+        (("--models", "m9"), "there is no model m9"),
+        (("--seeds", "0"), "seeds and steps must be positive"),
+        (("--split", "val"), "nothing to evaluate"),
+    ],
+)
+def test_bad_input_is_one_line(
+    installed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], message: str
+) -> None:
+    assert run(installed, tmp_path, *more) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("seg-train: ")
+    assert message in error
+
+
+# -- parts
+
+
+def test_a_case_without_segmentation_is_refused(tmp_path: Path) -> None:
+    folder = make_case(tmp_path / IDS[0], segmentation=False)
+    with pytest.raises(CaseError, match="needs FLAIR and a segmentation"):
+        Subject.read(folder)
+
+
+def test_slices_are_spread() -> None:
+    assert spread([3, 4, 5], None) == (3, 4, 5)
+    assert spread([3, 4, 5], 5) == (3, 4, 5)
+    assert spread(list(range(11)), 1) == (5,)
+    assert spread(list(range(11)), 4) == (2, 4, 6, 8)
+
+
+def test_baselines_are_those_the_command_line_names() -> None:
+    assert tuple(baselines.FILLS) == BASELINES
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_look_at_known_voxels_only(name: str, data: Path) -> None:
+    case = open_case(data / "cases" / IDS[0])
+    hole = np.zeros(SHAPE, bool)
+    hole[10:16, 22:30, 8:12] = True
+    hole &= case.brain
+    assert case.tumor is not None
+    known = case.brain & ~hole & ~case.tumor
+    volume = case.volumes[case.modalities[0]].values()
+    fill = baselines.FILLS[name]
+    first = fill(volume, hole, known)
+    assert np.array_equal(first[~hole], volume[~hole])
+    assert np.isfinite(first).all()
+    other = np.where(known, volume, 1000 + volume).astype(np.float32)
+    np.testing.assert_allclose(fill(other, hole, known)[hole], first[hole], rtol=1e-5)
+    low, high = volume[known].min(), volume[known].max()
+    assert ((first[hole] >= low - 1) & (first[hole] <= high + 1)).all()
+
+
+def result(case_id: str, seed: int, above: float, below: float) -> job.Result:
+    from training.evaluate.scoring import Scores
+
+    scores = Scores((1,), [{"tumor_residual": (above, below), "tumor_residual_paper": (above, below)}])
+    return job.Result(case_id, "m3", SourceMethod.arms[0].to_json(), "hole", seed, scores, {})
+
+
+def test_ours_is_a_mean_over_patients_and_the_paper_s_is_pooled() -> None:
+    rows = table.make_rows(
+        [result("a", 0, 1, 10), result("a", 1, 3, 10), result("b", 0, 30, 30), result("b", 1, 30, 30)]
+    )
+    (row,) = rows
+    assert (row.seeds, row.patients, row.slices) == (2, ["a", "b"], 2)
+    assert row.figures["tumor_residual"].value == pytest.approx((0.2 + 1) / 2)
+    assert row.figures["tumor_residual_paper"].value == pytest.approx(64 / 80)
+    assert row.figures["tumor_residual"] == Interval(pytest.approx(0.6), pytest.approx(0.2), pytest.approx(1.0))
+
+
+def test_a_baseline_is_composited(data: Path) -> None:
+    subject = Subject.read(data / "cases" / IDS[0], tissue=data / "tissue", limit=3)
+    method = BaselineMethod("harmonic")
+    made = method.make(subject, method.arms[0], 0)
+    composed = job.compose(subject, Mode.COUNTERFACTUAL, made)
+    outside = ~np.moveaxis(subject.tumor_hole.mask[:, :, list(subject.slices)], 2, 0)
+    source = np.moveaxis(subject.flair[:, :, list(subject.slices)], 2, 0)
+    assert np.array_equal(composed[outside], source[outside])

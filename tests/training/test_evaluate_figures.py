@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.cli import main
+
+
+def table_row(model: str, **changes: object) -> dict[str, object]:
+    metrics = {
+        name: {"value": v, "lo": v - 0.1, "hi": v + 0.1, "floor": None, "ceiling": None}
+        for name, v in (
+            ("tumor_residual", 0.3),
+            ("diffmap_iou@0.05", 0.4),
+            ("diffmap_iou@0.10", 0.5),
+            ("texture", 0.9),
+            ("seam", 1.1),
+        )
+    }
+    row: dict[str, object] = {
+        "model": model,
+        "mode": "counterfactual",
+        "start": "",
+        "hole_fill": "",
+        "steps": 0,
+        "composition": "hole",
+        "metrics": metrics,
+    }
+    return row | changes
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    (folder / "cache").mkdir(parents=True)
+    rows = [table_row("harmonic"), table_row("m3", start="from_noise", hole_fill="zero", steps=50)]
+    (folder / "table2.json").write_text(json.dumps({"rows": rows}))
+    head = "case_id,slice,model,mode,start,sampler,hole_fill,steps,composition,seed,metric,value,weight"
+    lines = [f"a,{k},m3,counterfactual,from_noise,ddpm,zero,50,hole,0,tumor_residual,0.{k},9" for k in (1, 2)]
+    (folder / "per_slice.csv").write_text("\n".join([head, *lines]))
+    bins = {"count": [9, 0, 1], "probability": [0.9, 0, 0.9], "tumor": [0, 0, 1]}
+    (folder / "cache" / "calibration_x.json").write_text(json.dumps({"case_id": "a", "bins": bins}))
+    return folder
+
+
+def test_figures_are_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    monkeypatch.setattr("training.evaluate.figures.find_referee", lambda device: None)
+    curves = tmp_path / "runs" / "m3"
+    curves.mkdir(parents=True)
+    points = [{"step": k, "loss": 1 / k, "val_loss": 2 / k, "val_ssim": k / 10} for k in (1, 2, 3)]
+    (curves / "stats.jsonl").write_text("\n".join(map(json.dumps, points)) + '\n{"kind": "end"}\n')
+    out = tmp_path / "figures"
+    assert main(["figures", "--run", str(run), "--training", str(tmp_path / "runs"), "--out", str(out)]) == 0
+    names = {p.stem for p in out.iterdir()}
+    assert names == {
+        "fig6_learning",
+        "fig7_table",
+        "fig8_val_ssim",
+        "sweep_diffmap",
+        "profiles",
+        "calibration_referee",
+    }
+    for path in out.iterdir():
+        assert np.ptp(np.asarray(Image.open(path))) > 100
+
+
+def test_without_a_run_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figures", "--run", str(tmp_path), "--out", str(tmp_path / "o")]) == 2
+    assert "holds no table2.json" in capsys.readouterr().err

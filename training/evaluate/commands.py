@@ -1,0 +1,186 @@
+"""The commands ``evaluate`` and ``figures`` of ``seg-train``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from seg_editor.errors import UsageError
+
+
+def add_commands(commands: Any) -> None:
+    """Add both to an ``add_subparsers`` object."""
+    from training.evaluate.names import BASELINES
+
+    p = commands.add_parser("evaluate", help="every figure of every model and baseline, with intervals: Table 2")
+    p.add_argument("--cases", "--data", dest="cases", type=Path, required=True, help="folder of case folders")
+    p.add_argument("--splits", type=Path, help="JSON with train, val, test lists; default: splits.json in --data")
+    p.add_argument("--split", choices=("val", "test"), default="test")
+    p.add_argument("--models", default="", help="installed names or folders, as m2,m3,runs/m3c/model")
+    p.add_argument("--baselines", default=",".join(BASELINES), help="default %(default)s; none leaves them out")
+    p.add_argument(
+        "--tissue", type=Path, help="folder of tissue maps (<id>.npz, key tissue); else the referee is asked"
+    )
+    p.add_argument("--out", type=Path, required=True, help="results; an interrupted run goes on")
+    p.add_argument("--seeds", type=int, default=3)
+    p.add_argument("--steps", type=int, default=50, help="length of the grid of time steps (default %(default)s)")
+    p.add_argument("--sampler", choices=("ddpm", "ddim"), default="ddpm")
+    p.add_argument("--limit-slices", type=int, metavar="N", help="slices a case, spread evenly; default: all")
+    p.add_argument("--only", help="cases of the split, as BraTS2021_00005,BraTS2021_00006")
+    p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    p.add_argument("--workers", type=int, default=1, help="processes on this machine (default %(default)s)")
+    p.add_argument("--scheduler", metavar="ADDRESS", help="dask.distributed scheduler, as tcp://host:8786")
+    p.add_argument("--json", action="store_true", help="print the rows as JSON")
+
+    p = commands.add_parser("figures", help="the paper's figures from an evaluation")
+    p.add_argument("--run", type=Path, required=True, help="what seg-train evaluate wrote")
+    p.add_argument("--training", type=Path, help="folder of run folders with stats.jsonl, for the learning curves")
+    p.add_argument("--case", type=Path, help="case folder for the pictures; default: the demo case")
+    p.add_argument("--models", default="", help="models of the pictures, as m2,m3,m5")
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--steps", type=int, default=50)
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    """``seg-train evaluate``."""
+    from training.evaluate.job import EvalJob, evaluate_case, run_case
+    from training.prepare.parallel import run_jobs
+
+    if args.seeds < 1 or not 1 <= args.steps <= 1000:
+        raise UsageError("seeds and steps must be positive, steps at most 1000")
+    jobs = [
+        EvalJob(
+            folder=args.cases / case_id,
+            out=args.out,
+            models=_names(args.models),
+            baselines=_baselines(args.baselines),
+            seeds=args.seeds,
+            limit=args.limit_slices,
+            steps=args.steps,
+            solver=args.sampler,
+            tissue=args.tissue,
+            device=args.device,
+        )
+        for case_id in _cases(args)
+    ]
+    failures = {}
+    if args.scheduler or args.workers > 1:
+        for record in _bar(
+            run_jobs(jobs, workers=args.workers, scheduler=args.scheduler, run=run_case), len(jobs), "case"
+        ):
+            if "error" in record:
+                failures[record["case_id"]] = record["error"]
+    results = []
+    for job in jobs:
+        if job.case_id not in failures:
+            results += list(_bar(evaluate_case(job), None, "result", job.case_id))
+    if not results:
+        raise UsageError("; ".join(failures.values()) or "there is nothing to evaluate")
+    rows = write_tables(results, args.out, about_run(args, jobs))
+    if args.json:
+        print(json.dumps([row.to_json() for row in rows]))
+    else:
+        print(args.out / "table2.md")
+    for line in failures.values():
+        print(f"seg-train: {line}", file=sys.stderr)
+    return 3 if failures else 0
+
+
+def write_tables(results: Sequence[Any], out: Path, about: dict[str, Any]) -> list[Any]:
+    """Write ``table2.{md,csv,tex,json}`` and ``per_slice.csv``; returns the rows."""
+    from training.evaluate import table
+
+    rows = table.make_rows(results)
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "table2.md": table.to_markdown(rows, about),
+        "table2.csv": table.to_csv(rows),
+        "table2.tex": table.to_latex(rows),
+        "table2.json": table.to_json(rows, about),
+        "per_slice.csv": per_slice(results),
+    }
+    for name, text in texts.items():
+        temporary = out / f".{name}.part"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(out / name)
+    return rows
+
+
+def per_slice(results: Sequence[Any]) -> str:
+    """A line a slice and figure."""
+    keys = ("mode", "start", "sampler", "hole_fill", "steps")
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["case_id", "slice", "model", *keys, "composition", "seed", "metric", "value", "weight"])
+    for r in results:
+        lead = [r.method, *(r.arm[k] for k in keys), r.composition, r.seed]
+        for k, row in zip(r.scores.slices, r.scores.rows, strict=True):
+            for name, (a, b) in row.items():
+                lines.writerow([r.case_id, k, *lead, name, f"{a / b:.6g}", f"{b:g}"])
+    return text.getvalue()
+
+
+def about_run(args: argparse.Namespace, jobs: Sequence[Any]) -> dict[str, Any]:
+    """What was done, for the head of the table."""
+    import torch
+
+    return {
+        "split": f"{args.split}: {', '.join(j.case_id for j in jobs)}",
+        "slices": "all with at least 5 % brain" if args.limit_slices is None else f"{args.limit_slices} a case",
+        "grid of time steps": args.steps,
+        "sampler": args.sampler.upper(),
+        "seeds": args.seeds,
+        "torch": torch.__version__,
+    }
+
+
+def _cases(args: argparse.Namespace) -> list[str]:
+    from training.prepare.pipeline import Splits
+
+    found: tuple[str, ...] = getattr(Splits.read(args.splits or args.cases / "splits.json"), args.split)
+    only = _names(args.only or "")
+    unknown = [i for i in only if i not in found]
+    if unknown:
+        raise UsageError(f"{unknown[0]} is not in the split {args.split}", remedy=f"It holds {', '.join(found)}")
+    return list(only or found)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _baselines(text: str) -> tuple[str, ...]:
+    from training.evaluate.names import BASELINES
+
+    chosen = () if text == "none" else _names(text)
+    for name in chosen:
+        if name not in BASELINES:
+            raise UsageError(f"there is no baseline {name}", remedy=f"Choose from {', '.join(BASELINES)}")
+    return chosen
+
+
+def _bar(items: Any, total: int | None, unit: str, text: str | None = None) -> Any:
+    """Show progress on stderr when that is a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, unit=unit, desc=text, file=sys.stderr, disable=None)
+
+
+def run_figures(args: argparse.Namespace) -> int:
+    """``seg-train figures``."""
+    from training.evaluate.figures import write_figures
+
+    for path in write_figures(
+        args.run, args.out, training=args.training, case=args.case, models=_names(args.models), steps=args.steps
+    ):
+        print(path)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"evaluate": run_evaluate, "figures": run_figures}

@@ -1,0 +1,317 @@
+"""Figures of an evaluation: pictures of one case, learning curves, and what the table's numbers look like.
+
+matplotlib comes with antspyx. Pictures are of the demo case unless another is named: those of a patient stay private.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.cases import Modality, find_cases
+from seg_editor.errors import UsageError
+from seg_editor.generation.diffusion import HoleFill, Sampling, Start, fill_hole
+from seg_editor.generation.referee import find_referee
+from seg_editor.generation.registry import load_model
+from seg_editor.metrics import display01, display_window
+from seg_editor.resources import resource_path
+from training.evaluate.job import compose
+from training.evaluate.methods import Arm, Mode, method_of
+from training.evaluate.subject import Floats, Subject
+
+_DPI = 120
+_COLORS = np.array([(0, 0, 0), (74, 144, 217), (140, 140, 140), (235, 235, 235), (220, 60, 60)], np.uint8)
+_SWEEP = "diffmap_iou@"
+
+
+def write_figures(
+    run: Path,
+    out: Path,
+    *,
+    training: Path | None = None,
+    case: Path | None = None,
+    models: Sequence[str] = (),
+    steps: int = 50,
+) -> Iterator[Path]:
+    """Write PNG files and yield their paths; a figure without data is left out.
+
+    Parameters
+    ----------
+    run : Path
+        What ``seg-train evaluate`` wrote.
+    out : Path
+    training : Path, optional
+        Folder of run folders with ``stats.jsonl``.
+    case : Path, optional
+        Case folder for the pictures; the demo case if not given.
+    models : sequence of str
+        Models of the pictures.
+    steps : int
+        Grid of time steps for the paper's models.
+
+    Raises
+    ------
+    UsageError
+        `run` holds no evaluation.
+    """
+    try:
+        rows = json.loads((run / "table2.json").read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{run} holds no table2.json ({error})", remedy="Run seg-train evaluate first") from error
+    out.mkdir(parents=True, exist_ok=True)
+    yield from _pictures(out, case, models, steps)
+    if training is not None:
+        yield from _learning(out, training)
+    for name, figure in (
+        ("fig7_table", _bars(rows)),
+        ("sweep_diffmap", _sweep(rows)),
+        ("profiles", _profiles(run / "per_slice.csv")),
+        ("calibration_referee", _calibration(run / "cache")),
+    ):
+        if figure is not None:
+            yield _save(figure, out / f"{name}.png")
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _save(figure: Any, path: Path) -> Path:
+    figure.savefig(path, dpi=_DPI, facecolor="white")
+    return path
+
+
+# -- pictures of one case
+
+
+def _pictures(out: Path, folder: Path | None, models: Sequence[str], steps: int) -> Iterator[Path]:
+    referee = find_referee("cpu")
+    if folder is None:
+        folder = next(iter(p for p in find_cases(resource_path("demo")) if p.is_dir()), None)
+    if referee is None or folder is None:
+        return
+    subject = Subject.read(folder, referee=referee)
+    areas = subject.tumor.sum((0, 1))
+    k = max(subject.slices, key=lambda z: int(areas[z]))
+    one = Subject(subject.case, subject.tissue, subject.tissue_from, subject.holes, (k,), ())
+    tissue = subject.tissue[None, :, :, k]
+    tumor = subject.tumor[None, :, :, k]
+    mask = np.where(tumor, 4, tissue).astype(np.uint8)
+    show = _Show(one, k)
+    tiles = [("FLAIR", show.gray(one.flair[:, :, k])), ("five-class mask", show.classes(mask[0]))]
+    tiles.append(("edited mask", show.classes(fill_hole(mask, HoleFill.ZERO)[0])))
+    yield _save(_grid([tiles]), out / "fig1_input.png")
+    fills = [(f"hole {f}", show.classes(fill_hole(mask, f, prior=tissue)[0])) for f in HoleFill]
+    yield _save(_grid([fills]), out / "fig2_hole_fills.png")
+    yield _save(_grid([_ablations(show, mask)]), out / "fig3_training_masks.png")
+    if models:
+        yield _save(_grid(list(_results(one, show, models, steps))), out / "fig5_results.png")
+
+
+def _ablations(show: _Show, mask: NDArray[np.uint8]) -> list[tuple[str, Any]]:
+    tumor_only = np.where(mask == 4, 0, mask)[0]
+    without_gray = np.where(mask == 2, 0, mask)[0]
+    both = np.where(np.isin(mask, (1, 4)), 0, mask)[0]
+    return [
+        ("M2: full", show.classes(mask[0])),
+        ("M3: tumor, p 0.3", show.classes(tumor_only)),
+        ("M3k: e.g. gray matter, p 0.5", show.classes(without_gray)),
+        ("M3c: e.g. tumor and CSF", show.classes(both)),
+    ]
+
+
+def _results(subject: Subject, show: _Show, models: Sequence[str], steps: int) -> Iterator[list[tuple[str, Any]]]:
+    source = subject.flair[:, :, show.k]
+    for name in models:
+        method = method_of(load_model(Path(name) if "/" in name else name, "cpu"), steps=steps)
+        tiles: list[tuple[str, Any]] = [(f"{method.name}: source", show.gray(source))]
+        for arm in method.arms:
+            if arm.mode is Mode.HEALTHY_HOLE or not _shown(arm):
+                continue
+            made = method.make(subject, arm, 0)
+            tiles.append((_words(arm), show.gray(made[0])))
+            if arm.mode is Mode.COUNTERFACTUAL:
+                composed = compose(subject, arm.mode, made)[0]
+                if arm.whole:
+                    tiles.append(("composited", show.gray(composed)))
+                tiles.append(("|difference|", show.gray(np.abs(composed - source) + show.low)))
+        yield tiles
+
+
+def _shown(arm: Arm) -> bool:
+    return arm.sampling is None or arm.sampling.hole is HoleFill.ZERO
+
+
+def _words(arm: Arm) -> str:
+    how: Sampling | None = arm.sampling
+    if how is None:
+        return f"{arm.mode}, {arm.steps} steps"
+    start = "from noise" if how.start is Start.NOISE else f"strength {how.strength:.1f}"
+    return f"{arm.mode}, {start}"
+
+
+class _Show:
+    """One slice as it is displayed: cropped to the brain, anterior up."""
+
+    def __init__(self, subject: Subject, k: int) -> None:
+        volume = subject.case.volumes[Modality.FLAIR]
+        window = display_window(volume.raw)
+        self.k = k
+        self._volume, self._window = volume, window
+        self.low = np.float32(window.low * volume.slope + volume.inter)
+        brain = subject.case.brain[:, :, k]
+        spans = [np.flatnonzero(brain.any(a)) for a in (1, 0)]
+        self._box = tuple(slice(max(int(s[0]) - 4, 0), int(s[-1]) + 5) for s in spans)
+
+    def gray(self, values: Floats) -> NDArray[np.float32]:
+        stored = (values - self._volume.inter) / self._volume.slope
+        return np.asarray(np.rot90(display01(stored, self._window)[self._box]), np.float32)
+
+    def classes(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(np.rot90(_COLORS[mask][self._box]), np.uint8)
+
+
+def _grid(rows: list[list[tuple[str, Any]]]) -> Any:
+    columns = max(map(len, rows))
+    figure, axes = _figure(2.3 * columns, 2.8 * len(rows), len(rows), columns)
+    for line, tiles in zip(axes, rows, strict=True):
+        for axis in line:
+            axis.axis("off")
+        for axis, (title, picture) in zip(line, tiles, strict=False):
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=1 if picture.dtype != np.uint8 else 255)
+            axis.set_title(title, fontsize=8)
+    return figure
+
+
+# -- learning curves
+
+
+def _learning(out: Path, training: Path) -> Iterator[Path]:
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(training.glob("*/stats.jsonl")):
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        curves[path.parent.name] = [line for line in lines if "step" in line]
+    for name, keys, title in (
+        ("fig6_learning", ("noise_error", "loss", "val_loss"), "squared error of the noise"),
+        ("fig8_val_ssim", ("val_ssim",), "SSIM of the samples on validation slices"),
+    ):
+        figure, axes = _figure(7, 4)
+        drawn = False
+        for label, lines in curves.items():
+            for key in keys:
+                points = [(line["step"], line[key]) for line in lines if key in line]
+                if points and not (key == "loss" and any("noise_error" in line for line in lines)):
+                    axes[0, 0].plot(*zip(*points, strict=True), label=f"{label} {key}", lw=1.2)
+                    drawn = True
+        if drawn:
+            axes[0, 0].set(xlabel="step", ylabel=title)
+            if name == "fig6_learning":
+                axes[0, 0].set_yscale("log")
+            axes[0, 0].legend(fontsize=7)
+            yield _save(figure, out / f"{name}.png")
+
+
+# -- numbers
+
+
+def _name(row: dict[str, Any]) -> str:
+    words = [row["model"]]
+    if row["start"]:
+        words += ["noise" if row["start"] == "from_noise" else "strength", row["hole_fill"], row["composition"]]
+    elif row["steps"]:
+        words.append(f"{row['steps']} steps")
+    return " ".join(w for w in words if w)
+
+
+def _bars(rows: list[dict[str, Any]]) -> Any:
+    """A panel a figure, a bar a counterfactual row, with intervals."""
+    chosen = [r for r in rows if r["mode"] == "counterfactual"]
+    names = ("tumor_residual", f"{_SWEEP}0.10", "texture", "seam")
+    if not chosen:
+        return None
+    figure, axes = _figure(3.2 * len(names), 0.28 * len(chosen) + 1.2, 1, len(names))
+    for axis, name in zip(axes[0], names, strict=True):
+        for y, row in enumerate(reversed(chosen)):
+            f = row["metrics"].get(name)
+            if f is not None:
+                error = [[max(f["value"] - f["lo"], 0)], [max(f["hi"] - f["value"], 0)]]
+                axis.barh(y, f["value"], xerr=error, color="#6b8fb5", height=0.7, error_kw={"lw": 1})
+        axis.set_yticks(
+            range(len(chosen)), [_name(r) for r in reversed(chosen)] if name == names[0] else [], fontsize=7
+        )
+        axis.set_title(name, fontsize=9)
+    return figure
+
+
+def _sweep(rows: list[dict[str, Any]]) -> Any:
+    """DiffMap IoU against its threshold."""
+    figure, axes = _figure(7, 4.5)
+    drawn = False
+    for row in rows:
+        points = sorted(
+            (float(k.removeprefix(_SWEEP)), f["value"]) for k, f in row["metrics"].items() if k.startswith(_SWEEP)
+        )
+        if len(points) > 1 and row["model"] != "source":
+            axes[0, 0].plot(*zip(*points, strict=True), marker="o", ms=3, lw=1, label=_name(row))
+            drawn = True
+    axes[0, 0].set(xlabel="threshold (of the display range)", ylabel="DiffMap IoU, tumor slices", ylim=(0, 1))
+    axes[0, 0].legend(fontsize=6)
+    return figure if drawn else None
+
+
+def _profiles(path: Path) -> Any:
+    """TumorResidual and DiffMap IoU along the slices, a panel a patient."""
+    wanted = {"tumor_residual", f"{_SWEEP}0.10"}
+    found: dict[tuple[str, str], dict[str, dict[int, list[float]]]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as f:
+            for line in csv.DictReader(f):
+                if line["mode"] == "counterfactual" and line["metric"] in wanted:
+                    panel = found.setdefault((line["metric"], line["case_id"]), {})
+                    panel.setdefault(_name(line), {}).setdefault(int(line["slice"]), []).append(float(line["value"]))
+    except OSError:
+        return None
+    cases = sorted({c for _, c in found})
+    if not cases:
+        return None
+    figure, axes = _figure(3.2 * len(cases), 5, 2, len(cases))
+    for line, metric in zip(axes, sorted(wanted, reverse=True), strict=True):
+        for axis, case_id in zip(line, cases, strict=True):
+            for label, values in found.get((metric, case_id), {}).items():
+                at = sorted(values)
+                axis.plot(at, [np.mean(values[k]) for k in at], lw=1, marker=".", ms=3, label=label)
+            axis.set_title(case_id, fontsize=8)
+            axis.set_xlabel("slice", fontsize=7)
+        line[0].set_ylabel(metric)
+    axes[0, 0].legend(fontsize=5)
+    return figure
+
+
+def _calibration(cache: Path) -> Any:
+    """How often the referee's tumor probability comes true."""
+    records = [json.loads(p.read_text(encoding="utf-8"))["bins"] for p in sorted(cache.glob("calibration_*.json"))]
+    if not records:
+        return None
+    figure, axes = _figure(4.5, 4.5)
+    axis = axes[0, 0]
+    axis.plot([0, 1], [0, 1], color="#999999", lw=1)
+    for bins in (*records, {k: np.sum([r[k] for r in records], 0) for k in records[0]}):
+        count = np.asarray(bins["count"], float)
+        used = count > 0
+        x, y = (np.asarray(bins[k], float)[used] / count[used] for k in ("probability", "tumor"))
+        whole = bins is not records[0] and not any(bins is r for r in records)
+        axis.plot(
+            x, y, marker="o", ms=4 if whole else 2, lw=2 if whole else 0.6, color="#23588c" if whole else "#a9bfd6"
+        )
+    axis.set(xlabel="referee's probability of tumor", ylabel="share that is tumor", xlim=(0, 1), ylim=(0, 1))
+    axis.set_title(f"{len(records)} patients, brain voxels of the source", fontsize=8)
+    return figure

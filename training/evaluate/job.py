@@ -1,0 +1,218 @@
+"""One case through every method; each result is kept by its request, so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.errors import ModelError, SegEditorError
+from seg_editor.generation.diffusion import Solver
+from seg_editor.generation.referee import Referee, find_referee
+from seg_editor.generation.registry import load_model
+from training.evaluate.baselines import FILLS
+from training.evaluate.features import Extractor, extractors
+from training.evaluate.methods import (
+    Arm,
+    BaselineMethod,
+    Method,
+    Mode,
+    SourceMethod,
+    hole_of,
+    method_of,
+    request_of,
+    slices_of,
+)
+from training.evaluate.scoring import Scores, score_pictures
+from training.evaluate.subject import Floats, Subject
+
+Features = dict[str, NDArray[np.float32]]
+#: How a result is put together: the generated slice as it is, or the hole of it in the source.
+SLICE, HOLE = "slice", "hole"
+#: Of the referee's calibration.
+BINS = 10
+
+
+@dataclass(frozen=True)
+class EvalJob:
+    """All methods on one case.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the case.
+    out : Path
+        Results are kept in ``cache/`` there.
+    models : tuple of str
+        Names of installed models, or folders.
+    baselines : tuple of str
+        Of :data:`training.evaluate.baselines.FILLS`.
+    seeds, limit, steps, solver, tissue, device
+        As the command line has them.
+    """
+
+    folder: Path
+    out: Path
+    models: tuple[str, ...]
+    baselines: tuple[str, ...] = tuple(FILLS)
+    seeds: int = 3
+    limit: int | None = None
+    steps: int = 50
+    solver: Solver = Solver.DDPM
+    tissue: Path | None = None
+    device: str = "auto"
+
+    @property
+    def case_id(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+
+@dataclass
+class Result:
+    """One arm of one method on one case with one seed, put together in one way."""
+
+    case_id: str
+    method: str
+    arm: dict[str, Any]
+    composition: str
+    seed: int
+    scores: Scores
+    features: Features
+
+    @property
+    def row(self) -> str:
+        """Identity of the table's row that this belongs to."""
+        return json.dumps({"method": self.method, "composition": self.composition, **self.arm}, sort_keys=True)
+
+
+def run_case(job: EvalJob) -> dict[str, Any]:
+    """Make what is missing; ``case_id`` and ``made``, or ``error``. For a process or a cluster's worker."""
+    try:
+        made = sum(1 for _ in evaluate_case(job))
+    except SegEditorError as error:
+        return {"case_id": job.case_id, "error": str(error)}
+    return {"case_id": job.case_id, "made": made}
+
+
+def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) -> Iterator[Result]:
+    """Yield every result of a case, from the cache where it was made before.
+
+    Raises
+    ------
+    CaseError, ModelError
+        The case or a model cannot be used.
+    """
+    referee = find_referee(job.device)
+    if referee is None:
+        raise ModelError("evaluation needs a referee", remedy="Install m4")
+    subject = Subject.read(job.folder, tissue=job.tissue, limit=job.limit, referee=referee)
+    _calibrate(job, subject, referee)
+    seen = extractors(referee)
+    for method in methods_of(job):
+        for arm in method.arms:
+            if not slices_of(subject, arm.mode) or (arm.mode is Mode.HEALTHY_HOLE and subject.holes is None):
+                continue
+            for seed in range(job.seeds if arm.random else 1):
+                say(f"{job.case_id} {method.name} {arm.mode}")
+                yield from _results(job, subject, method, arm, seed, referee, seen)
+
+
+def methods_of(job: EvalJob) -> Iterator[Method]:
+    """Source, baselines, then models, loaded one at a time."""
+    yield SourceMethod()
+    for name in job.baselines:
+        yield BaselineMethod(name)
+    for name in job.models:
+        model = load_model(Path(name) if "/" in name else name, job.device)
+        yield method_of(model, steps=job.steps, solver=job.solver)
+
+
+def _results(
+    job: EvalJob,
+    subject: Subject,
+    method: Method,
+    arm: Arm,
+    seed: int,
+    referee: Referee,
+    seen: tuple[Extractor, ...],
+) -> Iterator[Result]:
+    request = request_of(method, arm, subject, seed, referee.model.card.weights_sha256)
+    request["extractors"] = [e.name for e in seen]
+    composed = (SLICE, HOLE) if arm.whole and arm.mode is Mode.COUNTERFACTUAL else (SLICE if arm.whole else HOLE,)
+    if arm.mode is Mode.RECONSTRUCTION:
+        composed = (SLICE,)
+    files = {c: job.out / "cache" / f"{_key(request | {'composition': c})}.npz" for c in composed}
+    kept = {c: _load(path) for c, path in files.items()}
+    made: Floats | None = None
+    for composition, found in kept.items():
+        if found is None:
+            if made is None:
+                made = method.make(subject, arm, seed)
+            pictures = made if composition == SLICE else compose(subject, arm.mode, made)
+            scores = score_pictures(subject, arm.mode, pictures, referee)
+            features = (
+                {} if arm.mode is Mode.HEALTHY_HOLE else {e.name: e(subject, scores.slices, pictures) for e in seen}
+            )
+            found = scores, features
+            _save(files[composition], request | {"composition": composition}, *found)
+        yield Result(job.case_id, method.name, arm.to_json(), composition, seed, *found)
+
+
+def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> None:
+    """Keep how often the referee's tumor probability on the source comes true: ten bins of the brain's voxels."""
+    request = {"slices": subject.slices, "referee": referee.model.card.weights_sha256, **subject.identity}
+    path = job.out / "cache" / f"calibration_{_key(request)}.json"
+    if path.exists() or not subject.slices:
+        return
+    inside = np.asarray(subject.planes(subject.case.brain, subject.slices), bool)
+    probability = referee.tumor_probability(subject.case, subject.slices)[inside]
+    true = np.asarray(subject.planes(subject.tumor, subject.slices), bool)[inside]
+    place = np.minimum((probability * BINS).astype(int), BINS - 1)
+    bins = {
+        "count": np.bincount(place, minlength=BINS).tolist(),
+        "probability": np.bincount(place, weights=probability, minlength=BINS).tolist(),
+        "tumor": np.bincount(place, weights=true, minlength=BINS).tolist(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"case_id": job.case_id, "bins": bins}), encoding="utf-8")
+
+
+def compose(subject: Subject, mode: Mode, made: Floats) -> Floats:
+    """The hole of a generated slice in the source."""
+    slices = slices_of(subject, mode)
+    inside = np.asarray(subject.planes(hole_of(subject, mode).mask, slices), bool)
+    return np.where(inside, made, subject.planes(subject.flair, slices)).astype(np.float32)
+
+
+def _key(request: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def _save(path: Path, request: dict[str, Any], scores: Scores, features: Features) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"request": request, "scores": scores.to_json()})
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as f:
+        np.savez_compressed(f, text=np.frombuffer(text.encode(), np.uint8), **features)  # type: ignore[arg-type]
+    temporary.replace(path)
+
+
+def _load(path: Path) -> tuple[Scores, Features] | None:
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as z:
+            data = json.loads(z["text"].tobytes())
+            features = {k: np.asarray(z[k], np.float32) for k in z.files if k != "text"}
+        return Scores.from_json(data["scores"]), features
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile):
+        path.unlink(missing_ok=True)
+        return None

@@ -1,0 +1,262 @@
+"""What is compared: the paper's models, M5, the baselines and the untouched source, all behind one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.cases import Modality
+from seg_editor.errors import ModelError
+from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, reconstruction, sample
+from seg_editor.generation.engine import Engine
+from seg_editor.generation.hole import Hole
+from seg_editor.generation.paper_engine import DiffusionEngine, class_masks
+from seg_editor.generation.paper_grid import decode_slice, encode_slice, fit
+from seg_editor.generation.registry import LoadedModel
+from training.evaluate.baselines import FILLS
+from training.evaluate.subject import Floats, Subject
+
+#: Results of code that changed are made again.
+VERSION = 1
+_BATCH = 8
+_SEEDS_APART = 1000
+_PAPER_SEED = 42
+
+
+class Mode(StrEnum):
+    """What is asked of a method."""
+
+    COUNTERFACTUAL = "counterfactual"
+    RECONSTRUCTION = "reconstruction"
+    HEALTHY_HOLE = "healthy-hole"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the table for a method.
+
+    Attributes
+    ----------
+    mode : Mode
+    sampling : Sampling, optional
+        Of a diffusion model; its seed is set by :meth:`Method.make`.
+    steps : int
+        Network passes a slice; 0 without a network.
+    random : bool
+        Whether a seed changes the result.
+    whole : bool
+        Whether the method makes the whole slice; such a result is scored as it is and composited.
+    """
+
+    mode: Mode
+    sampling: Sampling | None = None
+    steps: int = 0
+    random: bool = False
+    whole: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """What the table says of the row."""
+        how = self.sampling
+        return {
+            "mode": str(self.mode),
+            "start": "" if how is None else str(how.start),
+            "sampler": "" if how is None else str(how.solver),
+            "strength": None if how is None or how.start is Start.NOISE else how.strength,
+            "hole_fill": "" if how is None or self.mode is Mode.RECONSTRUCTION else str(how.hole),
+            "steps": self.steps,
+        }
+
+
+class Method(Protocol):
+    """Makes FLAIR slices of a subject."""
+
+    name: str
+    identity: str
+    arms: tuple[Arm, ...]
+
+    def make(self, subject: Subject, arm: Arm, seed: int) -> Floats:
+        """Slices (n, x, y) in FLAIR's own intensities, of ``slices_of(subject, arm.mode)``."""
+
+
+def slices_of(subject: Subject, mode: Mode) -> tuple[int, ...]:
+    """The slices of a mode; none for benchmark holes when the case has none."""
+    return subject.hole_slices if mode is Mode.HEALTHY_HOLE else subject.slices
+
+
+def hole_of(subject: Subject, mode: Mode) -> Hole:
+    """The hole of a mode."""
+    return subject.benchmark_hole if mode is Mode.HEALTHY_HOLE else subject.tumor_hole
+
+
+class DiffusionMethod:
+    """One of the paper's models; makes whole slices."""
+
+    def __init__(self, model: LoadedModel, *, steps: int = 50, solver: Solver = Solver.DDPM) -> None:
+        self._engine = DiffusionEngine(model)
+        if self._engine.input.modality is not Modality.FLAIR:
+            raise ModelError(f"{model.card.name} makes no FLAIR", remedy="Leave it out: the referee judges FLAIR")
+        self.name = model.card.name
+        self.identity = model.card.weights_sha256
+        self.arms = tuple(self._arms(steps, solver))
+
+    def _arms(self, steps: int, solver: Solver) -> Iterator[Arm]:
+        masked = self._engine.network.config.mask
+        fills = (HoleFill.ZERO, HoleFill.PRIOR) if masked else (HoleFill.ZERO,)
+        text = Sampling(Start.NOISE, solver, steps)
+        code = Sampling(Start.STRENGTH, solver, steps, 0.70)
+        asked = [(Mode.COUNTERFACTUAL, replace(s, hole=f)) for s in (text, code) for f in fills]
+        asked += [(Mode.RECONSTRUCTION, s) for s in (text, reconstruction(text))]
+        asked += [(Mode.HEALTHY_HOLE, replace(text, hole=f)) for f in fills]
+        for mode, sampling in asked:
+            yield Arm(mode, sampling, sampling.executed, random=True, whole=True)
+
+    def make(self, subject: Subject, arm: Arm, seed: int) -> Floats:
+        """See :class:`Method`."""
+        assert arm.sampling is not None
+        sampling = replace(arm.sampling, seed=_PAPER_SEED + _SEEDS_APART * seed)
+        slices = slices_of(subject, arm.mode)
+        masks = self._masks(subject, arm, slices)
+        out = np.zeros((len(slices), *subject.case.grid.shape[:2]), np.float32)
+        settings, size = self._engine.input.settings, self._engine.network.config.image_size
+        shape = (out.shape[1], out.shape[2])
+        for at in range(0, len(slices), _BATCH):
+            part = slices[at : at + _BATCH]
+            coded = [
+                encode_slice(subject.flair[:, :, k], subject.case.brain[:, :, k], subject.scale, settings, size=size)
+                for k in part
+            ]
+            pictures = np.stack([c[0] for c in coded]).astype(np.float32) / 255
+            seen = (
+                None
+                if masks is None
+                else np.stack([fit(m, settings, nearest=True, size=size) for m in masks[at : at + len(part)]])
+            )
+            made = sample(
+                self._engine.network,
+                sampling,
+                seen,
+                source=pictures if sampling.start is Start.STRENGTH else None,
+                numbers=part,
+                count=len(part),
+            )
+            assert made is not None
+            for row, (picture, (_, way)) in enumerate(zip(made, coded, strict=True)):
+                out[at + row] = decode_slice(picture, shape, way, settings)
+        return np.maximum(out, subject.flair.min()).astype(np.float32)
+
+    def _masks(self, subject: Subject, arm: Arm, slices: tuple[int, ...]) -> NDArray[np.uint8] | None:
+        if not self._engine.network.config.mask:
+            return None
+        assert arm.sampling is not None
+        tissue = np.asarray(subject.planes(subject.tissue, slices), np.uint8)
+        at = list(slices)
+        tumor = subject.tumor[:, :, at]
+        nothing = np.zeros_like(tumor)
+        if arm.mode is Mode.RECONSTRUCTION:
+            return class_masks(tissue, nothing, tumor, arm.sampling)
+        if arm.mode is Mode.COUNTERFACTUAL:
+            return class_masks(tissue, tumor, None, arm.sampling)
+        return class_masks(tissue, subject.benchmark_hole.core[:, :, at], tumor, arm.sampling)
+
+
+class InpaintMethod:
+    """M5: its mean (one pass) and its samples; fills the hole only."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._engine = Engine(model)
+        self.name = model.card.name
+        self.identity = model.card.weights_sha256
+        steps = model.card.presets["standard"]["steps"]
+        self.arms = tuple(
+            Arm(mode, None, n, random=n > 1)
+            for mode in (Mode.COUNTERFACTUAL, Mode.HEALTHY_HOLE)
+            for n in dict.fromkeys((1, steps))
+        )
+
+    def make(self, subject: Subject, arm: Arm, seed: int) -> Floats:
+        """See :class:`Method`."""
+        slices, hole = slices_of(subject, arm.mode), hole_of(subject, arm.mode)
+        stays = subject.tumor & ~hole.mask if arm.mode is Mode.HEALTHY_HOLE else None
+        out = np.asarray(subject.planes(subject.flair, slices), np.float32)
+        wanted = [k for k in slices if k in set(hole.slices)]
+        if not wanted:
+            return out
+        request = self._engine.plan(subject.case, hole, slices=wanted, seed=seed, steps=arm.steps, tumor=stays)
+        result = None
+        for step in self._engine.run(subject.case, hole, request, tumor=stays):
+            result = step.result or result
+        assert result is not None
+        volume = subject.case.volumes[Modality.FLAIR]
+        for row, k in enumerate(slices):
+            if k in wanted:
+                raw = result.slice_raw(subject.case, Modality.FLAIR, k)
+                out[row] = raw.astype(np.float32) * np.float32(volume.slope) + np.float32(volume.inter)
+        return out
+
+
+class BaselineMethod:
+    """One of :data:`training.evaluate.baselines.FILLS`."""
+
+    arms: tuple[Arm, ...] = (Arm(Mode.COUNTERFACTUAL), Arm(Mode.HEALTHY_HOLE))
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.identity = f"{name}-{VERSION}"
+
+    def make(self, subject: Subject, arm: Arm, seed: int) -> Floats:
+        """See :class:`Method`."""
+        slices, hole = slices_of(subject, arm.mode), hole_of(subject, arm.mode)
+        part = hole.restricted([k for k in slices if k in set(hole.slices)]) if self.name == "biharmonic" else hole
+        known = subject.case.brain & ~hole.mask & ~subject.widened
+        filled = FILLS[self.name](subject.flair, part.mask, known)
+        return np.asarray(subject.planes(filled, slices), np.float32)
+
+
+class SourceMethod:
+    """The picture as it is: what figures say of a perfect reconstruction, and of nothing done."""
+
+    name = "source"
+    identity = f"source-{VERSION}"
+    arms: tuple[Arm, ...] = (Arm(Mode.COUNTERFACTUAL), Arm(Mode.RECONSTRUCTION))
+
+    def make(self, subject: Subject, arm: Arm, seed: int) -> Floats:
+        """See :class:`Method`."""
+        return np.asarray(subject.planes(subject.flair, slices_of(subject, arm.mode)), np.float32)
+
+
+def method_of(model: LoadedModel, *, steps: int = 50, solver: Solver = Solver.DDPM) -> Method:
+    """The method of a loaded model.
+
+    Raises
+    ------
+    ModelError
+        The model makes no pictures.
+    """
+    if model.card.kind == "diffusion":
+        return DiffusionMethod(model, steps=steps, solver=solver)
+    if model.card.kind == "inpaint":
+        return InpaintMethod(model)
+    raise ModelError(f"{model.card.name} makes no pictures", remedy="Name models that do, as m2,m3,m5")
+
+
+def request_of(method: Method, arm: Arm, subject: Subject, seed: int, referee: str) -> dict[str, Any]:
+    """Everything that decides a result, for its key."""
+    sampling = None if arm.sampling is None else arm.sampling.to_json()
+    return {
+        "version": VERSION,
+        "method": method.name,
+        "identity": method.identity,
+        "arm": asdict(replace(arm, sampling=None)) | {"sampling": sampling},
+        "seed": seed if arm.random else None,
+        "slices": list(slices_of(subject, arm.mode)),
+        "referee": referee,
+        **subject.identity,
+    }
+
+
+__all__ = ["Arm", "BaselineMethod", "Method", "Mode", "SourceMethod", "method_of", "request_of", "slices_of"]

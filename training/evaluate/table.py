@@ -1,0 +1,375 @@
+"""Table 2: every figure of every row with its interval, its floor and ceiling, and the paper's number beside it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_editor.metrics.diffmap import DIFF_THRESHOLD
+from seg_editor.metrics.distributions import frechet_distance, kernel_distance
+from seg_editor.metrics.intervals import Interval, bootstrap, bootstrap_mean, bootstrap_ratio
+from training.evaluate.job import Result
+from training.evaluate.scoring import THRESHOLDS
+
+#: The paper's Table 2. Its rows mix starts, samplers and splits; see the account of its code.
+PAPER = {
+    "m1": {"fid": 219.403, "kid": 0.7911, "ssim": 0.2604, "gen_dice": 0.1541, "residual": 0.0263, "diffmap": 0.0228},
+    "m2": {"fid": 75.9503, "kid": 0.2129, "ssim": 0.7230, "gen_dice": 0.7136, "residual": 1.6248, "diffmap": 0.1524},
+    "m3": {"fid": 58.1257, "kid": 0.1327, "ssim": 0.7115, "gen_dice": 0.6881, "residual": 0.5455, "diffmap": 0.1570},
+}
+_PAPER_NAMES = {
+    "fid_m4": "fid",
+    "kid_m4": "kid",
+    "ssim_paper": "ssim",
+    "gen_dice_paper": "gen_dice",
+    "tumor_residual_paper": "residual",
+    "diffmap_iou_paper": "diffmap",
+}
+_FEW = 200
+DIFFMAP = "diffmap_iou@0.10"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How slices become a figure.
+
+    Attributes
+    ----------
+    name, title : str
+    pooled : bool
+        Over all slices of all patients, as the paper does; else the mean of one number a patient.
+    better : str
+        ``up``, ``down`` or ``one``.
+    floor, ceiling : str
+        Method whose row in the same mode bounds the figure, or a number.
+    """
+
+    name: str
+    title: str
+    pooled: bool
+    better: str
+    floor: str = ""
+    ceiling: str = ""
+
+
+METRICS = (
+    Metric("tumor_residual_paper", "TumorResidual (paper)", True, "down", "donor", "source"),
+    Metric("tumor_residual", "TumorResidual", False, "down", "donor", "source"),
+    Metric("residual_inside", "  inside", False, "down", "donor", "source"),
+    Metric("residual_outside", "  outside", False, "down", "donor", "source"),
+    Metric("residual_void", "  void", False, "down", "donor", "source"),
+    Metric("false_tumor", "False tumor on tumor-free slices (share of brain)", False, "down", "source"),
+    Metric("diffmap_iou_paper", "DiffMap IoU (paper)", True, "up", "0", "1"),
+    Metric(DIFFMAP, "DiffMap IoU, tumor slices", False, "up", "0", "1"),
+    Metric("ssim_paper", "SSIM (paper: matched, tumor zeroed)", True, "up", "", "source"),
+    Metric("ssim_brain", "SSIM in the brain", False, "up", "", "source"),
+    Metric("mse_brain", "MSE in the brain", False, "down", "source"),
+    Metric("gen_dice_paper", "GenDice (paper)", True, "up", "", "source"),
+    Metric("gen_iou_paper", "GenIoU (paper)", True, "up", "", "source"),
+    Metric("dice_csf", "Dice CSF", False, "up", "", "source"),
+    Metric("dice_gm", "Dice GM", False, "up", "", "source"),
+    Metric("dice_wm", "Dice WM", False, "up", "", "source"),
+    Metric("dice_tumor", "Dice tumor", False, "up", "", "source"),
+    Metric("texture", "Texture", False, "one"),
+    Metric("seam", "Seam", False, "one"),
+    Metric("hole_mse", "Healthy hole: MSE", False, "down", "0"),
+    Metric("hole_psnr", "Healthy hole: PSNR (dB, range 1)", False, "up"),
+    Metric("hole_ssim", "Healthy hole: SSIM", False, "up", "", "1"),
+    Metric("hole_texture", "Healthy hole: texture", False, "one"),
+    Metric("hole_seam", "Healthy hole: seam", False, "one"),
+)
+#: The other thresholds: in the JSON and the figure, not in the table.
+SWEEP = tuple(
+    Metric(f"diffmap_iou@{t:.2f}", f"DiffMap IoU at {t:.2f}", False, "up") for t in THRESHOLDS if t != DIFF_THRESHOLD
+)
+_LARGEST = Metric("change_outside", "Largest change outside the hole (intensity)", False, "down", "0")
+
+
+@dataclass
+class Row:
+    """One row of the table."""
+
+    method: str
+    composition: str
+    arm: dict[str, Any]
+    seeds: int
+    patients: list[str]
+    slices: int
+    figures: dict[str, Interval] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict)
+    ceilings: dict[str, float] = field(default_factory=dict)
+    paper: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``table2.json`` holds."""
+        metrics: dict[str, Any] = {}
+        for name, f in self.figures.items():
+            metrics[name] = {
+                "value": f.value,
+                "lo": f.low,
+                "hi": f.high,
+                "floor": self.floors.get(name),
+                "ceiling": self.ceilings.get(name),
+            }
+            if name in self.paper:
+                metrics[name]["paper"] = self.paper[name]
+        return {
+            "model": self.method,
+            **self.arm,
+            "composition": self.composition,
+            "seeds": self.seeds,
+            "n_patients": len(self.patients),
+            "n_slices": self.slices,
+            "metrics": metrics,
+        }
+
+
+def make_rows(results: Sequence[Result], *, resamples: int = 2000) -> list[Row]:
+    """Pool results, in the order in which their rows first appear; floors and ceilings come from other rows."""
+    groups: dict[str, list[Result]] = {}
+    for r in results:
+        groups.setdefault(r.row, []).append(r)
+    rows = []
+    for group in groups.values():
+        first = group[0]
+        patients = sorted({r.case_id for r in group})
+        row = Row(
+            first.method,
+            first.composition,
+            first.arm,
+            seeds=len({r.seed for r in group}),
+            patients=patients,
+            slices=sum(len(r.scores.slices) for r in group if r.seed == first.seed),
+        )
+        _pool(row, group, resamples)
+        rows.append(row)
+    _distances(rows, groups)
+    for row in rows:
+        _bound(row, rows)
+        if _is_paper_row(row):
+            row.paper = {k: PAPER[row.method][v] for k, v in _PAPER_NAMES.items() if k in row.figures}
+    return rows
+
+
+def _pool(row: Row, group: list[Result], resamples: int) -> None:
+    totals: dict[str, dict[str, tuple[float, float]]] = {}
+    largest = 0.0
+    for result in group:
+        patient = totals.setdefault(result.case_id, {})
+        for name, (a, b) in result.scores.total().items():
+            x, y = patient.get(name, (0.0, 0.0))
+            patient[name] = (x + a, y + b)
+        largest = max([largest, *(r["change_outside"][0] for r in result.scores.rows if "change_outside" in r)])
+    for metric in (*METRICS, *SWEEP):
+        found = [t[metric.name] for t in totals.values() if t.get(metric.name, (0, 0))[1] > 0]
+        if not found:
+            continue
+        above, below = zip(*found, strict=True)
+        if metric.pooled:
+            row.figures[metric.name] = bootstrap_ratio(above, below, resamples=resamples)
+        else:
+            row.figures[metric.name] = bootstrap_mean([a / b for a, b in found], resamples=resamples)
+    if any("change_outside" in r for r in group[0].scores.rows):
+        row.figures[_LARGEST.name] = Interval(largest, largest, largest)
+
+
+def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
+    """FID and KID of every row against the real slices, with the real against the real as floor."""
+    groups_by_row = dict(zip(map(id, rows), groups.values(), strict=True))
+    real = next((groups_by_row[id(r)] for r in rows if r.method == "source"), None)
+    if real is None:
+        return
+    for extractor in real[0].features:
+        reference = {r.case_id: r.features[extractor] for r in real}
+        everything = np.concatenate(list(reference.values()))
+        halves = everything[::2], everything[1::2]
+        for kind, distance in (("fid", frechet_distance), ("kid", kernel_distance)):
+            name = f"{kind}_{extractor}"
+            floor = distance(*halves) if min(map(len, halves)) >= 2 else None
+            for row in rows:
+                group = [r for r in groups_by_row[id(row)] if extractor in r.features]
+                if row.method == "source" or not group:
+                    continue
+                made: dict[int, dict[str, NDArray[np.float32]]] = {}
+                for r in group:
+                    made.setdefault(r.seed, {})[r.case_id] = r.features[extractor]
+                row.figures[name] = _distance_interval(distance, reference, list(made.values()), row.patients)
+                if floor is not None:
+                    row.floors[name] = floor
+
+
+def _distance_interval(
+    distance: Callable[[NDArray[np.floating[Any]], NDArray[np.floating[Any]]], float],
+    reference: dict[str, NDArray[np.float32]],
+    made: list[dict[str, NDArray[np.float32]]],
+    patients: list[str],
+) -> Interval:
+    """The figure of each seed, averaged; patients are drawn again on both sides."""
+
+    def figure(chosen: NDArray[np.intp]) -> float:
+        names = [patients[i] for i in chosen]
+        real = np.concatenate([reference[p] for p in names])
+        return float(np.mean([distance(real, np.concatenate([m[p] for p in names])) for m in made]))
+
+    return bootstrap(figure, len(patients), resamples=_FEW)
+
+
+def _bound(row: Row, rows: list[Row]) -> None:
+    for metric in (*METRICS, _LARGEST):
+        if metric.name not in row.figures:
+            continue
+        for where, target in ((metric.floor, row.floors), (metric.ceiling, row.ceilings)):
+            if not where:
+                continue
+            if where in "01":
+                target[metric.name] = float(where)
+                continue
+            other = next((r for r in rows if r.method == where and r.arm["mode"] == row.arm["mode"]), None)
+            if other is not None and metric.name in other.figures:
+                target[metric.name] = other.figures[metric.name].value
+
+
+def _is_paper_row(row: Row) -> bool:
+    """The rows that come nearest to what the paper's Table 2 was made with: whole slices, hole 0, its starts."""
+    if row.method not in PAPER or row.composition != "slice":
+        return False
+    if row.arm["mode"] == "counterfactual":
+        return bool(row.arm["start"] == "strength" and row.arm["hole_fill"] == "zero")
+    return bool(row.arm["mode"] == "reconstruction")
+
+
+# -- text
+
+_LEAD = (
+    "model",
+    "mode",
+    "start",
+    "sampler",
+    "hole_fill",
+    "steps",
+    "composition",
+    "seeds",
+    "n_patients",
+    "n_slices",
+)
+_VALUES = ("value", "lo", "hi", "floor", "ceiling", "paper")
+
+
+def to_json(rows: Sequence[Row], about: dict[str, Any]) -> str:
+    """``table2.json``: what was done, and a list of rows."""
+    return json.dumps({"about": about, "rows": [r.to_json() for r in rows]}, indent=1, allow_nan=False)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """A line a figure."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow([*_LEAD, "metric", *_VALUES])
+    for row in rows:
+        data = row.to_json()
+        for name, f in data["metrics"].items():
+            numbers = ("" if f.get(k) is None else f"{f[k]:.6g}" for k in _VALUES)
+            lines.writerow([*(data[k] for k in _LEAD), name, *numbers])
+    return text.getvalue()
+
+
+def to_markdown(rows: Sequence[Row], about: dict[str, Any]) -> str:
+    """A table a mode; a cell is value [interval] with floor, ceiling and the paper's number where there are such."""
+    out = ["# Table 2", "", _about(about), ""]
+    for mode, title in _MODES.items():
+        chosen = [r for r in rows if r.arm["mode"] == mode]
+        if not chosen:
+            continue
+        names = [n for n in _columns() if any(n in r.figures for r in chosen)]
+        out += [f"## {title}", "", "| row | n | " + " | ".join(_title(n) for n in names) + " |"]
+        out.append("|---" * (len(names) + 2) + "|")
+        for row in chosen:
+            count = f"{len(row.patients)} patients, {row.slices} slices, {row.seeds} seed{'s' * (row.seeds > 1)}"
+            out.append(f"| {label(row)} | {count} | " + " | ".join(_figure(row, n) for n in names) + " |")
+        out.append("")
+    return "\n".join(out)
+
+
+def to_latex(rows: Sequence[Row]) -> str:
+    """A ``tabular`` of the main figures."""
+    names = ["tumor_residual", DIFFMAP, "ssim_brain", "gen_dice_paper", "fid_m4", "kid_m4", "texture", "hole_mse"]
+    out = ["\\begin{tabular}{l" + "r" * len(names) + "}", "\\hline"]
+    out.append(" & ".join(["row", *(_tex(_title(n)) for n in names)]) + " \\\\ \\hline")
+    for row in rows:
+        cells = []
+        for n in names:
+            f = row.figures.get(n)
+            cells.append("" if f is None else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]")
+        if any(cells):
+            out.append(" & ".join([_tex(label(row)), *cells]) + " \\\\")
+    return "\n".join([*out, "\\hline", "\\end{tabular}", ""])
+
+
+_MODES = {
+    "counterfactual": "Counterfactual: the tumor removed",
+    "reconstruction": "Reconstruction: full mask",
+    "healthy-hole": "Healthy holes: the truth is known",
+}
+
+
+def label(row: Row) -> str:
+    """Short name of a row."""
+    arm = row.arm
+    words = [row.method]
+    if arm["start"]:
+        start = "from noise" if arm["start"] == "from_noise" else f"strength {arm['strength']:.2f}"
+        words += [start, f"{arm['sampler'].upper()} {arm['steps']}"]
+        if arm["hole_fill"]:
+            words.append({"zero": "hole 0", "prior": "hole tissue"}.get(arm["hole_fill"], arm["hole_fill"]))
+    elif arm["steps"]:
+        words.append(f"{arm['steps']} step{'s' * (arm['steps'] > 1)}")
+    if arm["mode"] == "counterfactual" and arm["start"]:
+        words.append("whole slice" if row.composition == "slice" else "composited")
+    return ", ".join(words)
+
+
+def _columns() -> list[str]:
+    distances = [f"{k}_{e}" for e in ("m4", "efficientnet") for k in ("fid", "kid")]
+    return [*(m.name for m in METRICS), *distances, _LARGEST.name]
+
+
+def _title(name: str) -> str:
+    for metric in (*METRICS, _LARGEST):
+        if metric.name == name:
+            return metric.title.strip()
+    kind, extractor = name.split("_")
+    return f"{kind.upper()} ({extractor})"
+
+
+def _figure(row: Row, name: str) -> str:
+    f = row.figures.get(name)
+    if f is None:
+        return ""
+    text = _short(f.value) if f.low == f.high else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]"
+    beside = [f"{w} {_short(d[name])}" for w, d in (("floor", row.floors), ("ceiling", row.ceilings)) if name in d]
+    if name in row.paper:
+        beside.append(f"paper {_short(row.paper[name])}")
+    return text + (f" ({'; '.join(beside)})" if beside else "")
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _tex(text: str) -> str:
+    return text.replace("%", "\\%").replace("_", "\\_").replace("&", "\\&")
+
+
+def _about(about: dict[str, Any]) -> str:
+    lines = [f"- {k}: {v}" for k, v in about.items()]
+    lines.append("- Intervals: 95 % bootstrap over patients, seeds pooled within a patient.")
+    lines.append("- Floor and ceiling: the row of the method named in the code for the same mode; FID and KID: real")
+    lines.append("  slices against real slices (every second one against the rest).")
+    return "\n".join(lines)
