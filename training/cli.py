@@ -188,12 +188,19 @@ def _run(task: Any, args: argparse.Namespace, defaults: dict[str, Any]) -> int:
 def _describe(args: argparse.Namespace) -> int:
     from training.describe import PAPER_SLICES, as_text, describe
     from training.models.slice_set import SliceSet
+    from training.presets import ARMS, PRESETS
 
     check_arm_arguments(args)
+    slices, picture = PAPER_SLICES, None
+    if args.data and args.model in ARMS:
+        found, preset = SliceSet.open(args.data, "train"), PRESETS[args.preset]
+        slices = len(found)
+        picture = found.picture(preset.network.multiple) if preset.crop else None
     description = describe(
         args.model,
         args.preset,
-        slices=len(SliceSet.open(args.data, "train")) if args.data else PAPER_SLICES,
+        slices=slices,
+        picture=picture,
         batch=args.batch,
         epochs=args.epochs,
         as_coded=args.as_coded,

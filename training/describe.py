@@ -64,8 +64,11 @@ def describe(
     as_coded: bool = False,
     per_batch: bool = False,
     mask_scale: float = 1.0,
+    picture: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Everything about a run before it starts, JSON-able.
+
+    `slices` and `picture` tell of the data: how many there are, and what is left of them where the preset crops.
 
     Raises
     ------
@@ -78,10 +81,10 @@ def describe(
     chosen = preset_of(preset, model, as_coded=as_coded)
     config = chosen.network_of(arm, mask_scale)
     settings = chosen.loop_settings(slices, batch=batch, epochs=epochs)
-    size = config.image_size
+    size = picture or (config.image_size, config.image_size)
 
     def inputs() -> tuple[Tensor, ...]:
-        return torch.empty(1, 1, size, size), torch.empty(1, size, size, dtype=torch.uint8), torch.zeros(1).long()
+        return torch.empty(1, 1, *size), torch.empty(1, *size, dtype=torch.uint8), torch.zeros(1).long()
 
     with torch.device("meta"):
         parameters = count_parameters(NoiseNet(config))
@@ -99,6 +102,7 @@ def describe(
         "network": {"class": "UNet2DModel", **config.to_json(), "arguments": config.unet_arguments()},
         "ablation": arm.ablation.to_json(),
         "monitor": {"solver": chosen.monitor_solver, "steps": chosen.monitor_steps},
+        "picture": list(size),
         "slices": slices,
         "epochs": epochs or chosen.epochs,
     }

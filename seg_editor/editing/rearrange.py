@@ -135,12 +135,15 @@ class Mirrored:
         The reflection of a voxel p is ``matrix @ p + shift``.
     label : int, optional
         Only this label; the whole tumor by default.
+    within : bool array (x, y, z), optional
+        Adding stays inside it (the brain).
     """
 
     operation: MirrorOperation | str
     matrix: NDArray[np.float64]
     shift: NDArray[np.float64]
     label: int | None = None
+    within: Mask | None = None
 
     @property
     def name(self) -> str:
@@ -160,6 +163,8 @@ class Mirrored:
                 return None
             other = self._reflection(np.where(mask, labels, 0), box)
             gained: Mask = (other != 0) & (labels[box] == 0)
+            if self.within is not None:
+                gained &= self.within[box]
             return Patch(box, gained, other[gained])
         other = self._reflection(mask.view(np.uint8), here)
         lost = mask[here] & ((other != 0) == (self.operation == MirrorOperation.SUBTRACT))

@@ -47,8 +47,8 @@ class Within:
     axis, index : int, optional
         Normal and place of the one slice that may change; the whole volume by default.
     sees_all : bool
-        The edit looks at the whole volume though only the slice changes (reflections); by default it sees the slice
-        alone, as an array of thickness 1.
+        The edit looks at the whole volume though only the slice changes: needed by edits that name places in it, and
+        by reflections. By default the edit sees the slice alone, as an array of thickness 1.
     locked : frozenset of int
         Labels that never change.
     gate : callable, optional

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.delta import (
@@ -104,6 +105,7 @@ class Segmentation:
         self._saved_revision = 0
         self._next_revision = count(1)
         self._live: LiveEdit | None = None
+        self._removed_slices = np.zeros(self._labels.shape[2], dtype=np.int64)
         self._settled: Labels = self._labels.copy()
         self._unsettled: Box | None = None
 
@@ -149,6 +151,13 @@ class Segmentation:
         """Bool (x, y, z): reference tumor that is now background."""
         removed: Mask = (self._original > 0) & (self._labels == 0)
         return removed
+
+    @property
+    def removed_slices(self) -> NDArray[np.int64]:
+        """How many voxels of :attr:`removed` each axial slice holds, (z,); kept from changes."""
+        counts = self._removed_slices.view()
+        counts.flags.writeable = False
+        return counts
 
     @property
     def in_stroke(self) -> bool:
@@ -230,6 +239,7 @@ class Segmentation:
         if labels.shape != self._labels.shape:
             raise UsageError(f"a reference of shape {labels.shape} does not fit this case of {self._labels.shape}")
         self._original[...] = labels
+        self._removed_slices[:] = np.count_nonzero(self.removed, axis=(0, 1))
         self.changed.emit(whole_box(self._labels.shape))
 
     def base_delta(self) -> Delta | None:
@@ -284,7 +294,9 @@ class Segmentation:
             if delta is None:
                 continue
             step = delta if forward else delta.inverse
+            self._count_removed(step.box, -1)
             array[step.box][step.mask] = step.new
+            self._count_removed(step.box, 1)
             if counted:
                 _tally(self._counts, step.old, -1, step.count)
                 _tally(self._counts, step.new, 1, step.count)
@@ -298,7 +310,9 @@ class Segmentation:
         old = region[touched]
         if old.size == 0:
             return False
+        self._count_removed(box, -1)
         region[touched] = new
+        self._count_removed(box, 1)
         _tally(self._counts, old, -1)
         _tally(self._counts, new, 1, old.size)
         self._revision = next(self._next_revision)
@@ -317,10 +331,16 @@ class Segmentation:
     def _cancel_live(self, box: Box, before: int) -> None:
         region = self._labels[box]
         _tally(self._counts, region, -1)
+        self._count_removed(box, -1)
         region[...] = self._settled[box]
+        self._count_removed(box, 1)
         _tally(self._counts, region, 1)
         self._revision = before
         self.changed.emit(box)
+
+    def _count_removed(self, box: Box, sign: int) -> None:
+        gone = (self._original[box] > 0) & (self._labels[box] == 0)
+        self._removed_slices[box[2]] += sign * np.count_nonzero(gone, axis=(0, 1))
 
     def _settle(self) -> None:
         """Bring the copy of the labels that a live edit compares with up to date."""

@@ -38,4 +38,5 @@ def engine_for(model: LoadedModel, *, tissue: Tissue | None = None) -> Engine | 
         from seg_editor.generation.paper_engine import DiffusionEngine
 
         return DiffusionEngine(model, tissue=tissue)
-    raise ModelError(f"{model.card.name} does not fill holes", remedy=f"Choose a model of kind {' or '.join(GENERATING)}")
+    kinds = " or ".join(GENERATING)
+    raise ModelError(f"{model.card.name} does not fill holes", remedy=f"Choose a model of kind {kinds}")

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt
-from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPen, QTransform
+from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap, QTransform
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.ui.planes import PlaneView
@@ -20,6 +20,7 @@ _SHADE = QColor(0, 0, 0, 160)
 SYNTHETIC = "SYNTHETIC – not for clinical use"
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200)
 _EDGE = 10.0
+_PIXMAP_REACH = 240.0
 
 
 @dataclass
@@ -289,14 +290,41 @@ def _paint_strip(painter: QPainter, port: QRectF) -> None:
 
 def paint_brush(painter: QPainter, at: QPointF, shape: str, radius: float) -> None:
     """Draw the brush outline, light on dark so that it shows on any tissue."""
+    reach = max(radius, 1.5)
+    if not math.isfinite(reach):
+        return
+    device = painter.device()
+    ratio = 1.0 if device is None else device.devicePixelRatioF()
+    if reach <= _PIXMAP_REACH:
+        half = reach + 2.0
+        place = QPointF(round((at.x() - half) * ratio) / ratio, round((at.y() - half) * ratio) / ratio)
+        painter.drawPixmap(place, _brush_pixmap(shape, round(reach, 1), ratio))
+    else:
+        _draw_brush(painter, at, shape, reach)
+    if reach > 10:
+        painter.setPen(QColor(255, 255, 255, 235))
+        painter.drawPoint(at)
+
+
+@lru_cache(maxsize=8)
+def _brush_pixmap(shape: str, reach: float, ratio: float) -> QPixmap:
+    """The outline drawn once: strokes repaint it with every mouse event, and a smooth circle is slow to draw."""
+    size = math.ceil(2 * (reach + 2.0) * ratio)
+    picture = QPixmap(size, size)
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    _draw_brush(painter, QPointF(reach + 2.0, reach + 2.0), shape, reach)
+    painter.end()
+    return picture
+
+
+def _draw_brush(painter: QPainter, at: QPointF, shape: str, reach: float) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    reach = max(radius, 1.5)
     for color, width in ((QColor(0, 0, 0, 170), 3.0), (QColor(255, 255, 255, 235), 1.25)):
         painter.setPen(QPen(color, width))
         if shape == "square":
             painter.drawRect(QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach))
         else:
             painter.drawEllipse(at, reach, reach)
-    if reach > 10 and math.isfinite(reach):
-        painter.drawPoint(at)

@@ -42,7 +42,6 @@ class Commands:
         self._window = window
         self._live = LiveCommands(window)
         self._edit = EditCommands(window)
-        self._removed: tuple[int, bool] = (0, False)
 
     @property
     def _workspace(self) -> Workspace | None:
@@ -145,8 +144,8 @@ class Commands:
             redo_name=history.redo_name.lower(),
             stroking=window.tools.stroking,
             dirty=workspace.dirty,
-            removed=self._anything_removed(workspace),
-            hole_here=_removed_in(workspace, workspace.view.cursor[2]),
+            removed=bool(segmentation.removed_slices.any()),
+            hole_here=bool(segmentation.removed_slices[workspace.view.cursor[2]]),
             has_result=workspace.results.current is not None,
             modalities=tuple(str(m) for m in workspace.case.modalities),
             **common,
@@ -166,13 +165,6 @@ class Commands:
         states |= {name: view is not None and bool(getattr(view, name)) for name in ("overlay", "outline")}
         states["fill_labels"] = view is not None and view.fill
         return states | self._live.checked() | self._edit.checked()
-
-    def _anything_removed(self, workspace: Workspace) -> bool:
-        revision = workspace.segmentation.revision
-        if self._removed[0] != revision or revision == 0:
-            here = revision != 0 and _removed_in(workspace, workspace.view.cursor[2])
-            self._removed = (revision, here or (revision != 0 and bool(workspace.segmentation.removed.any())))
-        return self._removed[1]
 
     def _set_view(self, name: str, value: object) -> None:
         if self._workspace is not None:
@@ -245,10 +237,3 @@ class Commands:
 
     def _about(self) -> None:
         QMessageBox.about(self._window, "About seg-editor", _ABOUT.format(version=__version__))
-
-
-def _removed_in(workspace: Workspace, index: int) -> bool:
-    segmentation = workspace.segmentation
-    if segmentation.revision == 0:
-        return False
-    return bool(((segmentation.original[:, :, index] > 0) & (segmentation.labels[:, :, index] == 0)).any())

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from PyQt6.QtCore import QObject
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
+from seg_editor import __version__
 from seg_editor.errors import ExportError
 from seg_editor.session import Workspace
 from seg_editor.ui.captions import slice_number
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.generation import Generation
-from seg_editor.ui.state import Role
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.workers import Cancelled, Progress, Tasks
 
@@ -44,9 +46,8 @@ class Exports(QObject):
     def png_name(self) -> str:
         """Return the suggested file name; pictures with generated pixels say so."""
         assert self.workspace is not None
-        made = any(content.role is not Role.SOURCE for content in self._viewer.contents)
         view, case = self.workspace.view, self.workspace.case
-        tail = "_synthetic" if made and self.workspace.results.current is not None else ""
+        tail = "_synthetic" if self._synthetic else ""
         number = slice_number(case, view.plane, view.cursor[int(view.plane)])
         return f"{case.case_id}_{view.modality}_slice{number}{tail}.png"
 
@@ -58,14 +59,36 @@ class Exports(QObject):
         if not name:
             return
         path = Path(name if name.lower().endswith(".png") else f"{name}.png")
-        if "_synthetic" in self.png_name() and "synthetic" not in path.name.lower():
+        if self._synthetic and "synthetic" not in path.name.lower():
             path = path.with_name(f"{path.stem}_synthetic.png")
         try:
-            save_picture(self.picture(), path)
+            save_picture(self.picture(), path, self.provenance())
         except ExportError as error:
             self._errors.show_error(error)
         else:
             self._errors.show_note(f"Saved {path}.")
+
+    @property
+    def _synthetic(self) -> bool:
+        """True when a pane on display holds generated voxels."""
+        return any(made.pane.isVisible() and made.pane.marks.synthetic for made in self._viewer.contents)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the panes show: case, slice, and the request of every result in sight. Plain JSON types."""
+        workspace, pictures = self.workspace, self._viewer.pictures
+        assert workspace is not None
+        view = workspace.view
+        told: dict[str, Any] = {
+            "seg_editor": __version__,
+            "case_id": workspace.case.case_id,
+            "synthetic": self._synthetic,
+        }
+        told |= {"cursor": list(view.cursor), "modality": str(view.modality), "requests": []}
+        if self._synthetic and pictures is not None:
+            ranks = {made.slot.rank or 0 for made in self._viewer.contents}
+            shown = [pictures.against, *(pictures.rank(rank) for rank in sorted(ranks))]
+            told["requests"] = [result.request.to_dict() for result in shown if result is not None]
+        return told
 
     def picture(self, scale: float = 2.0) -> QImage:
         """Return the panes as a picture."""
@@ -100,8 +123,8 @@ class Exports(QObject):
         task.finished.connect(lambda: self.on_work(""))
 
 
-def save_picture(image: QImage, path: Path) -> None:
-    """Write a PNG beside its place and move it there.
+def save_picture(image: QImage, path: Path, provenance: Mapping[str, Any] | None = None) -> None:
+    """Write a PNG beside its place and move it there; `provenance` goes into a text chunk, as JSON.
 
     Raises
     ------
@@ -111,6 +134,8 @@ def save_picture(image: QImage, path: Path) -> None:
     beside = path.with_name(f".{path.name}.part")
     try:
         image.setText("Comment", "seg-editor: not for clinical use")
+        if provenance is not None:
+            image.setText("seg-editor", json.dumps(provenance, sort_keys=True))
         if not image.save(str(beside), "PNG"):
             raise ExportError("the picture cannot be written", path=path, remedy="Choose another folder")
         beside.replace(path)

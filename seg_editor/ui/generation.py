@@ -146,7 +146,7 @@ class Generation(QObject):
             return 1
         token = workspace.segmentation.revision
         if self._count is None or self._count[0] != token:
-            self._count = (token, int(np.count_nonzero(workspace.segmentation.removed.any(axis=(0, 1)))))
+            self._count = (token, int(np.count_nonzero(workspace.segmentation.removed_slices)))
         return max(1, self._count[1])
 
     @staticmethod

@@ -56,7 +56,7 @@ from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.viewer_bar import ViewerBar
 from seg_editor.ui.workers import Tasks
 
-_DOCK_WIDTH = 328
+_DOCK_WIDTH = 344
 _OPACITY = 0.25
 _STRIP = ("navigate", "paint", "erase", "polygon", "fill", "pick", "move", "reshape", "-", "undo", "redo")
 

@@ -141,7 +141,7 @@ def build(key: str, settings: ReshapeSettings, scene: Scene) -> Edit:
     axis = scene.axis if flat else None
     if operation.mirrors:
         plane = scene.mirror()
-        edit: Edit = Mirrored(key.removeprefix("mirror_"), plane.matrix, plane.shift, label)
+        edit: Edit = Mirrored(key.removeprefix("mirror_"), plane.matrix, plane.shift, label, scene.brain)
     elif key == "grow":
         edit = _grow(settings.grow_mm, label, scene, flat=flat)
     else:

@@ -91,7 +91,13 @@ class _Layer:
         for item, (color, width) in zip(
             self.lines, ((_SHADE, 4.0), (_LINE, 1.5), (_SHADE, 8.0), (_LINE, 5.0)), strict=True
         ):
-            pen = QPen(color, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
+            pen = QPen(
+                color,
+                width * pane.devicePixelRatioF(),
+                Qt.PenStyle.SolidLine,
+                Qt.PenCapStyle.RoundCap,
+                Qt.PenJoinStyle.RoundJoin,
+            )
             pen.setCosmetic(True)
             item.setPen(pen)
             item.setZValue(8)

@@ -169,6 +169,7 @@ class Sampler(QObject):
         self._worker.load_failed.connect(self.load_failed)
         self.running: Run | None = None
         self.waiting: Run | None = None
+        self._closed = False
 
     @property
     def alive(self) -> bool:
@@ -177,6 +178,8 @@ class Sampler(QObject):
 
     def load(self, model: str, device: str = "auto") -> None:
         """Make a model ready in the background."""
+        if self._closed:
+            return
         self._ensure_thread()
         self._load.emit(model, device)
 
@@ -189,6 +192,8 @@ class Sampler(QObject):
         patient : bool
             Let a running order that is nearly done come to its end; else it stops after the step in progress.
         """
+        if self._closed:
+            return
         run = Run(order)
         if self.running is None:
             self._begin(run)
@@ -207,7 +212,8 @@ class Sampler(QObject):
         return True
 
     def shut_down(self, milliseconds: int = 120_000) -> bool:
-        """Stop and end the thread; it ends after the step in progress."""
+        """Stop and end the thread for good; it ends after the step in progress."""
+        self._closed = True
         self.stop()
         self._thread.quit()
         return bool(self._thread.wait(milliseconds))

@@ -10,14 +10,12 @@ from seg_editor.ui.action_table import ACTIONS, GROUPS, PRESETS
 from seg_editor.ui.actions import Action
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
-_COLUMNS = (
-    ("tools", "edit", "operations"),
-    ("mouse", "modal", "help"),
-    ("generate", "compare", "file", "export"),
-    ("slices",),
-    ("view",),
+_GROUPS = (
+    *("tools", "mouse", "slices", "view", "generate", "file"),
+    *("modal", "edit", "operations", "compare", "export", "help"),
 )
-_ROOM = 14
+_COLUMNS = 4
+_ROOM = 12
 _TITLES = {**dict(GROUPS), "mouse": "Mouse", "modal": "While an outline is drawn"}
 
 
@@ -41,7 +39,6 @@ class ShortcutSheet(QDialog):
         head.addWidget(self.presets)
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(24, 24, 24, 16)
         outer.setSpacing(16)
@@ -58,19 +55,22 @@ class ShortcutSheet(QDialog):
     def _fill(self) -> None:
         body = named(QWidget(), "dockBody")
         columns = QHBoxLayout(body)
-        columns.setContentsMargins(16, 16, 16, 16)
-        columns.setSpacing(24)
-        for groups in _COLUMNS:
-            column = QVBoxLayout()
+        columns.setContentsMargins(8, 16, 8, 16)
+        columns.setSpacing(16)
+        made = [QVBoxLayout() for _ in range(_COLUMNS)]
+        filled = [0] * _COLUMNS
+        for group in _GROUPS:
+            actions = [a for a in ACTIONS if self._group_of(a) == group and a.keys_for(self._preset)]
+            shortest = filled.index(min(filled))
+            self._add_group(made[shortest], group, actions)
+            filled[shortest] += len(actions) + 2 if actions else 0
+        for column in made:
             column.setSpacing(8)
-            for group in groups:
-                self._add_group(column, group)
             column.addStretch(1)
             columns.addLayout(column, 1)
         self._area.setWidget(body)
 
-    def _add_group(self, column: QVBoxLayout, group: str) -> None:
-        actions = [a for a in ACTIONS if self._group_of(a) == group and a.keys_for(self._preset)]
+    def _add_group(self, column: QVBoxLayout, group: str, actions: list[Action]) -> None:
         if not actions:
             return
         column.addWidget(named(QLabel(_TITLES[group].upper()), "sectionTitle"))

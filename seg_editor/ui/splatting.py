@@ -101,10 +101,11 @@ class Scene:
     center: tuple[float, float, float] = (0.0, 0.0, 0.0)
     radius: float = 100.0
 
-    def thinned(self, step: int) -> Scene:
-        """Return the scene with every `step`-th point only."""
-        inner = tuple(replace(layer, points=layer.points.thinned(step)) for layer in self.inner)
-        shell = None if self.shell is None else replace(self.shell, points=self.shell.points.thinned(step))
+    @property
+    def light(self) -> Scene:
+        """The scene with the light versions of its surfaces, where they have one."""
+        inner = tuple(replace(layer, points=layer.points.light or layer.points) for layer in self.inner)
+        shell = None if self.shell is None else replace(self.shell, points=self.shell.points.light or self.shell.points)
         return replace(self, inner=inner, shell=shell)
 
     def scale(self, turn: Turn, width: int, height: int) -> float:

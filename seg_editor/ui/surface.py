@@ -31,17 +31,15 @@ class Points:
         Brightness of the material, about 1.
     pitch : float
         Typical distance in mm between neighbors.
+    light : Points or None
+        The same surface with about a quarter of the points, for pictures in a hurry.
     """
 
     places: Floats
     normals: Floats
     tones: Floats
     pitch: float
-
-    def thinned(self, step: int) -> Points:
-        """Return every `step`-th point, for a coarser and faster picture."""
-        places, normals, tones = (np.ascontiguousarray(p[::step]) for p in (self.places, self.normals, self.tones))
-        return Points(places, normals, tones, self.pitch * float(np.sqrt(step)))
+    light: Points | None = None
 
 
 def surface_points(
@@ -89,6 +87,12 @@ def surface_points(
     return Points(places.astype(np.float32), normals.astype(np.float32), tones, pitch)
 
 
+def with_light(points: Points, mask: NDArray[np.bool_], spacing: Sequence[float], *, sigma: float = 0.8) -> Points:
+    """Return the points with a light version, made from every second voxel; what is too small for it has none."""
+    light = surface_points(mask[::2, ::2, ::2], [2 * step for step in spacing], sigma=sigma, both_sides=False)
+    return replace(points, light=light)
+
+
 def textured(
     points: Points, volume: NDArray[np.generic], spacing: Sequence[float], window: tuple[float, float]
 ) -> Points:
@@ -111,7 +115,8 @@ def textured(
         np.clip(index, 0, limit, out=index)
         total += volume[tuple(index.T)]
     gray = (total / len(_TEXTURE_DEPTHS_MM) - window[0]) / max(window[1] - window[0], 1e-6)
-    return replace(points, tones=(0.45 + 0.85 * np.clip(gray, 0, 1)).astype(np.float32))
+    light = None if points.light is None else textured(points.light, volume, spacing, window)
+    return replace(points, tones=(0.45 + 0.85 * np.clip(gray, 0, 1)).astype(np.float32), light=light)
 
 
 def _along(axis: int, part: slice) -> tuple[slice, ...]:

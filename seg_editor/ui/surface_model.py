@@ -12,7 +12,7 @@ from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from seg_editor.cases import Case, Modality
 from seg_editor.session import Workspace, default_window
 from seg_editor.ui.bind import bind
-from seg_editor.ui.surface import Points, surface_points, textured
+from seg_editor.ui.surface import Points, surface_points, textured, with_light
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 RENEW_MS = 300
@@ -129,10 +129,12 @@ def brain_points(case: Case) -> Points | None:
     points = surface_points(case.brain, case.grid.spacing, sigma=_BRAIN_SIGMA, both_sides=False)
     if points is None:
         return None
+    points = with_light(points, case.brain, case.grid.spacing, sigma=_BRAIN_SIGMA / 2)
     modality = Modality.T1 if Modality.T1 in case.volumes else case.modalities[0]
     raw = case.volumes[modality].raw
     return textured(points, raw, case.grid.spacing, default_window(raw))
 
 
 def _points(mask: NDArray[np.bool_], case: Case) -> Points | None:
-    return surface_points(mask, case.grid.spacing)
+    points = surface_points(mask, case.grid.spacing)
+    return None if points is None else with_light(points, mask, case.grid.spacing)

@@ -10,6 +10,7 @@ import numpy as np
 from PyQt6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
+    QFocusEvent,
     QHideEvent,
     QImage,
     QKeyEvent,
@@ -35,6 +36,10 @@ from seg_editor.ui.surface_model import SurfaceModel
 from seg_editor.ui.theme import label_colors
 from seg_editor.ui.workers import Task, Tasks
 
+_HELP = (
+    "Left drag or arrow keys turn, right drag or wheel zooms, middle drag moves.\n"
+    "A click puts the crosshair onto the surface; a letter looks from that side."
+)
 PREPARING = "Preparing the 3D view…"
 _BRAIN = (226, 221, 214)
 _REMOVED = (235, 239, 243)
@@ -42,7 +47,6 @@ _LOOKS = {"glass": (0.2, 1.2), "solid": (1.0, 0.0)}
 _OPACITY = {"ncr": 1.0, "ed": 0.35, "et": 0.8, "net": 0.8}
 _FINE_PIXELS = 1100
 _COARSE_PIXELS = 320.0
-_THIN = 4
 _COARSE_LIMIT_S = 0.010
 _REST_MS = 120
 _CLICK_PIXELS = 4.0
@@ -77,9 +81,12 @@ class SurfacePane(QWidget):
     Signals
     -------
     double_clicked()
+    focus_changed()
+        The keyboard came or went.
     """
 
     double_clicked = pyqtSignal()
+    focus_changed = pyqtSignal()
 
     def __init__(
         self,
@@ -95,6 +102,7 @@ class SurfacePane(QWidget):
         self.setMinimumSize(160, 160)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
+        self.setToolTip(_HELP)
         self._workspace = workspace
         self._ui = ui
         self._model = model
@@ -181,7 +189,7 @@ class SurfacePane(QWidget):
         if look is not None and surfaces.brain is not None:
             shell = Layer(surfaces.brain, _BRAIN, *look)
         self.scene = Scene(tuple(inner), shell, *self._extent)
-        self._light = self.scene.thinned(_THIN)
+        self._light = self.scene.light
         self._draw_fine()
 
     def _look(self, turn: Turn) -> None:
@@ -242,6 +250,8 @@ class SurfacePane(QWidget):
         chrome.paint_scale_bar(painter, port, port.bottom(), scale)
         chrome.paint_heading(painter, port, "3D", "Updating…" if self._model.busy else "")
         self._gizmo.paint(painter, port, self.turn)
+        if self.hasFocus():
+            painter.fillRect(QRectF(0, 0, self.width(), 2), self.accent)
 
     def _paint_crosshair(self, painter: QPainter) -> None:
         spacing = np.asarray(self._workspace.case.grid.spacing)
@@ -255,6 +265,16 @@ class SurfacePane(QWidget):
     def _project(self, place: np.ndarray) -> QPointF:
         column, row, _ = project(self.scene, self.turn, self.width(), self.height(), list(place))
         return QPointF(column, row)
+
+    def focusInEvent(self, event: QFocusEvent | None) -> None:
+        """Show that keys act here."""
+        super().focusInEvent(event)
+        self.focus_changed.emit()
+
+    def focusOutEvent(self, event: QFocusEvent | None) -> None:
+        """Show that keys act elsewhere."""
+        super().focusOutEvent(event)
+        self.focus_changed.emit()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Begin to follow the labels."""

@@ -13,7 +13,7 @@ from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.content import Pictures, Preview
-from seg_editor.ui.layouts import PLANS, Plan
+from seg_editor.ui.layouts import PLANS
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.planes import Plane
@@ -136,10 +136,11 @@ class Viewer(QWidget):
             self.contents.append(made)
             self._grid.addWidget(pane, *cell)
             pane.moved.connect(lambda p, made=made: self._on_move(made, p))
+            pane.pressed.connect(lambda _p, made=made: self._activate(made))
+            pane.wheeled.connect(lambda _p, _notches, made=made: self._activate(made))
             pane.left.connect(lambda: self.hovered.emit(None))
             pane.double_clicked.connect(lambda _p, made=made: self._toggle_maximized(made))
             self.pane_made.emit(pane, made)
-        self._stretch(plan)
         self._place()
         self.draw()
 
@@ -159,17 +160,24 @@ class Viewer(QWidget):
             self._surfaces = SurfaceModel(workspace, self._tasks, self)
         self.surface = SurfacePane(workspace, self._ui, self._surfaces, self._tasks, box, self._grid_host)
         self.surface.accent = self._accent
+        self.surface.focus_changed.connect(self._mark_active)
         self.surface.double_clicked.connect(lambda: self._toggle_maximized(None))
         self._grid.addWidget(self.surface, *cell)
 
-    def _stretch(self, plan: Plan) -> None:
-        for column in range(self._grid.columnCount()):
-            self._grid.setColumnStretch(column, plan.columns[column] if column < len(plan.columns) else 0)
-        for row in range(self._grid.rowCount()):
-            self._grid.setRowStretch(row, plan.rows[row] if row < len(plan.rows) else 0)
+    def _stretch(self) -> None:
+        """Share the room among the rows and columns that show something."""
+        plan, maximized = PLANS[self._ui.layout], self._ui.maximized
+        row, column, rows, columns = (0, 0, len(plan.rows), len(plan.columns))
+        if maximized is not None:
+            row, column, rows, columns = plan.cells[maximized]
+        for k in range(self._grid.columnCount()):
+            self._grid.setColumnStretch(k, plan.columns[k] if column <= k < column + columns else 0)
+        for k in range(self._grid.rowCount()):
+            self._grid.setRowStretch(k, plan.rows[k] if row <= k < row + rows else 0)
 
     def _place(self) -> None:
         maximized = self._ui.maximized
+        self._stretch()
         for number, made in enumerate(self.contents):
             made.pane.set_camera(self._cameras[made.plane])
             made.pane.setVisible(maximized in (None, number))
@@ -177,8 +185,12 @@ class Viewer(QWidget):
             self.surface.setVisible(maximized in (None, len(self.contents)))
         self._mark_active()
 
+    @property
+    def _surface_active(self) -> bool:
+        return self.surface is not None and self.surface.hasFocus()
+
     def _mark_active(self) -> None:
-        several = self._ui.maximized is None and len(self.contents) > 1
+        several = self._ui.maximized is None and len(self.contents) > 1 and not self._surface_active
         for number, made in enumerate(self.contents):
             active = several and number == self._active
             if made.pane.marks.active != active:
@@ -195,17 +207,21 @@ class Viewer(QWidget):
         if self._ui.maximized is not None:
             self._ui.maximized = None
         elif self.active is not None:
-            self._toggle_maximized(self.active)
+            self._toggle_maximized(None if self._surface_active else self.active)
 
     def next_pane(self) -> None:
         """Let the keys act on the next pane."""
-        if self.contents:
-            self._active = (self._active + 1) % len(self.contents)
-            if self._ui.maximized is not None:
-                self._ui.maximized = self._active
-            self.contents[self._active].pane.setFocus()
-            self._mark_active()
-            self._update_bar()
+        stops: list[QWidget] = [*self.panes, *([self.surface] if self.surface is not None else [])]
+        if not stops:
+            return
+        number = ((len(self.contents) if self._surface_active else self._active) + 1) % len(stops)
+        if number < len(self.contents):
+            self._active = number
+        if self._ui.maximized is not None:
+            self._ui.maximized = number
+        stops[number].setFocus()
+        self._mark_active()
+        self._update_bar()
 
     def set_theme(self, accent: QColor) -> None:
         """Take the accent color of the theme."""
@@ -256,7 +272,7 @@ class Viewer(QWidget):
 
     def zoom(self, factor: float) -> None:
         """Zoom the active pane about its middle."""
-        if self.surface is not None and self.surface.hasFocus():
+        if self.surface is not None and self._surface_active:
             self.surface.zoom(factor)
         elif self.active is not None:
             pane = self.active.pane
@@ -264,7 +280,7 @@ class Viewer(QWidget):
 
     def pan(self, across: float, down: float) -> None:
         """Move the picture of the active pane by fractions of the pane."""
-        if self.surface is not None and self.surface.hasFocus():
+        if self.surface is not None and self._surface_active:
             self.surface.move_by(across * self.surface.width(), down * self.surface.height())
         elif self.active is not None:
             pane = self.active.pane
@@ -287,12 +303,16 @@ class Viewer(QWidget):
             cursor[int(made.plane)] = min(max(index, 0), made.view.count - 1)
             workspace.view.cursor = (cursor[0], cursor[1], cursor[2])
 
-    def _on_move(self, made: PaneContent, pointer: object) -> None:
-        number = self.contents.index(made)
+    def _activate(self, made: PaneContent) -> None:
+        """Let the keys act on a pane, unless a stroke is running in another."""
+        number = self.contents.index(made) if made in self.contents else self._active
         if number != self._active and self.live is None:
             self._active = number
             self._mark_active()
             self._update_bar()
+
+    def _on_move(self, made: PaneContent, pointer: object) -> None:
+        self._activate(made)
         u, v = getattr(pointer, "u", 0.0), getattr(pointer, "v", 0.0)
         point = made.view.to_voxel(u, v, made.index)
         voxel = tuple(int(np.floor(c + 0.5)) for c in point)

@@ -18,6 +18,7 @@ from seg_editor.editing import (
     History,
     InterpolateSlices,
     KeepLargest,
+    Mirrored,
     PaintOver,
     PaintStroke,
     Polygon,
@@ -27,6 +28,8 @@ from seg_editor.editing import (
     Segmentation,
     Smooth,
     Stroke,
+    Within,
+    compute,
 )
 from seg_editor.editing.segmentation import Edit
 from seg_editor.errors import UsageError
@@ -59,6 +62,8 @@ def boxes(draw: st.DrawFn) -> tuple[slice, slice, slice]:
 
 
 LABEL = st.one_of(st.none(), st.sampled_from([1, 2, 4]))
+SHIFTS = st.tuples(*(st.floats(-3, 12) for _ in range(3))).map(np.array)
+MATRICES = st.sampled_from([np.diag([-1.0, 1.0, 1.0]), np.array([[-0.8, 0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])])
 EDITS: st.SearchStrategy[Edit] = st.one_of(
     st.builds(PaintStroke, st.lists(POINTS, min_size=1, max_size=4).map(tuple), BRUSHES, AXES, VALUES),
     st.builds(Erase, boxes(), st.none(), LABEL),
@@ -76,7 +81,20 @@ EDITS: st.SearchStrategy[Edit] = st.one_of(
     st.builds(Polygon, st.lists(st.tuples(st.floats(-2, 12), st.floats(-2, 12)), max_size=6).map(tuple), AXES,
               st.integers(-1, 11), VALUES),
     st.builds(ReplaceAll, volumes(), st.just("Segment"), st.booleans()),
+    st.builds(Mirrored, st.sampled_from(["add", "subtract", "intersect"]), MATRICES, SHIFTS, LABEL),
 )  # fmt: skip
+SHAPES: st.SearchStrategy[Edit] = st.one_of(
+    st.builds(RemoveTumor),
+    st.builds(GrowShrink, st.sampled_from([-2.0, 1.0, 2.5]), LABEL),
+    st.builds(KeepLargest, LABEL),
+    st.builds(RemoveSmall, st.sampled_from([0.002, 0.02]), LABEL),
+    st.builds(Smooth, st.just(1.0), LABEL),
+)
+PLACES = (st.one_of(st.none(), AXES), st.integers(0, 6))
+LOCKS = st.frozensets(st.sampled_from([1, 2, 4]), max_size=2)
+RESTRICTED: st.SearchStrategy[Within] = st.one_of(
+    st.builds(Within, SHAPES, *PLACES, st.just(False), LOCKS), st.builds(Within, EDITS, *PLACES, st.just(True), LOCKS)
+)
 
 
 def check_counts(segmentation: Segmentation) -> None:
@@ -84,10 +102,11 @@ def check_counts(segmentation: Segmentation) -> None:
     assert {v: n for v, n in segmentation.counts.items() if n} == {
         int(v): expected[v] for v in np.flatnonzero(expected)
     }
+    np.testing.assert_array_equal(segmentation.removed_slices, segmentation.removed.sum(axis=(0, 1)))
 
 
 @settings(max_examples=150, deadline=None)
-@given(volumes(), st.lists(EDITS, max_size=8), SPACINGS)
+@given(volumes(), st.lists(st.one_of(EDITS, RESTRICTED), max_size=8), SPACINGS)
 def test_undo_all_and_redo_all(labels: np.ndarray, edits: list[Edit], spacing: tuple[float, float, float]) -> None:
     segmentation = Segmentation(labels, SCHEME_124, spacing)
     history = History(segmentation)
@@ -126,6 +145,25 @@ def test_undo_all_and_redo_all(labels: np.ndarray, edits: list[Edit], spacing: t
         check_counts(segmentation)
     np.testing.assert_array_equal(segmentation.labels, final)
     np.testing.assert_array_equal(segmentation.original, final_reference)
+
+
+@settings(max_examples=150, deadline=None)
+@given(volumes(), RESTRICTED, SPACINGS)
+def test_restricted_edits_keep_to_their_place(labels: np.ndarray, edit: Within, spacing: tuple[float, ...]) -> None:
+    segmentation = Segmentation(labels, SCHEME_124, spacing)
+    beside = Segmentation(labels, SCHEME_124, spacing)
+    try:
+        segmentation.apply(edit)
+    except UsageError:
+        return
+    ready = compute(edit, labels, SCHEME_124, spacing)
+    if ready is not None:
+        beside.apply(ready)
+    np.testing.assert_array_equal(segmentation.labels, beside.labels)
+    differs = segmentation.labels != labels
+    assert not np.isin(labels[differs], tuple(edit.locked)).any()
+    if edit.axis is not None:
+        assert set(np.argwhere(differs)[:, edit.axis]) <= {edit.index}
 
 
 @settings(max_examples=150, deadline=None)

@@ -225,12 +225,19 @@ def damaged(folder: Path, how: str) -> str:
         case "odd index":
             (part / "train_index.json").write_text('{"a": 1}')
             return r"train_index\.json cannot be read"
+        case "other hash":
+            splits = {"train": {"images_sha256": "0" * 64}}
+            (folder / "manifest.json").write_text(json.dumps({"format": 1, "cases": {}, "splits": splits}))
+            return r"train_images\.npy does not match the manifest\. Run seg-train prepare again"
         case _:
             write_slices(folder, cases={"train": ("BraTS-GLI-00001-000",), "val": ("BraTS-GLI-00001-001",)})
             return "the patient of BraTS-GLI-00001-001 is in two splits"
 
 
-@pytest.mark.parametrize("how", ["no split", "no pixels", "floats", "short index", "odd index", "shared patient"])
+DAMAGES = ("no split", "no pixels", "floats", "short index", "odd index", "other hash", "shared patient")
+
+
+@pytest.mark.parametrize("how", DAMAGES)
 def test_damaged_sets_are_one_line_errors(tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str]) -> None:
     write_slices(tmp_path)
     message = damaged(tmp_path, how)

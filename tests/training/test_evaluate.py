@@ -129,10 +129,10 @@ def test_all_files_are_written(finished: Path) -> None:
     text = (finished / "table2.md").read_text()
     assert "m3, strength 0.70, DDPM 4, hole tissue, composited" in text
     assert "2 patients, 6 slices, 2 seeds" in text
-    lines = list(csv.DictReader((finished / "per_slice.csv").open()))
+    lines = list(csv.DictReader((finished / "per_slice.csv").read_text().splitlines()))
     assert {r["case_id"] for r in lines} == set(IDS)
     assert (finished / "table2.tex").read_text().startswith("\\begin{tabular}")
-    figures = list(csv.DictReader((finished / "table2.csv").open()))
+    figures = list(csv.DictReader((finished / "table2.csv").read_text().splitlines()))
     assert sum(len(r["metrics"]) for r in rows_of(finished)) == len(figures)
 
 
@@ -173,6 +173,28 @@ def test_bad_input_is_one_line(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("seg-train: ")
     assert message in error
+
+
+def test_a_case_that_cannot_be_read_is_left_out(
+    installed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    splits = tmp_path / "splits.json"
+    splits.write_text(json.dumps({"train": [], "val": [], "test": [IDS[0], "BraTS2021_90009"]}))
+    more = ("--splits", str(splits), "--models", "", "--baselines", "harmonic")
+    assert run(installed, tmp_path / "out", *more) == 3
+    assert "BraTS2021_90009" in capsys.readouterr().err
+    assert {r["n_patients"] for r in rows_of(tmp_path / "out")} == {1}
+
+
+def test_a_worker_makes_the_same(installed: Path, tmp_path: Path, finished: Path) -> None:
+    jobs = [
+        job.EvalJob(installed / "cases" / i, tmp_path, (), ("harmonic",), limit=3, tissue=installed / "tissue")
+        for i in IDS
+    ]
+    assert [job.run_case(j) for j in jobs] == [{"case_id": i, "made": 4} for i in IDS]
+    assert run(installed, tmp_path, "--models", "", "--baselines", "harmonic") == 0
+    both = [rows_of(folder, model="harmonic", mode="healthy-hole") for folder in (tmp_path, finished)]
+    assert both[0] == both[1]
 
 
 # -- parts

@@ -88,7 +88,7 @@ def test_the_area_by_hand() -> None:
 def test_patches_are_pairs(item: HoleCase) -> None:
     filled = {m: v + 5 * item.hole.mask for m, v in item.volumes.items()}
     made, real = realism.patches(item, filled, np.random.default_rng(0), per_slice=3)
-    assert made.shape == real.shape == (3 * len(item.slices), 4, 32, 32)
+    assert made.shape == real.shape == (3 * len(item.slices), 5, 32, 32)
     assert (made != real).any((1, 2, 3)).all()
     same, other = realism.patches(item, item.volumes, np.random.default_rng(0), per_slice=3)
     assert np.array_equal(same, other)
@@ -99,8 +99,9 @@ def test_a_classifier_finds_what_is_there_and_nothing_else() -> None:
     rng = np.random.default_rng(0)
 
     def patient(blur: float) -> tuple[np.ndarray, np.ndarray]:
-        real = rng.normal(0.5, 0.1, (24, 2, 32, 32)).astype(np.float32)
-        fake = rng.normal(0.5, 0.1 * blur, (24, 2, 32, 32)).astype(np.float32)
+        real = rng.normal(0.5, 0.1, (24, 3, 32, 32)).astype(np.float32)
+        fake = rng.normal(0.5, 0.1 * blur, (24, 3, 32, 32)).astype(np.float32)
+        real[:, 2] = fake[:, 2] = np.arange(32) > 12
         return fake, real
 
     smooth = realism.realism_auc([patient(0.2) for _ in range(3)], steps=40)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +53,7 @@ class FakeArtifact:
 def wandb(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A stand-in for the wandb package, without a login."""
     module: Any = ModuleType("wandb")
+    module.__spec__ = ModuleSpec("wandb", None)  # diffusers asks for it
     module.run = FakeRun()
     module.started = []
     module.Error = type("Error", (Exception,), {})

@@ -136,18 +136,28 @@ def test_the_papers_folders(prepared: Path) -> None:
 
 
 def test_cases_without_what_slices_need(tmp_path: Path) -> None:
-    make_case(tmp_path / "cases" / "BraTS2021_81101", segmentation=False)
     make_case(tmp_path / "cases" / "BraTS2021_81102", modalities=(Modality.T1, Modality.T2))
     maps = write_maps(tmp_path / "cases", tmp_path / "tissue")
-    splits = Splits(("BraTS2021_81101",), ("BraTS2021_81102",), ())
+    splits = Splits(("BraTS2021_81102",), (), ())
     assert prepare(tmp_path / "cases", tmp_path / "out", splits, tissue=maps) == []
-    entries = load_manifest(tmp_path / "out")["cases"]
-    assert entries["BraTS2021_81101"]["no_slices"] == "no segmentation"
-    assert entries["BraTS2021_81102"]["no_slices"] == "no FLAIR"
+    assert load_manifest(tmp_path / "out")["cases"]["BraTS2021_81102"]["no_slices"] == "no FLAIR"
     with pytest.raises(UsageError, match="Run seg-train prepare"):
         SliceSet.open(tmp_path / "out", "train")
     assert prepare(tmp_path / "cases", tmp_path / "bare", splits) == []
     assert load_manifest(tmp_path / "bare")["settings"]["tissue"] == "off"
+
+
+def test_cases_without_tumor_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_case(tmp_path / "cases" / "BraTS2021_81101", segmentation=False)
+    make_case(tmp_path / "cases" / "BraTS2021_81103", tumor=False)
+    (tmp_path / "splits.json").write_text(
+        json.dumps({"train": ["BraTS2021_81101", "BraTS2021_81103"], "val": [], "test": []})
+    )
+    words = ["--cases", str(tmp_path / "cases"), "--out", str(tmp_path / "out"), "--tissue", "off"]
+    assert main(["prepare", *words, "--splits", str(tmp_path / "splits.json")]) == 3
+    one, two = (line for line in capsys.readouterr().err.splitlines() if line.startswith("seg-train"))
+    assert "BraTS2021_81101: there is no segmentation: tumor would pass for healthy tissue. Add its" in one
+    assert "BraTS2021_81103: there is no tumor in the segmentation." in two
 
 
 def test_a_missing_or_damaged_tissue_map_is_reported(tmp_path: Path) -> None:

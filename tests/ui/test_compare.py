@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_editor.metrics import Window, diffmap_iou, difference_range, display01
+from seg_editor.metrics import Window, difference_range, diffmap_iou, display01
 from seg_editor.ui.compare import (
     CompareState,
     Mode,

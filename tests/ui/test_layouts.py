@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QPointF, Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from seg_editor.cases import MODALITIES, Grid, Modality
 from seg_editor.ui.app import make_window
@@ -31,6 +31,12 @@ Wait = Callable[[Callable[[], bool]], None]
 def enter(hands: Hands, number: int) -> None:
     """Move the mouse into a pane."""
     hands.send(QEvent.Type.MouseMove, QPointF(60, 60), NO_BUTTON, NO_BUTTON, NONE, number)
+
+
+def fills(pane: QWidget, hands: Hands) -> bool:
+    """Whether a pane takes all the room, but for the hairlines of empty cells."""
+    room = hands.window.viewer.panes_widget.size() - pane.size()
+    return room.width() <= 3 and room.height() <= 1
 
 
 @pytest.mark.parametrize("layout", list(Layout))
@@ -230,7 +236,11 @@ def test_a_double_click_maximizes_every_pane_of_every_layout(hands: Hands) -> No
         for number in range(len(hands.window.viewer.panes)):
             for expected in (1, len(hands.window.viewer.panes)):
                 hands.send(QEvent.Type.MouseButtonDblClick, QPointF(60, 60), LEFT, LEFT, NONE, number)
-                assert sum(pane.isVisible() for pane in hands.window.viewer.panes) == expected
+                shown = [pane for pane in hands.window.viewer.panes if pane.isVisible()]
+                assert len(shown) == expected
+                if expected == 1:
+                    QApplication.processEvents()
+                    assert fills(shown[0], hands)
 
 
 def test_the_title_tells_panes_apart(hands: Hands) -> None:
@@ -283,3 +293,12 @@ def test_the_read_out_never_widens_the_window(hands: Hands) -> None:
     narrow = hands.window.minimumSizeHint().width()
     hands.window.status.flash("long " * 200)
     assert hands.window.minimumSizeHint().width() == narrow
+
+
+def test_the_wheel_acts_on_its_pane_though_the_mouse_has_not_moved(hands: Hands) -> None:
+    hands.key(Qt.Key.Key_3, CTRL)
+    x, y, z = hands.workspace.view.cursor
+    hands.wheel(1, number=2)
+    assert hands.workspace.view.cursor == (x + 1, y, z)
+    hands.wheel(1, number=1)
+    assert hands.workspace.view.cursor == (x + 1, y + 1, z)

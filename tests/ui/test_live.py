@@ -149,13 +149,16 @@ def test_a_stroke_stops_the_background(hands: Hands, backend: FakeBackend, wait:
     wait(lambda: len(backend.runs) == 2)
     hands.key(Qt.Key.Key_B)
     erase(hands, 2)
+    wait(lambda: len(backend.ends) == 2)
     backend.hold.set()
     wait(lambda: len(backend.ends) == 4 and quiet(hands)())
     assert backend.ends[:2] == ["finished", "cancelled"]
     assert backend.runs[2].slices == (hands.workspace.view.cursor[2],)
 
 
-def test_another_slice_gets_its_picture_and_the_first_is_remembered(live: Hands, backend: FakeBackend, wait: Wait) -> None:
+def test_another_slice_gets_its_picture_and_the_first_is_remembered(
+    live: Hands, backend: FakeBackend, wait: Wait
+) -> None:
     z = live.workspace.view.cursor[2]
     live.wheel(1)
     wait(lambda: len(backend.runs) == 2 and quiet(live)())
@@ -238,16 +241,17 @@ def test_a_full_gpu_offers_the_cpu(live: Hands, backend: FakeBackend, wait: Wait
 
 def test_cancel_at_any_step_fifty_times(live: Hands, backend: FakeBackend, wait: Wait) -> None:
     generation, rng = live.window.generation, random.Random(1)
-    backend.steps = 12
+    backend.steps, backend.pause = 12, 0.002
     for number in range(50):
+        before = len(backend.runs)
         generation.settings.seed = 100 + number
-        wait(lambda: generation.running)
+        wait(lambda before=before: len(backend.runs) > before)
         step = rng.randrange(12)
         wait(lambda step=step: generation.progress[0] >= step or not generation.running)
         live.key(Qt.Key.Key_Escape)
         wait(lambda: not generation.running and generation.status is not Status.WAITING)
         assert generation.status in (Status.CANCELLED, Status.FRESH)
-    assert len([thread for thread in threading.enumerate() if thread is not threading.main_thread()]) <= 1
+    assert all(thread is threading.main_thread() or thread.daemon for thread in threading.enumerate())
     assert len(backend.ends) == len(backend.runs)
 
 
@@ -273,10 +277,9 @@ def test_metrics_come_within_150_ms_of_the_picture(live: Hands, wait: Wait) -> N
             arrived[key].append(time.perf_counter())
 
     generation.changed.connect(seen)
-    for seed in range(5):
-        generation.settings.seed = 20 + seed
-        wait(lambda: generation.running)
-        wait(quiet(live))
+    for number in range(5):
+        generation.settings.seed = 20 + number
+        wait(lambda seed=20 + number: live.workspace.results.current.request.seed == seed and quiet(live)())
     waits = sorted(times[1] - times[0] for times in arrived.values())
     assert len(waits) == 5
     assert waits[0] < 0.150
@@ -328,18 +331,20 @@ def test_live_and_device_are_remembered(live: Hands) -> None:
     assert preferences.device == "cpu"
 
 
-def test_memory_is_flat_over_three_hundred_generations(live: Hands, backend: FakeBackend, wait: Wait) -> None:
+@pytest.mark.parametrize("count", [40, pytest.param(300, marks=pytest.mark.slow)])
+def test_memory_is_flat(live: Hands, backend: FakeBackend, wait: Wait, count: int) -> None:
     psutil = pytest.importorskip("psutil")
     generation, results = live.window.generation, live.workspace.results
-    results._max_bytes = 40 * results.entries[0].nbytes
+    results._max_bytes = 10 * results.entries[0].nbytes
     backend.steps = 2
     process, sizes = psutil.Process(), []
-    for number in range(300):
+    for number in range(count):
         generation.settings.seed = 1000 + number
         wait(lambda seed=1000 + number: results.current.request.seed == seed and not generation.running)
-        if number % 50 == 49:
+        backend.runs.clear()
+        if number % 20 == 19:
             gc.collect()
             sizes.append(process.memory_info().rss / 2**20)
-    assert len(results) <= 41
-    assert sizes[-1] - sizes[1] < 24
-    assert len(threading.enumerate()) <= 3
+    assert len(results) <= 11
+    assert sizes[-1] - sizes[0] < 16
+    assert all(thread is threading.main_thread() or thread.daemon for thread in threading.enumerate())

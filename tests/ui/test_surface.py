@@ -8,18 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg_editor.ui.splatting import Layer, Scene, Turn, place_of, project, render
-from seg_editor.ui.surface import Points, surface_points, textured
+from seg_editor.ui.surface import Points, surface_points, textured, with_light
 
 SPACING = (1.0, 1.0, 2.0)
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def ball(radius_mm: float, shape: tuple[int, int, int] = (40, 40, 20)) -> np.ndarray:
-    """A ball in mm around the middle of the volume."""
-    axes = [np.arange(n) * step for n, step in zip(shape, SPACING, strict=True)]
+    """A ball in mm around the middle of a volume of 40 mm."""
+    axes = [(np.arange(n) - (n - 1) / 2) * 40.0 / n for n in shape]
     x, y, z = np.meshgrid(*axes, indexing="ij")
-    cx, cy, cz = ((n - 1) * step / 2 for n, step in zip(shape, SPACING, strict=True))
-    return np.sqrt((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) <= radius_mm
+    return np.sqrt(x**2 + y**2 + z**2) <= radius_mm
 
 
 def made(mask: np.ndarray) -> Points:
@@ -138,11 +137,25 @@ def test_tones_follow_the_tissue_below() -> None:
     assert toned.tones[right].mean() > toned.tones[~right].mean() + 0.3
 
 
-def test_a_thinned_scene_has_no_holes_and_about_the_same_colors() -> None:
-    scene = Scene((Layer(made(ball(12.0)), RED),), None, CENTER, 20.0)
-    fine, light = (render(s, Turn(), 120, 120) for s in (scene, scene.thinned(4)))
+def test_the_light_scene_has_no_holes_and_about_the_same_colors() -> None:
+    mask = ball(12.0, (80, 80, 40))
+    fine = surface_points(mask, (0.5, 0.5, 1.0))
+    assert fine is not None
+    points = with_light(fine, mask, (0.5, 0.5, 1.0))
+    assert points.light is not None
+    assert len(points.light.places) < len(points.places) / 3
+    scene = Scene((Layer(points, RED),), None, (19.75, 19.75, 19.5), 20.0)
+    shots = [render(s, Turn(), 120, 120) for s in (scene, scene.light)]
     row, column = np.mgrid[:120, :120] - 59.5
-    core = np.hypot(row, column) / scene.scale(Turn(), 120, 120) < 11.0
-    assert len(scene.thinned(4).inner[0].points.places) == -(-len(scene.inner[0].points.places) // 4)
-    assert np.isfinite(light.depth[core]).all()
-    assert np.abs(fine.colors.astype(int) - light.colors)[core].mean() < 12
+    core = np.hypot(row, column) / scene.scale(Turn(), 120, 120) < 10.0
+    assert np.isfinite(shots[1].depth[core]).all()
+    assert np.abs(shots[0].colors.astype(int) - shots[1].colors)[core].mean() < 12
+
+
+def test_what_is_too_small_for_a_light_version_is_drawn_in_full() -> None:
+    mask = np.zeros((9, 9, 9), bool)
+    mask[3, 3, 3] = True
+    points = with_light(made(mask), mask, SPACING)
+    assert points.light is None
+    scene = Scene((Layer(points, RED),))
+    assert scene.light.inner[0].points is points

@@ -20,6 +20,7 @@ from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.state import Layout
 from seg_editor.ui.surface_pane import SurfacePane
 from tests.ui.conftest import LEFT, MIDDLE, NO_BUTTON, NONE, RIGHT, Hands
+from tests.ui.test_layouts import fills
 
 Wait = Callable[[Callable[[], bool]], None]
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -157,6 +158,8 @@ def test_a_double_click_maximizes_it_and_nothing_is_computed_while_hidden(pane: 
     QTest.mouseDClick(pane, LEFT, NONE, pane.rect().center())
     assert pane.isVisible()
     assert not any(slices.isVisible() for slices in viewer.panes)
+    QApplication.processEvents()
+    assert fills(pane, hands)
     QTest.mouseDClick(pane, LEFT, NONE, pane.rect().center())
     assert all(slices.isVisible() for slices in viewer.panes)
     hands.key(Qt.Key.Key_3, CTRL)
@@ -192,3 +195,26 @@ def test_switching_layouts_while_it_is_being_made_is_harmless(hands: Hands, wait
     wait(lambda: pane.shot is not None and not pane.busy)
     hands.window.cases.close()
     assert hands.window.viewer.surface is None
+
+
+def test_the_next_pane_key_reaches_it_and_its_keys_turn_zoom_move_and_maximize(
+    pane: SurfacePane, hands: Hands, wait: Wait
+) -> None:
+    viewer = hands.window.viewer
+    for number in range(3):
+        assert [slices.marks.active for slices in viewer.panes].index(True) == number
+        QTest.keyClick(viewer.panes[number], Qt.Key.Key_Tab, CTRL)
+    assert pane.hasFocus()
+    assert not any(slices.marks.active for slices in viewer.panes)
+    turn = pane.turn
+    QTest.keyClick(pane, Qt.Key.Key_Left)
+    QTest.keyClick(pane, Qt.Key.Key_Plus, CTRL)
+    QTest.keyClick(pane, Qt.Key.Key_Right, CTRL)
+    assert pane.turn.azimuth != turn.azimuth
+    assert pane.turn.zoom == pytest.approx(1.25)
+    assert pane.turn.shift[0] < 0
+    QTest.keyClick(pane, Qt.Key.Key_M, CTRL)
+    assert not any(slices.isVisible() for slices in viewer.panes)
+    QTest.keyClick(pane, Qt.Key.Key_Tab, CTRL)
+    assert [slices.isVisible() for slices in viewer.panes] == [True, False, False]
+    assert not pane.isVisible()

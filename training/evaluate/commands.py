@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seg_editor.errors import UsageError
+from seg_editor.errors import CaseError, UsageError
 
 
 def add_commands(commands: Any) -> None:
@@ -69,7 +69,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         )
         for case_id in _cases(args)
     ]
-    failures = {}
+    failures: dict[str, str] = {}
     if args.scheduler or args.workers > 1:
         for record in _bar(
             run_jobs(jobs, workers=args.workers, scheduler=args.scheduler, run=run_case), len(jobs), "case"
@@ -78,10 +78,14 @@ def run_evaluate(args: argparse.Namespace) -> int:
                 failures[record["case_id"]] = record["error"]
     results = []
     for job in jobs:
-        if job.case_id not in failures:
+        if job.case_id in failures:
+            continue
+        try:
             results += list(_bar(evaluate_case(job), None, "result", job.case_id))
+        except CaseError as error:
+            failures[job.case_id] = str(error)
     if not results:
-        raise UsageError("; ".join(failures.values()) or "there is nothing to evaluate")
+        raise UsageError(next(iter(failures.values()), "there is nothing to evaluate").rstrip("."))
     rows = write_tables(results, args.out, about_run(args, jobs))
     if args.json:
         print(json.dumps([row.to_json() for row in rows]))
@@ -132,6 +136,7 @@ def about_run(args: argparse.Namespace, jobs: Sequence[Any]) -> dict[str, Any]:
 
     return {
         "split": f"{args.split}: {', '.join(j.case_id for j in jobs)}",
+        "models": args.models or "none",
         "slices": "all with at least 5 % brain" if args.limit_slices is None else f"{args.limit_slices} a case",
         "grid of time steps": args.steps,
         "sampler": args.sampler.upper(),

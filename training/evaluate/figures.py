@@ -28,6 +28,8 @@ from training.evaluate.subject import Floats, Subject
 _DPI = 120
 _COLORS = np.array([(0, 0, 0), (74, 144, 217), (140, 140, 140), (235, 235, 235), (220, 60, 60)], np.uint8)
 _SWEEP = "diffmap_iou@"
+#: Slices of the pictured case among which the one with most tumor is chosen.
+_LOOKED_AT = 9
 
 
 def write_figures(
@@ -99,7 +101,7 @@ def _pictures(out: Path, folder: Path | None, models: Sequence[str], steps: int)
         folder = next(iter(p for p in find_cases(resource_path("demo")) if p.is_dir()), None)
     if referee is None or folder is None:
         return
-    subject = Subject.read(folder, referee=referee)
+    subject = Subject.read(folder, referee=referee, limit=_LOOKED_AT)
     areas = subject.tumor.sum((0, 1))
     k = max(subject.slices, key=lambda z: int(areas[z]))
     one = Subject(subject.case, subject.tissue, subject.tissue_from, subject.holes, (k,), ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ from training.evaluate.methods import (
 )
 from training.evaluate.scoring import Scores, score_pictures
 from training.evaluate.subject import Floats, Subject
+
+_log = logging.getLogger(__name__)
 
 Features = dict[str, NDArray[np.float32]]
 #: How a result is put together: the generated slice as it is, or the hole of it in the source.
@@ -99,6 +102,10 @@ def run_case(job: EvalJob) -> dict[str, Any]:
         made = sum(1 for _ in evaluate_case(job))
     except SegEditorError as error:
         return {"case_id": job.case_id, "error": str(error)}
+    except Exception as error:
+        _log.exception("case %s", job.case_id)
+        text = " ".join(str(error).split())
+        return {"case_id": job.case_id, "error": f"{job.folder}: {type(error).__name__}: {text}"}
     return {"case_id": job.case_id, "made": made}
 
 

@@ -147,7 +147,7 @@ class DiffusionMethod:
             assert made is not None
             for row, (picture, (_, way)) in enumerate(zip(made, coded, strict=True)):
                 out[at + row] = decode_slice(picture, shape, way, settings)
-        return np.maximum(out, subject.flair.min()).astype(np.float32)
+        return np.asarray(np.maximum(out, subject.flair.min()), np.float32)
 
     def _masks(self, subject: Subject, arm: Arm, slices: tuple[int, ...]) -> NDArray[np.uint8] | None:
         if not self._engine.network.config.mask:

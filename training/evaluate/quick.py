@@ -49,7 +49,7 @@ def measure(
     steps: int | None = None,
     device: str = "cpu",
     detail_gain: Sequence[float] | None = None,
-    realism_steps: int = 150,
+    realism_steps: int = 200,
 ) -> dict[str, Any]:
     """Fill and score; see the module.
 

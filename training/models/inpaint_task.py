@@ -168,7 +168,8 @@ def slice_context(
     for i, k in enumerate(zs):
         filled[:, i, unknown[i]] = placed.fill[placed.start[k] : placed.start[k + 1]].T
     depth = np.zeros((w, h), np.float32)
-    depth[unknown[2]] = placed.depth[placed.start[z] : placed.start[z + 1]]
+    middle = len(NEIGHBORS) // 2
+    depth[unknown[middle]] = placed.depth[placed.start[z] : placed.start[z + 1]]
     context = assemble(
         filled,
         unknown,
@@ -180,4 +181,4 @@ def slice_context(
         banked.case.present,
     )
     pads = [(0, 0), (0, -w % 16), (0, -h % 16)]
-    return np.pad(context, pads), banked.volumes[z].astype(np.float32), filled[:, 2]
+    return np.pad(context, pads), banked.volumes[z].astype(np.float32), filled[:, middle]

@@ -80,11 +80,16 @@ class SliceSet:
 
     def window(self, multiple: int) -> tuple[slice, slice]:
         """The smallest window that shows what is not air in any slice, its sides multiples of `multiple`."""
-        lit = np.zeros(self.images.shape[1:], bool)
+        lit: NDArray[np.bool_] = np.zeros(self.images.shape[1:], bool)
         for image in self.images:
             lit |= image > 0
         columns, rows = np.flatnonzero(lit.any(1)), np.flatnonzero(lit.any(0))
         return _span(columns, lit.shape[0], multiple), _span(rows, lit.shape[1], multiple)
+
+    def picture(self, multiple: int) -> tuple[int, int]:
+        """Width and height of the :meth:`window`."""
+        x, y = self.window(multiple)
+        return x.stop - x.start, y.stop - y.start
 
     def take(self, rows: Sequence[int], window: Sequence[slice] = (slice(None), slice(None))) -> tuple[Tensor, Tensor]:
         """Images (b, x, y) and masks (b, x, y) of some slices, uint8, cut to `window`."""

@@ -31,7 +31,8 @@ def bench_loader(data: Path, model: str, *, batch: int = 16, seconds: float = 5.
     -------
     dict
         ``images_per_second``, ``images_per_core_second`` (of processor time; without workers only), ``images``,
-        ``batch``, ``seconds``, ``load_seconds`` (until the first batch is drawn), ``workers``, ``threads`` of torch, ``cores``, ``peak_mb`` of the process so far.
+        ``batch``, ``seconds``, ``load_seconds`` (until the first batch is drawn), ``workers``, ``threads`` of torch,
+        ``cores``, ``peak_mb`` of the process so far.
     """
     import torch
 

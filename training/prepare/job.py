@@ -122,6 +122,7 @@ def _run(job: CaseJob) -> dict[str, Any]:
     for name in ("cases", "slices/cases", "done", "val_holes"):
         (job.out / name).mkdir(parents=True, exist_ok=True)
     case = open_case(job.folder)
+    _check_tumor(case)
     tissue, report = _tissue(job, case)
     prepared = prepare_opened(case, tissue=tissue)
     prepared.save(job.files["case"])
@@ -137,6 +138,17 @@ def _run(job: CaseJob) -> dict[str, Any]:
     temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
     temporary.replace(job.record)
     return record | {"fresh": True}
+
+
+def _check_tumor(case: Case) -> None:
+    """Refuse a case whose tumor would pass for healthy tissue, or that has none to learn from."""
+    remedy = "Add its segmentation, or leave the case out of the splits"
+    if case.tumor is None:
+        raise CaseError(
+            "there is no segmentation: tumor would pass for healthy tissue", path=case.folder, remedy=remedy
+        )
+    if not case.tumor.any():
+        raise CaseError("there is no tumor in the segmentation", path=case.folder, remedy=remedy)
 
 
 def _key(job: CaseJob) -> str:
@@ -227,9 +239,7 @@ def _slices(job: CaseJob, case: Case, tissue: NDArray[np.uint8] | None) -> dict[
 
     path = job.files["slices"]
     why = "no tissue map" if tissue is None else ""
-    if case.tumor is None:
-        why = "no segmentation"
-    elif Modality.FLAIR not in case.volumes:
+    if Modality.FLAIR not in case.volumes:
         why = "no FLAIR"
     if why or tissue is None or case.tumor is None:
         path.unlink(missing_ok=True)

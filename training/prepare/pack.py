@@ -1,6 +1,6 @@
 """``seg-train pack``: a prepared set and the code that trains on it in one small folder, for a bare CUDA machine.
 
-There, torch, numpy and safetensors are enough (Pillow for slices packed as WebP, diffusers for the paper's network).
+There, torch, numpy and safetensors are enough (Pillow for slices packed as WebP, diffusers for m1 to m3c).
 The folder holds ``pack.json``, ``cases/``, ``holes.npz`` (masks only), ``val_holes/``, ``slices/`` and the packages
 ``training`` and ``seg_editor``. The first command that gets it as ``--data`` unpacks it to ``<folder>.expanded``, an
 ordinary prepared set: fills, distances and mirrored volumes are computed there, on the GPU when there is one.
@@ -27,10 +27,11 @@ FORMAT = 1
 PACK_FILE = "pack.json"
 MODELS = ("m5", "m4", "m2")
 _CODE = {"training": (), "seg_editor": ("ui", "teaching", "session", "export")}
-_README = """Train here (torch, numpy, safetensors; diffusers for the paper preset):
+_README = """Train here (torch, numpy, safetensors; diffusers for m1 to m3c):
 
     python -m training.cli train --model m5 --data . --out ../run --budget 9m
     python -m training.cli referee --data . --out ../run_m4 --budget 9m
+    python -m training.cli train --model m3c --preset paper --data . --out ../run_m3c --budget 9m
 
 The same command again continues from the checkpoint in --out.
 The first one unpacks the data to the folder {name}.expanded beside this one.

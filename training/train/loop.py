@@ -214,8 +214,6 @@ class _Run:
                     self.wish = None if self.wish == "validate" else self.wish
             if window:
                 self._record({"kind": "train", **self.parallel.mean(_mean(window))})
-            if window:
-                self._record({"kind": "train", **self.parallel.mean(_mean(window))})
             if state.step % settings.validate_every and self.validated_at != state.step:
                 self._validate()
             self._save()

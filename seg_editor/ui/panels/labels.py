@@ -44,6 +44,7 @@ class LabelRow(QFrame):
     def __init__(self, name: str, color: QColor) -> None:
         super().__init__()
         self.setObjectName("labelRow")
+        self.setMinimumHeight(32)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip(f"{name}: click to paint with this label (Q and W step through the labels)")
         line = QHBoxLayout(self)
