@@ -18,8 +18,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from screenshots import Director
 
 LIMIT = 3 << 20
-WIDTH = 880
-COLORS = 96
+WIDTH = 960
+GRAYS, COLORS = 96, 128
+COLORFUL = 24
 SWIPES = 10
 
 
@@ -28,7 +29,8 @@ class Film(Director):
 
     def __init__(self, folder: Path, theme: str) -> None:
         super().__init__(folder, "", theme, None)
-        self.window.resize(1180, 740)
+        self.window.setFixedSize(1380, 860)
+        self.window.ui.crosshair = False
         self.frames: list[Any] = []
         self.durations: list[int] = []
 
@@ -111,16 +113,25 @@ class Film(Director):
 
     def save(self, path: Path) -> int:
         """Write the frames with one palette; return the size in bytes."""
-        from PIL import Image
-
-        width, height = self.frames[0].size
-        sample = Image.new("RGB", (width, height * 3))
-        for row, number in enumerate((0, len(self.frames) // 2, len(self.frames) - 1)):
-            sample.paste(self.frames[number], (0, row * height))
-        palette = sample.quantize(COLORS, method=Image.Quantize.MEDIANCUT)
-        small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames]
+        palette = self.palette()
+        small = [frame.quantize(palette=palette, dither=0) for frame in self.frames]
         small[0].save(path, save_all=True, append_images=small[1:], duration=self.durations, loop=0, optimize=False)
         return path.stat().st_size
+
+    def palette(self) -> Any:
+        """Return one palette for all frames: grays for the brain, the rest for what has a color."""
+        import numpy as np
+        from PIL import Image
+
+        pixels = np.concatenate([np.asarray(frame)[::2, ::2].reshape(-1, 3) for frame in self.frames[::4]])
+        colored = pixels[np.ptp(pixels.astype(np.int16), axis=1) > COLORFUL]
+        rare = np.unique(colored // 8 * 8, axis=0)
+        chosen = Image.fromarray(rare[None].astype(np.uint8)).quantize(COLORS, method=Image.Quantize.MEDIANCUT)
+        colors = np.array(chosen.getpalette()[: 3 * COLORS], np.uint8).reshape(-1, 3)
+        grays = np.repeat(np.linspace(0, 255, GRAYS).astype(np.uint8)[:, None], 3, axis=1)
+        made = Image.new("P", (1, 1))
+        made.putpalette(np.concatenate([grays, colors]).tobytes())
+        return made
 
 
 def main() -> int:

@@ -81,7 +81,8 @@ def describe(
     chosen = preset_of(preset, model, as_coded=as_coded)
     config = chosen.network_of(arm, mask_scale)
     settings = chosen.loop_settings(slices, batch=batch, epochs=epochs)
-    size = picture or (config.image_size, config.image_size)
+    fits = picture is not None and not any(n % config.multiple for n in picture)
+    size = picture if picture is not None and fits else (config.image_size, config.image_size)
 
     def inputs() -> tuple[Tensor, ...]:
         return torch.empty(1, 1, *size), torch.empty(1, *size, dtype=torch.uint8), torch.zeros(1).long()

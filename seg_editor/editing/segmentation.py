@@ -24,6 +24,7 @@ from seg_editor.editing.delta import (
     union_box,
     whole_box,
 )
+from seg_editor.editing.tally import read_only, tally
 from seg_editor.errors import UsageError
 from seg_editor.signal import Signal
 
@@ -99,7 +100,7 @@ class Segmentation:
         self._labels: Labels = np.array(labels, order="C", copy=True)
         self._original: Labels = self._labels.copy()
         self._counts: dict[int, int] = dict.fromkeys((0, *scheme.label_values), 0)
-        _tally(self._counts, self._labels, 1)
+        tally(self._counts, self._labels, 1)
         self._limits = np.iinfo(self._labels.dtype)
         self._revision = 0
         self._saved_revision = 0
@@ -112,12 +113,12 @@ class Segmentation:
     @property
     def labels(self) -> Labels:
         """The labels (x, y, z), a read-only view that follows every edit."""
-        return _read_only(self._labels)
+        return read_only(self._labels)
 
     @property
     def original(self) -> Labels:
         """The reference tumor, read-only: the labels as opened, or as last set by an automatic segmentation."""
-        return _read_only(self._original)
+        return read_only(self._original)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -298,8 +299,8 @@ class Segmentation:
             array[step.box][step.mask] = step.new
             self._count_removed(step.box, 1)
             if counted:
-                _tally(self._counts, step.old, -1, step.count)
-                _tally(self._counts, step.new, 1, step.count)
+                tally(self._counts, step.old, -1, step.count)
+                tally(self._counts, step.new, 1, step.count)
                 self._unsettled = step.box if self._unsettled is None else union_box(self._unsettled, step.box)
         self._revision = change.after if forward else change.before
 
@@ -313,8 +314,8 @@ class Segmentation:
         self._count_removed(box, -1)
         region[touched] = new
         self._count_removed(box, 1)
-        _tally(self._counts, old, -1)
-        _tally(self._counts, new, 1, old.size)
+        tally(self._counts, old, -1)
+        tally(self._counts, new, 1, old.size)
         self._revision = next(self._next_revision)
         return True
 
@@ -330,11 +331,11 @@ class Segmentation:
 
     def _cancel_live(self, box: Box, before: int) -> None:
         region = self._labels[box]
-        _tally(self._counts, region, -1)
+        tally(self._counts, region, -1)
         self._count_removed(box, -1)
         region[...] = self._settled[box]
         self._count_removed(box, 1)
-        _tally(self._counts, region, 1)
+        tally(self._counts, region, 1)
         self._revision = before
         self.changed.emit(box)
 
@@ -391,24 +392,3 @@ class LiveEdit:
         self._check_open()
         self._open = False
         self._segmentation._live = None
-
-
-def _read_only(array: Labels) -> Labels:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _tally(counts: dict[int, int], values: Values, sign: int, size: int | None = None) -> None:
-    """Add `sign` times the occurrences of `values` (an int stands for `size` voxels)."""
-    if isinstance(values, int):
-        counts[values] = counts.get(values, 0) + sign * (size or 0)
-        return
-    if values.dtype == np.uint8:
-        bins = np.bincount(values.ravel())
-        found = [(int(v), int(bins[v])) for v in np.flatnonzero(bins)]
-    else:
-        unique, numbers = np.unique(values, return_counts=True)
-        found = [(int(v), int(n)) for v, n in zip(unique, numbers, strict=True)]
-    for value, number in found:
-        counts[value] = counts.get(value, 0) + sign * number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,10 @@ class Measured:
     metrics : Metrics
     floors : mapping of slice to float
         TumorResidual of the source's own untouched tissue; empty without a referee.
-    floor : float or None
-        The same over all slices together.
+    full : mapping of slice to float
+        DiffMap IoU, had every voxel of the hole changed.
+    bounds : mapping of slice to float
+        The highest DiffMap IoU that the slice allows.
     source, result : Seen or None
         The referee's tumor; None without a referee.
     complete : bool
@@ -66,7 +68,8 @@ class Measured:
 
     metrics: Metrics
     floors: Mapping[int, float]
-    floor: float | None
+    full: Mapping[int, float]
+    bounds: Mapping[int, float]
     source: Seen | None
     result: Seen | None
     complete: bool = True
@@ -106,28 +109,29 @@ def measure(
     slices : sequence of int, optional
         Only these axial slices, for figures at once.
     """
-    from seg_editor.metrics import residual_floor, score
+    from seg_editor.metrics import iou_bound, iou_of_full_change, residual_floor, score
 
     listening = None if referee is None else _Listening(referee)
     tumor = result.hole.core
     metrics = score(case, result, tumor=tumor, referee=listening, remaining=remaining, slices=slices)
     indices = tuple(row.index for row in metrics.per_slice)
     complete = slices is None or set(indices) == set(result.slices)
+    gone, hole = (_planes(volume, indices) for volume in (tumor, result.hole.mask))
+    full = _by_slice(indices, lambda part: iou_of_full_change(hole[part], gone[part]))
+    bounds = _by_slice(indices, lambda part: iou_bound(hole[part], gone[part]))
     if referee is None or listening is None or listening.said is None or Modality.FLAIR not in case.volumes:
-        return Measured(metrics, {}, None, None, None, complete)
+        return Measured(metrics, {}, full, bounds, None, None, complete)
     classes = referee.segment_slices(case, indices)
-    planes = [
-        None if volume is None else np.ascontiguousarray(np.moveaxis(volume[:, :, list(indices)], 2, 0))
-        for volume in (tumor, result.hole.mask, remaining)
-    ]
-    gone, hole, stays = planes
-    assert gone is not None
-    assert hole is not None
-    floors = {}
-    for i, k in enumerate(indices):
-        part = slice(i, i + 1)
-        found = residual_floor(classes[part], gone[part], hole[part], None if stays is None else stays[part])
-        if found is not None:
-            floors[k] = found
-    overall = residual_floor(classes, gone, hole, stays)
-    return Measured(metrics, floors, overall, Seen.of(indices, classes), listening.said, complete)
+    stays = np.zeros_like(gone) if remaining is None else _planes(remaining, indices)
+    floors = _by_slice(indices, lambda part: residual_floor(classes[part], gone[part], hole[part], stays[part]))
+    return Measured(metrics, floors, full, bounds, Seen.of(indices, classes), listening.said, complete)
+
+
+def _planes(volume: BoolArray, indices: Sequence[int]) -> BoolArray:
+    return np.ascontiguousarray(np.moveaxis(volume[:, :, list(indices)], 2, 0))
+
+
+def _by_slice(indices: Sequence[int], figure: Callable[[slice], float | None]) -> dict[int, float]:
+    """Return a figure of each slice that has one."""
+    found = {k: figure(slice(i, i + 1)) for i, k in enumerate(indices)}
+    return {k: value for k, value in found.items() if value is not None}

@@ -131,7 +131,9 @@ class Packed:
 
 
 class Results:
-    """The results of one case with one current; ``changed`` emits after every change.
+    """The results of one case with one current.
+
+    ``changed`` emits when results come, go or take the stage, ``noted`` when one got figures or a star.
 
     Parameters
     ----------
@@ -141,6 +143,7 @@ class Results:
 
     def __init__(self, max_bytes: int = DEFAULT_BUDGET) -> None:
         self.changed = Signal()
+        self.noted = Signal()
         self._max_bytes = max_bytes
         self._entries: dict[str, Entry] = {}
         self._made = 0
@@ -206,14 +209,14 @@ class Results:
         entry = self._entries.get(key)
         if entry is not None:
             entry.metrics = metrics
-            self.changed.emit()
+            self.noted.emit()
 
     def star(self, key: str, starred: bool) -> None:
         """Mark a result as one to keep, or no more."""
         entry = self._entries.get(key)
         if entry is not None and entry.starred != starred:
             entry.starred = starred
-            self.changed.emit()
+            self.noted.emit()
 
     def remove(self, result: Counterfactual) -> None:
         """Drop `result`; the newest of the others is shown if it was the current one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +11,13 @@ from PyQt6.QtWidgets import QMessageBox
 
 from seg_editor import __version__
 from seg_editor.cases import MODALITIES
-from seg_editor.editing import Change, RemoveTumor, Within
-from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.ui.actions import Facts
 from seg_editor.ui.edit_commands import EditCommands
 from seg_editor.ui.live_commands import LiveCommands
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.shortcut_sheet import ShortcutSheet
-from seg_editor.ui.state import Layout, Role, Tool, stepped_radius
+from seg_editor.ui.state import Layout, Role, Tool
 
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
@@ -59,11 +56,6 @@ class Commands:
             "save_as": cases.save_as,
             "close": cases.close,
             "quit": window.close,
-            "undo": lambda: self._jump("undo"),
-            "redo": lambda: self._jump("redo"),
-            "brush_smaller": lambda: self._resize_brush(-1),
-            "brush_larger": lambda: self._resize_brush(1),
-            "remove": self._remove,
             "generate": self._generate,
             "stop": self._stop,
             "new_seed": window.generation.new_seed,
@@ -94,7 +86,6 @@ class Commands:
             "opacity_more": lambda: self._change_opacity(0.1),
             "crosshair": lambda: self._flip_ui("crosshair"),
             "tissue": lambda: self._flip_ui("tissue"),
-            "compute_tissue": window.tissue.start,
             "radiological": lambda: self._flip_ui("radiological"),
             "smooth": lambda: self._flip_ui("smooth"),
             "export_png": exports.export_png,
@@ -104,8 +95,6 @@ class Commands:
             "about": self._about,
         }
         table |= self._live.handlers() | self._edit.handlers()
-        for tool in Tool:
-            table[str(tool)] = partial(setattr, ui, "tool", tool)
         for plane in Plane:
             table[plane.name.lower()] = partial(self._set_view, "plane", plane)
         for layout in Layout:
@@ -183,31 +172,10 @@ class Commands:
             view.opacity = round(view.opacity + by, 2)
             view.overlay = True
 
-    def _resize_brush(self, notches: int) -> None:
-        if self._workspace is not None:
-            view = self._workspace.view
-            view.brush = replace(view.brush, radius_mm=stepped_radius(view.brush.radius_mm, notches))
-
     def _step_modality(self, by: int) -> None:
         if self._workspace is not None:
             modalities, view = self._workspace.case.modalities, self._workspace.view
             view.modality = modalities[(modalities.index(view.modality) + by) % len(modalities)]
-
-    def _jump(self, name: str) -> None:
-        if self._window.tools.drafting and name == "undo":
-            self._window.tools.take_back()
-        elif self._workspace is not None:
-            change: Change | None = getattr(self._workspace, name)()
-            if change is not None:
-                self._window.status_message(f"{'Undone' if name == 'undo' else 'Redone'}: {change.name}")
-
-    def _remove(self) -> None:
-        if self._workspace is None:
-            return
-        try:
-            self._workspace.segmentation.apply(Within(RemoveTumor(), locked=self._workspace.view.locked))
-        except SegEditorError as error:
-            self._window.errors.show_error(error)
 
     def _generate(self) -> None:
         if self._window.ui.layout is Layout.SINGLE and self._window.ui.picture is Role.SOURCE:

@@ -56,8 +56,11 @@ class Dial(QFrame):
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(8)
-        for widget in (self.caption, self.slider, self.value):
-            line.addWidget(widget)
+        line.addWidget(self.caption)
+        line.addWidget(self.slider, 1)
+        line.addWidget(self.value)
+        line.addStretch(0)
+        self.setMaximumWidth(self.caption.sizeHint().width() + width + value_width + 40)
 
     def show_value(self, fraction: float, text: str) -> None:
         """Place the handle at a fraction of the range, without telling anyone."""

@@ -8,11 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seg_editor.cases import Subregion
+from seg_editor.editing import Change, RemoveTumor, Within
 from seg_editor.editing.segmentation import Edit, Voxel
+from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.ui.operations import OPERATIONS, removal
 from seg_editor.ui.palette import Palette
-from seg_editor.ui.state import Tool
+from seg_editor.ui.state import Tool, stepped_radius
 
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
@@ -35,6 +37,12 @@ class EditCommands:
         """Return what each action does."""
         window, reshape = self._window, self._window.reshape
         table: dict[str, Callable[[], object]] = {
+            "undo": lambda: self._jump("undo"),
+            "redo": lambda: self._jump("redo"),
+            "remove": self._remove,
+            "compute_tissue": window.tissue.start,
+            "brush_smaller": lambda: self._resize_brush(-1),
+            "brush_larger": lambda: self._resize_brush(1),
             "brush_3d": lambda: self._set_brush(three_d=lambda brush: not brush.three_d),
             "brush_square": lambda: self._set_brush(
                 shape=lambda brush: "round" if brush.shape == "square" else "square"
@@ -53,6 +61,8 @@ class EditCommands:
         for part in Subregion:
             table[f"remove_{part}"] = partial(self._remove_part, part)
             table[f"lesion_{part}"] = partial(self.paint_with, part)
+        for tool in Tool:
+            table[str(tool)] = partial(setattr, window.ui, "tool", tool)
         for operation in OPERATIONS:
             table.setdefault(f"op_{operation.key}", partial(reshape.run, operation.key))
         return table
@@ -101,6 +111,27 @@ class EditCommands:
             view = self._workspace.view
             made: dict[str, Any] = {name: change(view.brush) for name, change in changes.items()}
             view.brush = replace(view.brush, **made)
+
+    def _resize_brush(self, notches: int) -> None:
+        if self._workspace is not None:
+            view = self._workspace.view
+            view.brush = replace(view.brush, radius_mm=stepped_radius(view.brush.radius_mm, notches))
+
+    def _jump(self, name: str) -> None:
+        if self._window.tools.drafting and name == "undo":
+            self._window.tools.take_back()
+        elif self._workspace is not None:
+            change: Change | None = getattr(self._workspace, name)()
+            if change is not None:
+                self._window.status_message(f"{'Undone' if name == 'undo' else 'Redone'}: {change.name}")
+
+    def _remove(self) -> None:
+        if self._workspace is None:
+            return
+        try:
+            self._workspace.segmentation.apply(Within(RemoveTumor(), locked=self._workspace.view.locked))
+        except SegEditorError as error:
+            self._window.errors.show_error(error)
 
     def _step_label(self, by: int) -> None:
         workspace = self._workspace

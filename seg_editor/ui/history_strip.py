@@ -113,7 +113,12 @@ class _Cards(QWidget):
         for unbind in self._unbind:
             unbind()
         self._workspace, self._thumbs, self.against = workspace, {}, ""
-        self._unbind = [] if workspace is None else [bind(self, workspace.results.changed, self._on_results)]
+        self._unbind = []
+        if workspace is not None:
+            self._unbind = [
+                bind(self, workspace.results.changed, self._on_results),
+                bind(self, workspace.results.noted, self.update),
+            ]
         self._on_results()
 
     def _on_results(self) -> None:

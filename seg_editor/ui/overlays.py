@@ -16,8 +16,9 @@ from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.chrome import font
 from seg_editor.ui.content import used_part
-from seg_editor.ui.pane import PictureItem, SlicePane
+from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
+from seg_editor.ui.picture_item import PictureItem
 from seg_editor.ui.planes import boundary_segments
 from seg_editor.ui.state import UiState
 from seg_editor.ui.viewer import Viewer

@@ -39,6 +39,7 @@ from seg_editor.ui.planes import PlaneView
 from seg_editor.ui.state import Camera
 
 _FIT = 0.97
+_OUTLINE = 1.25
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class SlicePane(QGraphicsView):
             self._scene.addItem(item)
             self._outlines.append(item)
         for item, (points, color) in zip(self._outlines, outlines, strict=False):
-            pen = QPen(color, 1.25)
+            pen = QPen(color, _OUTLINE * self.devicePixelRatioF())
             pen.setCosmetic(True)
             item.setPen(pen)
             path = QPainterPath()

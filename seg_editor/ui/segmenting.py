@@ -59,6 +59,7 @@ class Segmenting(QObject):
         self._task: Task | None = None
         self._workspace: Workspace | None = None
         self._referee: Any = None
+        self._ready: tuple[int, Ready | None] = (-1, None)
 
     @property
     def running(self) -> bool:
@@ -75,14 +76,16 @@ class Segmenting(QObject):
         workspace = self._workspace
         if workspace is None or self._task is not None:
             return
-        case, dtype = workspace.case, workspace.segmentation.labels.dtype
+        case, segmentation = workspace.case, workspace.segmentation
+        present, revision = segmentation.labels.copy(), segmentation.revision
 
-        def work(progress: Progress, cancelled: Cancelled) -> np.ndarray:
+        def work(progress: Progress, cancelled: Cancelled) -> tuple[np.ndarray, int, Ready | None]:
             progress(-1.0, "loading the model")
             if self._referee is None:
                 self._referee = self.make_referee()
             five = self._referee.segment(case, progress=progress, cancel=cancelled)
-            return tumor_labels(case, five).astype(dtype)
+            labels = tumor_labels(case, five).astype(present.dtype)
+            return labels, revision, compute(ReplaceAll(labels, NAME), present, case.scheme, case.grid.spacing)
 
         self._task = task = self._tasks.start(work, "segment")
         task.progress.connect(lambda part, what: self.progress.emit(f"{NAME}: {what.lower()}", part))
@@ -107,18 +110,20 @@ class Segmenting(QObject):
         if workspace is None:
             return False
         segmentation = workspace.segmentation
-        present = segmentation.labels
-        wanted = np.where(present > 0, present, labels).astype(present.dtype) if keep else labels
-        ready: Ready | None = compute(
-            ReplaceAll(wanted, NAME), present, segmentation.scheme, workspace.case.grid.spacing
-        )
+        revision, ready = self._ready
+        if keep or revision != segmentation.revision:
+            present = segmentation.labels
+            wanted = np.where(present > 0, present, labels).astype(present.dtype) if keep else labels
+            ready = compute(ReplaceAll(wanted, NAME), present, segmentation.scheme, workspace.case.grid.spacing)
         return ready is not None and segmentation.apply(ready) is not None
 
     def _end(self) -> None:
         self._task = None
         self.progress.emit("", 0.0)
 
-    def _finish(self, labels: np.ndarray) -> None:
+    def _finish(self, made: tuple[np.ndarray, int, Ready | None]) -> None:
+        labels, revision, ready = made
+        self._ready = revision, ready
         self._end()
         self.found.emit(labels)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from PyQt6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QEvent, QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
     QFocusEvent,
     QHideEvent,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -30,11 +28,12 @@ from seg_editor.ui import chrome
 from seg_editor.ui.bind import bind
 from seg_editor.ui.gizmo import Gizmo
 from seg_editor.ui.panels.parts import Segments
-from seg_editor.ui.splatting import Layer, Scene, Shot, Turn, place_of, project, render
+from seg_editor.ui.splatting import Layer, Scene, Turn, project
 from seg_editor.ui.state import UiState
 from seg_editor.ui.surface_model import SurfaceModel
+from seg_editor.ui.surface_picture import SurfacePicture
 from seg_editor.ui.theme import label_colors
-from seg_editor.ui.workers import Task, Tasks
+from seg_editor.ui.workers import Tasks
 
 _HELP = (
     "Left drag or arrow keys turn, right drag or wheel zooms, middle drag moves.\n"
@@ -45,10 +44,6 @@ _BRAIN = (226, 221, 214)
 _REMOVED = (235, 239, 243)
 _LOOKS = {"glass": (0.2, 1.2), "solid": (1.0, 0.0)}
 _OPACITY = {"ncr": 1.0, "ed": 0.35, "et": 0.8, "net": 0.8}
-_FINE_PIXELS = 1100
-_COARSE_PIXELS = 320.0
-_COARSE_LIMIT_S = 0.010
-_REST_MS = 120
 _CLICK_PIXELS = 4.0
 _CROSS_MM = 14.0
 _ROOM = 1.1
@@ -64,8 +59,7 @@ class SurfacePane(QWidget):
     """Shows the surfaces of a workspace.
 
     Left drag turns, right drag or wheel zooms, middle drag moves, a click puts the crosshair onto the surface,
-    a letter of the gizmo looks from that side. While the view turns a small picture is drawn at once; the fine one
-    follows from the background.
+    a letter of the gizmo looks from that side.
 
     Parameters
     ----------
@@ -106,17 +100,10 @@ class SurfacePane(QWidget):
         self._workspace = workspace
         self._ui = ui
         self._model = model
-        self._tasks = tasks
         self._extent = _extent(workspace.case.grid.shape, workspace.case.grid.spacing, box)
         self.accent = QColor("#3FBFAD")
-        self.turn = Turn()
-        self.scene = self._light = Scene()
-        self.shot: Shot | None = None
-        self._shot_turn = self.turn
-        self._image: QImage | None = None
-        self._fine: Task | None = None
-        self._again = False
-        self._coarse = _COARSE_PIXELS
+        self.picture = SurfacePicture(tasks, self)
+        self.picture.changed.connect(self.update)
         self._pressed: tuple[QPointF, Qt.MouseButton, Turn] | None = None
         self._gizmo = Gizmo("?" if workspace.case.grid.ambiguous else "")
         self.looks = Segments(
@@ -128,10 +115,6 @@ class SurfacePane(QWidget):
             self,
         )
         self.looks.chosen.connect(lambda key: setattr(ui, "brain_look", key))
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_REST_MS)
-        self._rest.timeout.connect(self._draw_fine)
         self._unbind: list[Callable[[], None]] = [
             bind(self, ui.changed, self._on_ui),
             bind(self, workspace.view.changed, self._on_view),
@@ -142,7 +125,12 @@ class SurfacePane(QWidget):
     @property
     def busy(self) -> bool:
         """True until the fine picture of what there is to see is on display."""
-        return self._fine is not None or self._rest.isActive() or self._model.busy
+        return self.picture.busy or self._model.busy
+
+    @property
+    def turn(self) -> Turn:
+        """Where the viewer stands."""
+        return self.picture.turn
 
     def shut_down(self) -> None:
         """Stop following the state; a picture that is being drawn is dropped."""
@@ -150,13 +138,11 @@ class SurfacePane(QWidget):
             unbind()
         self._model.changed.disconnect(self._compose)
         self._model.watch(False)
-        self._rest.stop()
-        if self._fine is not None:
-            self._fine.cancel()
+        self.picture.end()
 
     def fit(self) -> None:
         """Show the whole brain, from the side it is seen from now."""
-        self._look(replace(self.turn, zoom=1.0, shift=(0.0, 0.0)))
+        self.picture.look(replace(self.turn, zoom=1.0, shift=(0.0, 0.0)))
 
     def _on_ui(self, name: str) -> None:
         if name in ("hidden_labels", "label_colors", "brain_look"):
@@ -188,83 +174,38 @@ class SurfacePane(QWidget):
         shell = None
         if look is not None and surfaces.brain is not None:
             shell = Layer(surfaces.brain, _BRAIN, *look)
-        self.scene = Scene(tuple(inner), shell, *self._extent)
-        self._light = self.scene.light
-        self._draw_fine()
-
-    def _look(self, turn: Turn) -> None:
-        """Look from elsewhere: a small picture at once, the fine one when the view rests."""
-        self.turn = turn
-        if self._model.surfaces is not None:
-            began = time.perf_counter()
-            ratio = min(1.0, self._coarse / max(1, min(self.width(), self.height())))
-            self._take(render(self._light, turn, *self._size(ratio)), turn)
-            took = time.perf_counter() - began
-            self._coarse = float(np.clip(self._coarse * (_COARSE_LIMIT_S / max(took, 1e-4)) ** 0.25, 140, 480))
-            self._rest.start()
-
-    def _size(self, ratio: float) -> tuple[int, int]:
-        return max(16, round(self.width() * ratio)), max(16, round(self.height() * ratio))
-
-    def _draw_fine(self) -> None:
-        if self._model.surfaces is None or not self.isVisible():
-            return
-        if self._fine is not None:
-            self._again = True
-            return
-        scene, turn = self.scene, self.turn
-        ratio = min(self.devicePixelRatioF(), _FINE_PIXELS / max(self.width(), self.height(), 1))
-        size = self._size(ratio)
-        self._fine = task = self._tasks.start(lambda _progress, _cancelled: render(scene, turn, *size), "3D picture")
-        task.done.connect(lambda shot: self._take_fine(shot, turn))
-        task.failed.connect(lambda _error: self._take_fine(None, turn))
-
-    def _take_fine(self, shot: object, turn: Turn) -> None:
-        self._fine = None
-        if isinstance(shot, Shot) and turn == self.turn:
-            self._take(shot, turn)
-        if self._again:
-            self._again = False
-            self._draw_fine()
-
-    def _take(self, shot: Shot, turn: Turn) -> None:
-        self.shot, self._shot_turn = shot, turn
-        rows, columns, _ = shot.colors.shape
-        self._image = QImage(shot.colors.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()
-        self.update()
+        self.picture.show_scene(Scene(tuple(inner), shell, *self._extent))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the picture, the crosshair, letters and captions."""
         painter = QPainter(self)
         port = QRectF(self.rect())
         painter.fillRect(port, QColor("#000000"))
-        if self._model.problem or self._image is None:
+        picture = self.picture
+        if self._model.problem or picture.image is None or picture.scene is None:
             chrome.paint_message(painter, port, self._model.problem or PREPARING)
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(port, self._image)
+        painter.drawImage(port, picture.image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._ui.crosshair:
-            self._paint_crosshair(painter)
-        scale = self.scene.scale(self.turn, self.width(), self.height())
+            self._paint_crosshair(painter, picture.scene)
+        scale = picture.scene.scale(self.turn, self.width(), self.height())
         chrome.paint_scale_bar(painter, port, port.bottom(), scale)
         chrome.paint_heading(painter, port, "3D", "Updating…" if self._model.busy else "")
         self._gizmo.paint(painter, port, self.turn)
         if self.hasFocus():
             painter.fillRect(QRectF(0, 0, self.width(), 2), self.accent)
 
-    def _paint_crosshair(self, painter: QPainter) -> None:
+    def _paint_crosshair(self, painter: QPainter, scene: Scene) -> None:
         spacing = np.asarray(self._workspace.case.grid.spacing)
         at = np.asarray(self._workspace.view.cursor) * spacing
+        size = self.width(), self.height()
         for color, width in ((QColor(0, 0, 0, 150), 3.0), (self.accent, 1.25)):
             painter.setPen(QPen(color, width))
-            for axis in np.eye(3):
-                ends = [self._project(at + side * _CROSS_MM * axis) for side in (-1, 1)]
-                painter.drawLine(*ends)
-
-    def _project(self, place: np.ndarray) -> QPointF:
-        column, row, _ = project(self.scene, self.turn, self.width(), self.height(), list(place))
-        return QPointF(column, row)
+            for arm in _CROSS_MM * np.eye(3):
+                ends = (project(scene, self.turn, *size, list(place))[:2] for place in (at - arm, at + arm))
+                painter.drawLine(*(QPointF(*end) for end in ends))
 
     def focusInEvent(self, event: QFocusEvent | None) -> None:
         """Show that keys act here."""
@@ -280,7 +221,6 @@ class SurfacePane(QWidget):
         """Begin to follow the labels."""
         super().showEvent(event)
         self._model.watch(True)
-        self._draw_fine()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Compute nothing for nobody."""
@@ -292,7 +232,7 @@ class SurfacePane(QWidget):
         super().resizeEvent(event)
         self.looks.adjustSize()
         self.looks.move(self.width() - self.looks.width() - 8, 8)
-        self._rest.start()
+        self.picture.resize(self.width(), self.height(), self.devicePixelRatioF())
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Begin a drag, or look from the side whose letter was clicked."""
@@ -301,7 +241,7 @@ class SurfacePane(QWidget):
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         side = self._gizmo.hit(event.position(), QRectF(self.rect()), self.turn)
         if side is not None and event.button() == Qt.MouseButton.LeftButton:
-            self._look(replace(self.turn, azimuth=side[0], elevation=side[1]))
+            self.picture.look(replace(self.turn, azimuth=side[0], elevation=side[1]))
             return
         self._pressed = (event.position(), event.button(), self.turn)
 
@@ -313,7 +253,7 @@ class SurfacePane(QWidget):
         across, down = event.position().x() - start.x(), event.position().y() - start.y()
         if button == Qt.MouseButton.LeftButton and np.hypot(across, down) >= _CLICK_PIXELS:
             degrees = 180.0 / max(1, min(self.width(), self.height()))
-            self._look(turn.turned(across * degrees, -down * degrees))
+            self.picture.look(turn.turned(across * degrees, -down * degrees))
         elif button == Qt.MouseButton.RightButton:
             self._zoom(turn, float(np.exp(-down / 150.0)))
         elif button == Qt.MouseButton.MiddleButton:
@@ -352,7 +292,7 @@ class SurfacePane(QWidget):
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Turn by the arrow keys."""
         if event is not None and event.key() in _KEYS:
-            self._look(self.turn.turned(*_KEYS[Qt.Key(event.key())]))
+            self.picture.look(self.turn.turned(*_KEYS[Qt.Key(event.key())]))
         else:
             super().keyPressEvent(event)
 
@@ -365,24 +305,18 @@ class SurfacePane(QWidget):
         self._move(self.turn, across, down)
 
     def _move(self, turn: Turn, across: float, down: float) -> None:
-        scale = self.scene.scale(turn, self.width(), self.height())
-        self._look(replace(turn, shift=(turn.shift[0] - across / scale, turn.shift[1] + down / scale)))
+        if self.picture.scene is not None:
+            scale = self.picture.scene.scale(turn, self.width(), self.height())
+            self.picture.look(replace(turn, shift=(turn.shift[0] - across / scale, turn.shift[1] + down / scale)))
 
     def _zoom(self, turn: Turn, factor: float) -> None:
-        self._look(replace(turn, zoom=float(np.clip(turn.zoom * factor, 0.4, 12.0))))
+        self.picture.look(replace(turn, zoom=float(np.clip(turn.zoom * factor, 0.4, 12.0))))
 
     def _pick(self, at: QPointF) -> None:
-        if self.shot is None or self._shot_turn != self.turn:
-            return
-        rows, columns = self.shot.depth.shape
-        row, column = int(at.y() * rows / self.height()), int(at.x() * columns / self.width())
-        if not (0 <= row < rows and 0 <= column < columns) or np.isnan(self.shot.depth[row, column]):
-            return
-        depth = float(self.shot.depth[row, column])
-        place = place_of(self.scene, self.turn, columns, rows, column + 0.5, row + 0.5, depth)
-        spacing = self._workspace.case.grid.spacing
-        x, y, z = (mm / step for mm, step in zip(place, spacing, strict=True))
-        self._workspace.view.cursor = nearest_voxel((x, y, z))
+        place = self.picture.place_at(at.x() / self.width(), at.y() / self.height())
+        if place is not None:
+            x, y, z = (mm / step for mm, step in zip(place, self._workspace.case.grid.spacing, strict=True))
+            self._workspace.view.cursor = nearest_voxel((x, y, z))
 
 
 def _extent(

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import numpy as np
 from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtGui import QColor
-from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+from PyQt6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
 from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.content import Pictures, Preview
-from seg_editor.ui.layouts import PLANS
+from seg_editor.ui.layouts import PLANS, Slot
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
+from seg_editor.ui.pane_grid import PaneGrid
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.slice_bar import SliceBar
 from seg_editor.ui.state import Camera, Role, Tool, UiState
@@ -57,17 +58,13 @@ class Viewer(QWidget):
         self._tissue: np.ndarray | None = None
         self._stale = False
         self._accent = QColor("#3FBFAD")
-        self._grid_host = QWidget()
-        self._grid_host.setObjectName("panes")
-        self._grid = QGridLayout(self._grid_host)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(1)
+        self._grid = PaneGrid()
         self.slice_bar = SliceBar()
         self.slice_bar.chosen.connect(self._go_to)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(self._grid_host, 1)
+        row.addWidget(self._grid, 1)
         row.addWidget(self.slice_bar)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
@@ -84,7 +81,7 @@ class Viewer(QWidget):
     @property
     def panes_widget(self) -> QWidget:
         """The widget that holds the panes, for pictures of them."""
-        return self._grid_host
+        return self._grid
 
     @property
     def active(self) -> PaneContent | None:
@@ -120,69 +117,55 @@ class Viewer(QWidget):
         self._tasks.shut_down()
 
     def _rebuild(self) -> None:
+        focus = QApplication.focusWidget()
+        keyboard_here = focus is not None and self.isAncestorOf(focus)
         self._clear()
         workspace, pictures = self._workspace, self.pictures
         if workspace is None or pictures is None:
             return
         self._active = 0
         plan = PLANS[self._ui.layout]
-        for slot, cell in zip(plan.slots, plan.cells, strict=True):
-            if slot.surface:
-                self._add_surface(workspace, cell)
-                continue
-            pane = SlicePane(self._grid_host)
-            made = PaneContent(pane, slot, workspace, self._ui, pictures)
-            made.tissue_map, made.stale, made.accent = self._tissue, self._stale, self._accent
-            self.contents.append(made)
-            self._grid.addWidget(pane, *cell)
-            pane.moved.connect(lambda p, made=made: self._on_move(made, p))
-            pane.pressed.connect(lambda _p, made=made: self._activate(made))
-            pane.wheeled.connect(lambda _p, _notches, made=made: self._activate(made))
-            pane.left.connect(lambda: self.hovered.emit(None))
-            pane.double_clicked.connect(lambda _p, made=made: self._toggle_maximized(made))
-            self.pane_made.emit(pane, made)
+        self._grid.arrange(plan, [self._make_pane(slot, workspace, pictures) for slot in plan.slots])
         self._place()
         self.draw()
+        if keyboard_here:
+            self.contents[0].pane.setFocus()
 
     def _clear(self) -> None:
-        panes: list[QWidget] = [*self.panes, *([self.surface] if self.surface is not None else [])]
-        for pane in panes:
-            self._grid.removeWidget(pane)
-            pane.hide()
-            pane.deleteLater()
         if self.surface is not None:
             self.surface.shut_down()
+        self._grid.clear()
         self.contents, self.surface = [], None
 
-    def _add_surface(self, workspace: Workspace, cell: tuple[int, int, int, int]) -> None:
-        box = None if self.pictures is None else self.pictures.brain_box
+    def _make_pane(self, slot: Slot, workspace: Workspace, pictures: Pictures) -> QWidget:
+        if slot.surface:
+            return self._make_surface(workspace, pictures)
+        pane = SlicePane(self._grid)
+        made = PaneContent(pane, slot, workspace, self._ui, pictures)
+        made.tissue_map, made.stale, made.accent = self._tissue, self._stale, self._accent
+        self.contents.append(made)
+        pane.moved.connect(lambda p: self._on_move(made, p))
+        pane.pressed.connect(lambda _p: self._activate(made))
+        pane.wheeled.connect(lambda _p, _notches: self._activate(made))
+        pane.left.connect(lambda: self.hovered.emit(None))
+        pane.double_clicked.connect(lambda _p: self._toggle_maximized(made))
+        self.pane_made.emit(pane, made)
+        return pane
+
+    def _make_surface(self, workspace: Workspace, pictures: Pictures) -> SurfacePane:
         if self._surfaces is None:
             self._surfaces = SurfaceModel(workspace, self._tasks, self)
-        self.surface = SurfacePane(workspace, self._ui, self._surfaces, self._tasks, box, self._grid_host)
-        self.surface.accent = self._accent
-        self.surface.focus_changed.connect(self._mark_active)
-        self.surface.double_clicked.connect(lambda: self._toggle_maximized(None))
-        self._grid.addWidget(self.surface, *cell)
-
-    def _stretch(self) -> None:
-        """Share the room among the rows and columns that show something."""
-        plan, maximized = PLANS[self._ui.layout], self._ui.maximized
-        row, column, rows, columns = (0, 0, len(plan.rows), len(plan.columns))
-        if maximized is not None:
-            row, column, rows, columns = plan.cells[maximized]
-        for k in range(self._grid.columnCount()):
-            self._grid.setColumnStretch(k, plan.columns[k] if column <= k < column + columns else 0)
-        for k in range(self._grid.rowCount()):
-            self._grid.setRowStretch(k, plan.rows[k] if row <= k < row + rows else 0)
+        box = pictures.brain_box
+        self.surface = pane = SurfacePane(workspace, self._ui, self._surfaces, self._tasks, box, self._grid)
+        pane.accent = self._accent
+        pane.focus_changed.connect(self._mark_active)
+        pane.double_clicked.connect(lambda: self._toggle_maximized(None))
+        return pane
 
     def _place(self) -> None:
-        maximized = self._ui.maximized
-        self._stretch()
-        for number, made in enumerate(self.contents):
+        for made in self.contents:
             made.pane.set_camera(self._cameras[made.plane])
-            made.pane.setVisible(maximized in (None, number))
-        if self.surface is not None:
-            self.surface.setVisible(maximized in (None, len(self.contents)))
+        self._grid.show_only(self._ui.maximized)
         self._mark_active()
 
     @property

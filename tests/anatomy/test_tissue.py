@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import multiprocessing
 import os
@@ -300,6 +301,33 @@ def test_cancelling_the_map_leaves_no_file(phantom_case: Case, tmp_path: Path, t
 def test_an_unknown_method_is_refused(phantom_case: Case) -> None:
     with pytest.raises(UsageError, match="magic"):
         tissue_map(phantom_case, method="magic")
+
+
+def test_fat_is_left_out_of_what_is_clustered() -> None:
+    brain = np.ones((12, 12, 12), bool)
+    t1 = np.random.default_rng(0).uniform(80, 110, brain.shape).astype(np.float32)
+    fat = np.zeros_like(brain)
+    fat[0, :5] = True
+    t1[fat] = 240
+    kept = [tissue._inputs([t1], brain, brain, limit)["mask"] > 0 for limit in (np.inf, 1.5)]
+    assert kept[0].all()
+    assert np.array_equal(kept[1], ~fat)
+
+
+def test_what_contradicts_is_tried_again_without_fat(
+    phantom_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = _fake(phantom_case, monkeypatch)
+    judge = tissue._judge
+
+    def doubtful(*given: Any) -> Any:
+        attempt = judge(*given)
+        assert attempt is not None
+        return dataclasses.replace(attempt, against=["depth"]) if len(runs) < 3 else attempt
+
+    monkeypatch.setattr(tissue, "_judge", doubtful)
+    tissue_map(phantom_case, cache_dir=tmp_path)
+    assert len(runs) == 3
 
 
 def _must_not_run(*_: object, **__: object) -> Arrays:

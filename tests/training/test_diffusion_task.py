@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,6 +163,69 @@ def test_the_network_reads_its_mask_and_m1_has_none() -> None:
         assert torch.equal(alone(picture, None, time), alone(picture, full, time))
     with pytest.raises(ValueError, match="needs a mask"):
         network(picture, None, time)
+
+
+class Velocity(torch.nn.Module):
+    """Stands for a U-Net: answers with what it was given."""
+
+    def __init__(self, answer: torch.Tensor) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, *_: torch.Tensor) -> SimpleNamespace:
+        return SimpleNamespace(sample=torch.nn.functional.pixel_unshuffle(self.answer, TINY.fold))
+
+
+def test_noise_follows_from_velocity() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture, noise = (torch.randn(3, 1, SIZE, SIZE, generator=generator) for _ in range(2))
+    steps = torch.tensor([0, 500, 999])
+    share = signal_shares()[steps][:, None, None, None]
+    network = NoiseNet(dataclasses.replace(TINY, velocity=True, mask=False))
+    network.unet = Velocity(share.sqrt() * noise - (1 - share).sqrt() * picture)
+    noisy = add_noise(picture, noise, steps, signal_shares())
+    torch.testing.assert_close(network(noisy, None, steps), noise, rtol=1e-4, atol=1e-4)
+
+
+def test_a_velocity_network_learns_velocity(data: Path) -> None:
+    task = task_of(data, "m2", dataclasses.replace(TINY, velocity=True))
+    batch = task.batch(4, 0, 0)
+    network = NoiseNet(task.config)
+    network.unet = Velocity(torch.zeros(4, 1, SIZE, SIZE))
+    share = signal_shares()[batch["time"]][:, None, None, None]
+    pictures = batch["image"][:, None].float() / 127.5 - 1
+    velocity = share.sqrt() * batch["noise"] - (1 - share).sqrt() * pictures
+    loss, figures = task.loss(network, batch)
+    assert float(loss) == pytest.approx(float((velocity**2).mean()), rel=1e-4)
+    assert set(figures) == {"loss", "noise_error"}
+
+
+def test_the_detail_head_sees_the_noisy_picture() -> None:
+    network = NoiseNet(dataclasses.replace(TINY, detail=4)).eval()
+    assert network.config.unet_arguments()["out_channels"] == 4 * TINY.fold**2
+    network.unet = Velocity(torch.zeros(1, 4, SIZE, SIZE))
+    mask, steps = torch.zeros(1, SIZE, SIZE, dtype=torch.uint8), torch.zeros(1, dtype=torch.long)
+    with torch.inference_mode():
+        one, two = (network(torch.full((1, 1, SIZE, SIZE), v), mask, steps) for v in (0.0, 1.0))
+    assert one.shape == (1, 1, SIZE, SIZE)
+    assert not torch.equal(one, two)
+
+
+def test_training_crops_what_is_air_in_every_slice(tmp_path: Path) -> None:
+    data = write_slices(tmp_path, size=32)
+    for split in ("train", "val"):
+        for kind in ("images", "masks"):
+            path = data / "slices" / f"{split}_{kind}.npy"
+            np.save(path, np.pad(np.load(path), [(0, 0), (2, 14), (0, 32)]))
+    task = DiffusionTask("m2", data, TINY, Ablation(), monitor=MONITOR, crop=True)
+    x, y = task.window
+    lit = (np.asarray(task.slices.images) > 0).any(0)
+    assert lit[x, y].sum() == lit.sum()
+    assert (x.stop - x.start, y.stop - y.start) == task.slices.picture(TINY.multiple) == (20, 16)
+    batch = task.batch(2, 0, 0)
+    assert batch["image"].shape == batch["mask"].shape == (2, 20, 16)
+    assert batch["noise"].shape == (2, 1, 20, 16)
+    assert "val_loss" in task.validate(task.build().eval(), torch.device("cpu"))
 
 
 def test_accumulated_parts_make_the_same_step(data: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,22 @@ def test_errors(full: Path, packed: Path, tmp_path: Path) -> None:
     (copy / "pack.json").write_text('{"format": 9}')
     with pytest.raises(UsageError, match="belongs to another pack|has format 9"):
         prepared_folder(copy)
+
+
+def test_one_of_several_unpacks_and_a_budget_stops_it(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "pack"
+    shutil.copytree(packed, copy)
+    words = ["train", "--model", "m5", "--data", str(copy), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    assert main([*words, "--budget", "0.001s"]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "budget"
+    assert not (tmp_path / "run").exists()
+    told: list[str] = []
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(lambda _: prepared_folder(copy, say=told.append), range(2))
+    assert one == two == tmp_path / "pack.expanded"
+    assert sum(line.startswith("unpacking") for line in told) == 1
 
 
 # -- where scipy and nibabel are missing

@@ -24,6 +24,13 @@ def test_a_planted_conflict_is_found() -> None:
     assert conflicts("seg-editor", (*ACTIONS, extra)) == [("Ctrl+S", "save", "extra")]
 
 
+def test_a_planted_gesture_conflict_is_found_and_another_tool_is_none() -> None:
+    same = Action("extra", "Extra", {"seg-editor": ("Left click",)}, kind="mouse", tools=("paint",))
+    other = Action("extra", "Extra", {"seg-editor": ("Shift+Left drag",)}, kind="mouse", tools=("paint",))
+    assert conflicts("seg-editor", (*ACTIONS, same)) == [("Left click", "m_paint", "extra")]
+    assert conflicts("seg-editor", (*ACTIONS, other)) == []
+
+
 def test_ids_are_unique_and_groups_exist() -> None:
     assert len(BY_ID) == len(ACTIONS)
     assert {a.menu for a in ACTIONS} <= {*dict(GROUPS), "theme", ""}

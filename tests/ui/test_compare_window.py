@@ -1,4 +1,4 @@
-"""Comparing in the window: every mode by its key, the handle, the lens, two results, ensemble, steps, referee, export."""
+"""Comparing in the window: modes by key, handle, lens, two results, ensemble, steps, referee, export."""
 
 from __future__ import annotations
 

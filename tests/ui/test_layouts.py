@@ -302,3 +302,10 @@ def test_the_wheel_acts_on_its_pane_though_the_mouse_has_not_moved(hands: Hands)
     assert hands.workspace.view.cursor == (x + 1, y, z)
     hands.wheel(1, number=1)
     assert hands.workspace.view.cursor == (x + 1, y + 1, z)
+
+
+def test_the_keyboard_stays_in_the_picture_when_the_layout_changes(hands: Hands) -> None:
+    hands.pane().setFocus()
+    for key in (Qt.Key.Key_4, Qt.Key.Key_5, Qt.Key.Key_1):
+        QTest.keyClick(hands.window.focusWidget(), key, CTRL)
+        assert hands.window.focusWidget() is hands.pane()

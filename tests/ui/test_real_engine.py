@@ -67,3 +67,46 @@ def test_remove_generate_measure(hands: Hands, qtbot: object, wait: Callable[[Ca
     hands.key(Qt.Key.Key_Return)
     wait(lambda: not generation.running)
     assert len(hands.workspace.results) == 1
+
+
+@pytest.mark.slow
+def test_a_live_session(hands: Hands, qtbot: object) -> None:
+    """Ten live strokes, undo back to the first picture without a run, an ensemble, cancel, close while running."""
+    window, generation, results = hands.window, hands.window.generation, hands.workspace.results
+
+    def quiet() -> bool:
+        idle = not generation.running and not generation.pending()
+        return idle and generation.status in (Status.FRESH, Status.FAILED)
+
+    def until(true: Callable[[], bool]) -> None:
+        qtbot.waitUntil(true, timeout=300_000)  # type: ignore[attr-defined]
+
+    runs: list[object] = []
+    generation.made.connect(lambda order, key: runs.append(order))
+    hands.key(Qt.Key.Key_L, CTRL)
+    hands.key(Qt.Key.Key_R, CTRL)
+    until(lambda: bool(runs) and quiet())
+    first = results.current
+    assert first is not None
+    hands.key(Qt.Key.Key_B)
+    x, y, z = hands.workspace.view.cursor
+    for number in range(10):
+        hands.drag([(x - 4, y - 6 + number, z), (x + 4, y - 6 + number, z)])
+        until(lambda count=number + 2: len(runs) == count and quiet())
+    assert len(hands.workspace.history) == 11
+    for _ in range(10):
+        hands.key(Qt.Key.Key_Z, CTRL)
+        until(quiet)
+    assert len(runs) == 11
+    assert results.current.request == first.request
+    window.compare.ensemble.start(4)
+    until(lambda: window.compare.ensemble.count == 4 and not generation.running)
+    assert window.compare.ensemble.spreads()["texture_ratio"].sd > 0
+    generation.settings.seed = 77
+    until(lambda: generation.running)
+    hands.key(Qt.Key.Key_Escape)
+    until(lambda: not generation.running)
+    generation.settings.slices = "all"
+    until(lambda: generation.running)
+    assert window.close()
+    assert not generation._sampler.alive

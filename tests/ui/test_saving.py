@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QPushButton
 
-from seg_editor.cases import open_case
+from seg_editor.cases import open_case, read_labels
 from seg_editor.errors import ExportError
 from seg_editor.session.saving import Save, Written
 from seg_editor.ui.case_actions import DISCARD, SAVE
+from seg_editor.ui.main_window import MainWindow
 from tests.session.steps import dab
 from tests.ui.conftest import Hands
 
@@ -101,7 +107,53 @@ def test_save_and_close_writes_tumor_and_tissue(hands: Hands) -> None:
     assert hands.window.close()
     assert not workspace.dirty
     assert workspace.tissue_path.name == f"{workspace.case.case_id}_tissue.nii.gz"
-    from seg_editor.cases import read_labels
-
     assert np.array_equal(read_labels(workspace.tissue_path).raw, tissue)
     hands.window.cases.ask = lambda _purpose: DISCARD
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from seg_editor.ui.app import make_application, make_window
+from seg_editor.ui.preferences import Preferences
+from tests.ui.conftest import Hands
+from tests.ui.fake import FakeBackend
+
+app = make_application()
+window = make_window(app, backend=FakeBackend(), preferences=Preferences(Path(sys.argv[2])), theme="dark")
+window.show()
+window.cases.open(Path(sys.argv[1]))
+while window.workspace is None:
+    QTest.qWait(5)
+hands = Hands(window)
+z = window.workspace.view.cursor[2]
+hands.key(Qt.Key.Key_B)
+for x in (8, 14, 20):
+    hands.drag([(x, 10, z), (x + 3, 14, z)])
+labels = window.workspace.segmentation.labels.tobytes()
+hands.drag([(30, 10, z), (40, 14, z)], release=False)
+assert labels != window.workspace.segmentation.labels.tobytes()
+Path(sys.argv[3]).write_bytes(labels)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_window_loses_only_the_running_stroke(
+    window: MainWindow, big_case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    root, expected = Path(__file__).resolve().parents[2], tmp_path / "labels"
+    monkeypatch.setenv("SEG_EDITOR_STATE", str(tmp_path / "state"))
+    command = [sys.executable, "-c", KILLED, str(big_case), str(tmp_path / "other.ini"), str(expected)]
+    done = subprocess.run(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    window.cases.journal = True
+    window.cases.open(big_case)
+    wait(lambda: window.workspace is not None)
+    assert window.workspace is not None
+    restore = next(b for b in window.errors.findChildren(QPushButton) if b.text() == "Restore the edits")
+    restore.click()
+    assert window.workspace.segmentation.labels.tobytes() == expected.read_bytes()
+    assert window.workspace.history.names == ("Paint",) * 3
+    assert window.workspace.dirty

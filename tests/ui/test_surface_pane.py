@@ -32,7 +32,7 @@ def pane(hands: Hands, wait: Wait) -> SurfacePane:
     hands.key(Qt.Key.Key_5, CTRL)
     found = hands.window.viewer.surface
     assert found is not None
-    wait(lambda: found.shot is not None and not found.busy)
+    wait(lambda: found.picture.shot is not None and not found.busy)
     return found
 
 
@@ -47,21 +47,21 @@ def drag(pane: SurfacePane, button: Qt.MouseButton, dx: int, dy: int) -> None:
 
 def test_it_is_drawn_without_opengl(pane: SurfacePane) -> None:
     assert not [name for name in sys.modules if name.split(".")[0] == "OpenGL"]
-    assert pane.shot is not None
-    assert (pane.shot.colors.max(axis=2) > 20).mean() > 0.1
+    assert pane.picture.shot is not None
+    assert (pane.picture.shot.colors.max(axis=2) > 20).mean() > 0.1
     assert pane.grab().toImage().pixelColor(pane.rect().center()).lightness() > 10
 
 
 def test_a_drag_turns_and_the_fine_picture_follows(pane: SurfacePane, wait: Wait) -> None:
-    before, turn = pane.shot, pane.turn
+    before, turn = pane.picture.shot, pane.turn
     drag(pane, LEFT, 60, 30)
     assert pane.turn.azimuth > turn.azimuth
     assert pane.turn.elevation > turn.elevation
     wait(lambda: not pane.busy)
-    assert pane.shot is not None
+    assert pane.picture.shot is not None
     assert before is not None
-    assert pane.shot.colors.shape == before.colors.shape
-    assert not np.array_equal(pane.shot.colors, before.colors)
+    assert pane.picture.shot.colors.shape == before.colors.shape
+    assert not np.array_equal(pane.picture.shot.colors, before.colors)
 
 
 def test_zoom_move_and_fit(pane: SurfacePane, hands: Hands, wait: Wait) -> None:
@@ -114,8 +114,8 @@ def test_the_brain_can_be_glass_solid_or_off(pane: SurfacePane, hands: Hands, wa
     for look in ("glass", "solid", "off"):
         QTest.mouseClick(pane.looks.button(look), LEFT)
         wait(lambda: not pane.busy)
-        assert pane.shot is not None
-        pictures.append(pane.shot.colors)
+        assert pane.picture.shot is not None
+        pictures.append(pane.picture.shot.colors)
     assert hands.window.ui.brain_look == "off"
     assert not np.array_equal(pictures[0], pictures[1])
     assert (pictures[2].max(axis=2) > 20).mean() < (pictures[1].max(axis=2) > 20).mean()
@@ -144,13 +144,13 @@ def test_it_follows_edits_at_most_every_third_of_a_second(
 
 
 def test_hidden_labels_and_colors_reach_it(pane: SurfacePane, hands: Hands) -> None:
-    assert len(pane.scene.inner) == 3
+    assert len(pane.picture.scene.inner) == 3
     hands.window.ui.hidden_labels = frozenset({2})
-    assert len(pane.scene.inner) == 2
+    assert len(pane.picture.scene.inner) == 2
     hands.window.ui.label_colors = {"ncr": "#010203"}
-    assert (1, 2, 3) in [layer.color for layer in pane.scene.inner]
+    assert (1, 2, 3) in [layer.color for layer in pane.picture.scene.inner]
     hands.key(Qt.Key.Key_S)
-    assert pane.scene.inner == ()
+    assert pane.picture.scene.inner == ()
 
 
 def test_a_double_click_maximizes_it_and_nothing_is_computed_while_hidden(pane: SurfacePane, hands: Hands) -> None:
@@ -192,7 +192,7 @@ def test_switching_layouts_while_it_is_being_made_is_harmless(hands: Hands, wait
         hands.key(key, CTRL)
     pane = hands.window.viewer.surface
     assert pane is not None
-    wait(lambda: pane.shot is not None and not pane.busy)
+    wait(lambda: pane.picture.shot is not None and not pane.busy)
     hands.window.cases.close()
     assert hands.window.viewer.surface is None
 

@@ -24,6 +24,8 @@ from seg_editor.resources import resource_path
 from training.evaluate.job import compose
 from training.evaluate.methods import Arm, Mode, method_of
 from training.evaluate.subject import Floats, Subject
+from training.evaluate.table import title
+from training.presets import ARMS
 
 _DPI = 120
 _COLORS = np.array([(0, 0, 0), (74, 144, 217), (140, 140, 140), (235, 235, 235), (220, 60, 60)], np.uint8)
@@ -42,6 +44,8 @@ def write_figures(
     steps: int = 50,
 ) -> Iterator[Path]:
     """Write PNG files and yield their paths; a figure without data is left out.
+
+    Learning curves are those of runs named after an arm of the paper's models, as ``m3c``.
 
     Parameters
     ----------
@@ -188,9 +192,9 @@ def _grid(rows: list[list[tuple[str, Any]]]) -> Any:
     for line, tiles in zip(axes, rows, strict=True):
         for axis in line:
             axis.axis("off")
-        for axis, (title, picture) in zip(line, tiles, strict=False):
+        for axis, (text, picture) in zip(line, tiles, strict=False):
             axis.imshow(picture, cmap="gray", vmin=0, vmax=1 if picture.dtype != np.uint8 else 255)
-            axis.set_title(title, fontsize=8)
+            axis.set_title(text, fontsize=8)
     return figure
 
 
@@ -200,9 +204,11 @@ def _grid(rows: list[list[tuple[str, Any]]]) -> Any:
 def _learning(out: Path, training: Path) -> Iterator[Path]:
     curves: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(training.glob("*/stats.jsonl")):
+        if path.parent.name not in ARMS:
+            continue
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         curves[path.parent.name] = [line for line in lines if "step" in line]
-    for name, keys, title in (
+    for name, keys, text in (
         ("fig6_learning", ("noise_error", "loss", "val_loss"), "squared error of the noise"),
         ("fig8_val_ssim", ("val_ssim",), "SSIM of the samples on validation slices"),
     ):
@@ -215,7 +221,7 @@ def _learning(out: Path, training: Path) -> Iterator[Path]:
                     axes[0, 0].plot(*zip(*points, strict=True), label=f"{label} {key}", lw=1.2)
                     drawn = True
         if drawn:
-            axes[0, 0].set(xlabel="step", ylabel=title)
+            axes[0, 0].set(xlabel="step", ylabel=text)
             if name == "fig6_learning":
                 axes[0, 0].set_yscale("log")
             axes[0, 0].legend(fontsize=7)
@@ -229,7 +235,7 @@ def _name(row: dict[str, Any]) -> str:
     words = [row["model"]]
     if row["start"]:
         words += ["noise" if row["start"] == "from_noise" else "strength", row["hole_fill"], row["composition"]]
-    elif row["steps"]:
+    elif row["steps"] not in (0, "0"):
         words.append(f"{row['steps']} steps")
     return " ".join(w for w in words if w)
 
@@ -250,7 +256,7 @@ def _bars(rows: list[dict[str, Any]]) -> Any:
         axis.set_yticks(
             range(len(chosen)), [_name(r) for r in reversed(chosen)] if name == names[0] else [], fontsize=7
         )
-        axis.set_title(name, fontsize=9)
+        axis.set_title(title(name), fontsize=9)
     return figure
 
 
@@ -266,8 +272,10 @@ def _sweep(rows: list[dict[str, Any]]) -> Any:
             axes[0, 0].plot(*zip(*points, strict=True), marker="o", ms=3, lw=1, label=_name(row))
             drawn = True
     axes[0, 0].set(xlabel="threshold (of the display range)", ylabel="DiffMap IoU, tumor slices", ylim=(0, 1))
+    if not drawn:
+        return None
     axes[0, 0].legend(fontsize=6)
-    return figure if drawn else None
+    return figure
 
 
 def _profiles(path: Path) -> Any:
@@ -293,7 +301,7 @@ def _profiles(path: Path) -> Any:
                 axis.plot(at, [np.mean(values[k]) for k in at], lw=1, marker=".", ms=3, label=label)
             axis.set_title(case_id, fontsize=8)
             axis.set_xlabel("slice", fontsize=7)
-        line[0].set_ylabel(metric)
+        line[0].set_ylabel(title(metric), fontsize=8)
     axes[0, 0].legend(fontsize=5)
     return figure
 

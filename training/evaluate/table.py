@@ -283,12 +283,12 @@ def to_csv(rows: Sequence[Row]) -> str:
 def to_markdown(rows: Sequence[Row], about: dict[str, Any]) -> str:
     """A table a mode; a cell is value [interval] with floor, ceiling and the paper's number where there are such."""
     out = ["# Table 2", "", _about(about), ""]
-    for mode, title in _MODES.items():
+    for mode, heading in _MODES.items():
         chosen = [r for r in rows if r.arm["mode"] == mode]
         if not chosen:
             continue
         names = [n for n in _columns() if any(n in r.figures for r in chosen)]
-        out += [f"## {title}", "", "| row | n | " + " | ".join(_title(n) for n in names) + " |"]
+        out += [f"## {heading}", "", "| row | n | " + " | ".join(title(n) for n in names) + " |"]
         out.append("|---" * (len(names) + 2) + "|")
         for row in chosen:
             count = f"{len(row.patients)} patients, {row.slices} slices, {row.seeds} seed{'s' * (row.seeds > 1)}"
@@ -301,7 +301,7 @@ def to_latex(rows: Sequence[Row]) -> str:
     """A ``tabular`` of the main figures."""
     names = ["tumor_residual", DIFFMAP, "ssim_brain", "gen_dice_paper", "fid_m4", "kid_m4", "texture", "hole_mse"]
     out = ["\\begin{tabular}{l" + "r" * len(names) + "}", "\\hline"]
-    out.append(" & ".join(["row", *(_tex(_title(n)) for n in names)]) + " \\\\ \\hline")
+    out.append(" & ".join(["row", *(_tex(title(n)) for n in names)]) + " \\\\ \\hline")
     for row in rows:
         cells = []
         for n in names:
@@ -340,8 +340,9 @@ def _columns() -> list[str]:
     return [*(m.name for m in METRICS), *distances, _LARGEST.name]
 
 
-def _title(name: str) -> str:
-    for metric in (*METRICS, _LARGEST):
+def title(name: str) -> str:
+    """Heading of a figure."""
+    for metric in (*METRICS, *SWEEP, _LARGEST):
         if metric.name == name:
             return metric.title.strip()
     kind, extractor = name.split("_")

@@ -81,6 +81,7 @@ class GenerationPanel(Section):
             button.setFixedSize(QSize(32, 32))
             button.setIconSize(QSize(18, 18))
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.following.setFixedWidth(40)
         self.remove = ActionButton(actions["remove"], " Remove tumor")
         self.generate = ActionButton(actions["generate"], " Generate", primary=True)
         self.stop = ActionButton(actions["stop"], " Stop")

@@ -212,7 +212,7 @@ class MetricsPanel(Section):
         beside = "" if floor is None else f"\nfloor {number(floor)}: what the referee sees in untouched tissue"
         self.residual.show_value(number(line.tumor_residual), (_parts(line) or reason) + beside)
         _place(self.residual, line.tumor_residual, floor)
-        full, bound = (metrics.overall.get(f"diffmap_iou_{name}") for name in ("full_hole", "bound"))
+        full, bound = measured.full.get(line.index), measured.bounds.get(line.index)
         told = f"all of the hole changed: {number(full)} · at most {number(bound)}" if full is not None else ""
         self.iou.show_value(number(line.diffmap_iou), told)
         _place(self.iou, line.diffmap_iou, full)
@@ -261,7 +261,8 @@ def _parts(line: Any) -> str:
     if not line.parts:
         return ""
     names = {"inside": "in place", "outside": "elsewhere", "void": "voids"}
-    return " · ".join(f"{name} {number(line.parts.get(key))}" for key, name in names.items())
+    text = " · ".join(f"{name} {number(line.parts.get(key))}" for key, name in names.items())
+    return f"{text} (count twice)" if line.parts.get("void") else text
 
 
 def number(value: float | None) -> str:

@@ -1,0 +1,23 @@
+"""What several tests of the window do and look at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.ui.conftest import Hands
+
+
+def labels(hands: Hands) -> np.ndarray:
+    """The tumor's labels."""
+    return hands.workspace.segmentation.labels
+
+
+def flashing(hands: Hands) -> str:
+    """The reason that flashes in a pane now."""
+    return hands.window.tools.overlays.flashing
+
+
+def outline(hands: Hands, *corners: tuple[float, float, float]) -> None:
+    """Click corners."""
+    for corner in corners:
+        hands.drag([corner])

@@ -1,0 +1,83 @@
+"""Polygon and lasso: exact inside, points taken back, one slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PyQt6.QtCore import QEvent, Qt
+
+from seg_editor.ui.state import Tool
+from tests.session.steps import dab
+from tests.ui.conftest import Hands
+from tests.ui.steps import flashing, labels, outline
+
+Wait = Callable[[Callable[[], bool]], None]
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+def test_a_polygon_fills_exactly_its_inside(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.workspace.view.active_label = 1
+    before = labels(hands).copy()
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (4.5, 4.5, z), (10.5, 4.5, z), (10.5, 12.5, z), (4.5, 12.5, z))
+    assert hands.window.tools.drafting
+    hands.key(Qt.Key.Key_Return)
+    wanted = before.copy()
+    wanted[5:11, 5:13, z] = 1
+    np.testing.assert_array_equal(labels(hands), wanted)
+    assert hands.workspace.history.names == ("Polygon",)
+
+
+def test_a_lasso_is_a_drag_and_a_double_click_closes(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    hands.drag([(5, 5, z), (12, 5, z), (12, 12, z)])
+    outline(hands, (5, 12, z))
+    at = hands.at((5, 12, z))
+    hands.send(QEvent.Type.MouseButtonDblClick, at)
+    assert not hands.window.tools.drafting
+    assert labels(hands)[9, 9, z] == hands.workspace.view.active_label
+    assert hands.window.ui.maximized is None
+
+
+def test_points_are_taken_back_one_by_one_and_undo_is_left_alone(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.workspace.apply(dab(8))
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (5, 5, z), (12, 5, z))
+    hands.drag([(12, 8, z), (12, 10, z), (12, 12, z)])
+    hands.key(Qt.Key.Key_Z, CTRL)
+    polygon = hands.window.tools._polygon
+    assert polygon is not None
+    assert len(polygon.points) == 2
+    hands.key(Qt.Key.Key_Backspace)
+    hands.key(Qt.Key.Key_Backspace)
+    assert not hands.window.tools.drafting
+    assert hands.workspace.history.names == ("Paint",)
+
+
+def test_an_outline_stays_in_its_slice(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (5, 5, z), (12, 5, z))
+    hands.wheel(1)
+    outline(hands, (12, 12, z + 1))
+    assert "Finish the outline" in flashing(hands)
+    hands.wheel(-1)
+    outline(hands, (12, 12, z))
+    hands.key(Qt.Key.Key_Return)
+    changed = np.argwhere(labels(hands) != hands.workspace.segmentation.original)
+    assert set(changed[:, 2]) == {z}
+
+
+def test_two_corners_are_no_outline(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (5, 5, z), (12, 5, z))
+    hands.key(Qt.Key.Key_Return)
+    assert "three corners" in flashing(hands)
+    hands.key(Qt.Key.Key_Escape)
+    assert not hands.window.tools.drafting
+    assert hands.window.ui.tool is Tool.POLYGON

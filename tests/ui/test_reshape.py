@@ -1,0 +1,110 @@
+"""Operations on whole shapes with their preview, moving and removing pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import QEvent, Qt
+
+from seg_editor.editing.regions import component_at
+from tests.session.steps import dab
+from tests.ui.conftest import Hands, settle
+from tests.ui.steps import flashing, labels
+
+Wait = Callable[[Callable[[], bool]], None]
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+def preview_ready(hands: Hands, wait: Wait) -> None:
+    wait(lambda: hands.window.reshape.preview is not None and not hands.window.reshape.computing)
+
+
+def test_growing_is_previewed_before_it_is_applied(hands: Hands, wait: Wait) -> None:
+    before = labels(hands).copy()
+    hands.key(Qt.Key.Key_H)
+    preview_ready(hands, wait)
+    hands.window.operations_panel.slider.setValue(4)
+    wait(lambda: not hands.window.reshape.computing)
+    layer = hands.window.tools.overlays.layer(hands.window.viewer.contents[0])
+    assert layer is not None
+    assert layer.preview.isVisible()
+    np.testing.assert_array_equal(labels(hands), before)
+    assert "+" in hands.window.operations_panel.hint.text()
+    hands.window.operations_panel.apply.click()
+    wait(lambda: hands.workspace.history.names == ("Grow",))
+    assert np.count_nonzero(labels(hands)) > np.count_nonzero(before)
+    assert not (labels(hands) > 0)[~hands.workspace.case.brain].any()
+    hands.key(Qt.Key.Key_1)
+    assert not layer.preview.isVisible()
+    hands.workspace.undo()
+    np.testing.assert_array_equal(labels(hands), before)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_shrinking_takes_only_what_was_chosen(hands: Hands, wait: Wait, flat: bool, whole: bool) -> None:
+    before, z = labels(hands).copy(), hands.workspace.view.cursor[2]
+    hands.workspace.view.active_label = 2
+    hands.window.reshape.run("grow", grow_mm=-1.0, flat=flat, whole=whole)
+    wait(lambda: bool(hands.workspace.history.names))
+    lost = (before > 0) & (labels(hands) == 0)
+    assert lost.any()
+    if flat:
+        assert set(np.argwhere(lost)[:, 2]) == {z}
+    if not whole:
+        assert set(np.unique(before[lost])) == {2}
+
+
+@pytest.mark.parametrize("key", ["smooth", "holes", "mirror_add", "mirror_subtract", "mirror_intersect", "small"])
+def test_every_operation_is_one_named_step_or_says_why(hands: Hands, wait: Wait, key: str) -> None:
+    hands.window.reshape.run(key)
+    wait(lambda: bool(hands.workspace.history.names) or bool(flashing(hands)))
+    wait(lambda: not hands.window.reshape.computing)
+    assert len(hands.workspace.history.names) == (0 if flashing(hands) else 1)
+
+
+def test_an_operation_computed_on_old_labels_is_not_applied(hands: Hands, wait: Wait) -> None:
+    hands.window.reshape.run("smooth")
+    hands.workspace.apply(dab(8))
+    wait(lambda: "changed meanwhile" in flashing(hands))
+    assert hands.workspace.history.names == ("Paint",)
+
+
+def test_moving_a_piece_by_dragging(hands: Hands) -> None:
+    before = labels(hands).copy()
+    x, y, z = hands.workspace.view.cursor
+    hands.key(Qt.Key.Key_V)
+    hands.drag([(x, y, z), (x - 4, y + 3, z)], release=False)
+    np.testing.assert_array_equal(labels(hands), before)
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at((x - 4, y + 3, z)))
+    np.testing.assert_array_equal(labels(hands), np.roll(before, (-4, 3), (0, 1)))
+    assert hands.workspace.history.names == ("Move piece",)
+    hands.drag([(1, 1, z), (5, 5, z)])
+    assert "no tumor under the mouse" in flashing(hands)
+    hands.drag([(x - 4, y + 3, z), (x, y, z)], release=False)
+    hands.key(Qt.Key.Key_Escape)
+    assert hands.workspace.history.names == ("Move piece",)
+
+
+def test_removing_the_piece_under_the_mouse_and_one_subregion(hands: Hands, wait: Wait, qtbot: object) -> None:
+    workspace = hands.workspace
+    workspace.view.active_label = 1
+    far = dab(8)
+    workspace.apply(far)
+    z = workspace.view.cursor[2]
+    box, piece = component_at(labels(hands) > 0, workspace.view.cursor)
+    hands.send(QEvent.Type.MouseMove, hands.at(workspace.view.cursor), Qt.MouseButton.NoButton, Qt.MouseButton.NoButton)
+    settle(qtbot, hands.window)
+    hands.key(Qt.Key.Key_R, CTRL | SHIFT)
+    wait(lambda: workspace.history.undo_name == "Remove this tumor")
+    assert not labels(hands)[box][piece].any()
+    assert labels(hands).any()
+    assert workspace.segmentation.removed.any()
+    assert workspace.view.cursor[2] == z
+    workspace.undo()
+    settle(qtbot, hands.window)
+    hands.window.actions_table["remove_ed"].trigger()
+    wait(lambda: workspace.history.undo_name == "Remove Edema (ED)")
+    assert set(np.unique(labels(hands))) == {0, 1, 4}
