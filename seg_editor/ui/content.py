@@ -183,24 +183,37 @@ def used_part(codes: np.ndarray) -> tuple[slice, slice] | None:
 
 
 class Profile:
-    """Labeled voxels per slice of one plane, kept up to date by the boxes that change."""
+    """Labeled voxels per slice, of each plane that was looked at, kept up to date by the boxes that change."""
 
     def __init__(self) -> None:
         self.plane: Plane | None = None
-        self.counts = np.zeros(0, dtype=np.int64)
+        self._counts: dict[Plane, np.ndarray] = {}
+        self._stale: dict[Plane, slice] = {}
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Labeled voxels per slice of the current plane."""
+        return np.zeros(0, np.int64) if self.plane is None else self._counts[self.plane]
 
     def recount(self, labels: np.ndarray, plane: Plane, box: tuple[slice, slice, slice] | None = None) -> None:
-        """Count all slices, or only those that meet `box`."""
+        """Turn to a plane; `box` is what changed since the last call. Only the slices that it meets are counted."""
+        self.plane = plane
+        if box is not None:
+            for known in self._counts:
+                span, before = box[int(known)], self._stale.get(known)
+                join = span if before is None else slice(min(span.start, before.start), max(span.stop, before.stop))
+                self._stale[known] = join
         axis = int(plane)
         others = tuple(other for other in range(3) if other != axis)
-        if self.plane is not plane or box is None or self.counts.size != labels.shape[axis]:
-            self.plane = plane
-            self.counts = np.asarray(np.count_nonzero(labels, axis=others))
-            return
-        part = [slice(None)] * 3
-        part[axis] = box[axis]
-        self.counts = self.counts.copy()
-        self.counts[box[axis]] = np.count_nonzero(labels[tuple(part)], axis=others)
+        if plane not in self._counts or self._counts[plane].size != labels.shape[axis]:
+            self._counts[plane] = np.asarray(np.count_nonzero(labels, axis=others))
+        elif (stale := self._stale.get(plane)) is not None:
+            part = [slice(None)] * 3
+            part[axis] = stale
+            fresh = self._counts[plane].copy()
+            fresh[stale] = np.count_nonzero(labels[tuple(part)], axis=others)
+            self._counts[plane] = fresh
+        self._stale.pop(plane, None)
 
 
 def label_table(

@@ -129,9 +129,13 @@ class EditCommands:
         if self._workspace is None:
             return
         try:
-            self._workspace.segmentation.apply(Within(RemoveTumor(), locked=self._workspace.view.locked))
+            change = self._workspace.segmentation.apply(Within(RemoveTumor(), locked=self._workspace.view.locked))
         except SegEditorError as error:
             self._window.errors.show_error(error)
+            return
+        content = self._window.viewer.active
+        if change is None and content is not None:
+            self._window.tools.overlays.flash(content, "All that could be removed is locked")
 
     def _step_label(self, by: int) -> None:
         workspace = self._workspace

@@ -107,7 +107,8 @@ class Exports(QObject):
         name = self.choose_folder()
         if not name:
             return
-        case, metrics = workspace.case, self._generation.metrics()
+        case, measured = workspace.case, self._generation.measured()
+        metrics = None if measured is None or not measured.complete else measured.metrics
         labels = workspace.segmentation.labels.copy()
 
         def work(progress: Progress, cancelled: Cancelled) -> Path:

@@ -26,7 +26,7 @@ from seg_editor.ui.viewer import Viewer
 _FLASH_MS = 1800
 _LINE = QColor(255, 255, 255, 235)
 _SHADE = QColor(0, 0, 0, 170)
-_RANGE = (240, 228, 66, 96)
+_RANGE = (178, 120, 255, 105)
 _GAINED, _LOST = (86, 214, 196, 190), (240, 110, 84, 190)
 Point = tuple[float, float, float]
 
@@ -173,7 +173,7 @@ class Overlays(QObject):
     @property
     def flashing(self) -> str:
         """The text that flashes now, if any."""
-        return next((made.flash.text for made in self._layers.values() if made.flash.isVisible()), "")
+        return next((made.flash.text for made in self._alive() if made.flash.isVisible()), "")
 
     def show_patch(self, patch: Patch | None) -> None:
         """Preview what an operation would gain and lose, in every pane; None ends it."""
@@ -183,12 +183,12 @@ class Overlays(QObject):
             codes = np.zeros(patch.mask.shape, dtype=np.uint8)
             codes[patch.mask] = np.where(np.asarray(patch.new) == 0, 2, 1)
             self._codes = patch.box, codes
-        for made in self._layers.values():
+        for made in self._alive():
             self._draw_preview(made)
 
     def show_outline(self, content: PaneContent | None, points: Sequence[Point], corners: Sequence[Point] = ()) -> None:
         """Draw an open outline through voxel positions in one pane, with dots at its corners; None ends it."""
-        for made in self._layers.values():
+        for made in self._alive():
             if made.content is not content:
                 made.show_path(QPainterPath())
                 continue
@@ -204,7 +204,7 @@ class Overlays(QObject):
 
     def show_piece(self, piece: Piece | None, offset: tuple[int, int, int] = (0, 0, 0)) -> None:
         """Draw the outline of a piece as it would lie after moving, in every pane; None ends it."""
-        for made in self._layers.values():
+        for made in self._alive():
             path = QPainterPath()
             view, index = made.content.view, made.content.index
             if piece is not None:
@@ -220,15 +220,18 @@ class Overlays(QObject):
             made.show_path(path)
 
     def _add(self, pane: SlicePane, content: PaneContent) -> None:
-        kept = [made for made in self._layers.values() if made.content in self._viewer.contents]
-        self._layers = {made.content: made for made in kept}
+        self._layers = {made.content: made for made in self._alive()}
         self._layers[content] = made = _Layer(pane, content)
         pane.moved.connect(lambda p: self._place_tag(made, p.u, p.v))
         pane.left.connect(lambda: made.tag.show_text("", QPointF()))
         QTimer.singleShot(0, self._draw)
 
+    def _alive(self) -> list[_Layer]:
+        """The items of the panes of the layout in force; those of panes that are gone must not be touched."""
+        return [self._layers[content] for content in self._viewer.contents if content in self._layers]
+
     def _end_flash(self) -> None:
-        for made in self._layers.values():
+        for made in self._alive():
             made.flash.show_text("", QPointF())
 
     def _place_tag(self, made: _Layer, u: float, v: float, extra: str = "") -> None:
@@ -243,10 +246,9 @@ class Overlays(QObject):
             made.tag.show_text("", QPointF())
 
     def _draw(self) -> None:
-        for made in self._layers.values():
-            if made.content in self._viewer.contents:
-                self._draw_range(made)
-                self._draw_preview(made)
+        for made in self._alive():
+            self._draw_range(made)
+            self._draw_preview(made)
 
     def _draw_range(self, made: _Layer) -> None:
         gate = None if self._workspace is None else self._workspace.gate()
@@ -270,7 +272,7 @@ class Overlays(QObject):
         if name in ("tool", "radiological", "nose_left", "layout", "maximized"):
             self._draw()
             if name == "tool":
-                for made in self._layers.values():
+                for made in self._alive():
                     made.tag.show_text("", QPointF())
 
     def _on_view(self, name: str) -> None:
@@ -280,7 +282,7 @@ class Overlays(QObject):
             radius = self._workspace.view.brush.radius_mm
             extra = f"{radius:.1f} mm" if radius != self._noted_radius else ""
             self._noted_radius = radius
-            for made in self._layers.values():
+            for made in self._alive():
                 port = made.pane.viewport()
                 if port is not None and made.pane.underMouse():
                     at = made.pane.mapToScene(made.pane.mapFromGlobal(made.pane.cursor().pos()))

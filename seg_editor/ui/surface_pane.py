@@ -26,6 +26,7 @@ from seg_editor.editing import Box, nearest_voxel
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome
 from seg_editor.ui.bind import bind
+from seg_editor.ui.captions import orientation_warning
 from seg_editor.ui.gizmo import Gizmo
 from seg_editor.ui.panels.parts import Segments
 from seg_editor.ui.splatting import Layer, Scene, Turn, project
@@ -105,7 +106,7 @@ class SurfacePane(QWidget):
         self.picture = SurfacePicture(tasks, self)
         self.picture.changed.connect(self.update)
         self._pressed: tuple[QPointF, Qt.MouseButton, Turn] | None = None
-        self._gizmo = Gizmo("?" if workspace.case.grid.ambiguous else "")
+        self._gizmo = Gizmo("?" if orientation_warning(workspace.case.grid)[0] else "")
         self.looks = Segments(
             (
                 ("glass", "Glass", "A transparent brain around the tumor"),

@@ -35,6 +35,26 @@ def test_packing_loses_nothing(tiny_case: Case) -> None:
         assert np.array_equal(again.raw(tiny_case, modality), result.raw(tiny_case, modality))
 
 
+def test_results_are_never_lost(tiny_case: Case) -> None:
+    results = Results()
+    heard: list[int] = []
+    results.changed.connect(lambda: heard.append(len(results)))
+    a, b, again = seeded(tiny_case, 1), seeded(tiny_case, 2), seeded(tiny_case, 1)
+    results.add(a)
+    results.add(b)
+    assert results.current is b
+    assert [result.request.seed for result in results] == [1, 2]
+    results.current = a
+    assert results.find(b.request.key).request == b.request
+    results.add(again)
+    assert [result.request.seed for result in results] == [2, 1]
+    results.remove(again)
+    assert results.current.request == b.request
+    results.current = None
+    assert len(results) == 1
+    assert heard == [1, 2, 2, 2, 1, 1]
+
+
 def test_a_packed_result_is_small(tiny_case: Case) -> None:
     result = seeded(tiny_case, 1, slices=(10,))
     assert Packed.of(result).nbytes < result.hole.mask.nbytes + result.hole.core.nbytes

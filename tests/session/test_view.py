@@ -5,7 +5,7 @@ import pytest
 
 from seg_editor.cases import Modality
 from seg_editor.editing import Brush
-from seg_editor.session import Plane, Results, ViewState, Workspace, default_window
+from seg_editor.session import Plane, ViewState, Workspace, default_window
 
 
 def test_only_real_changes_emit(workspace: Workspace) -> None:
@@ -76,31 +76,6 @@ def test_windows_can_be_changed_and_reset(workspace: Workspace) -> None:
     view.set_window(Modality.T1, None)
     assert view.window(Modality.T1) == default
     assert heard == ["windows", "windows"]
-
-
-class FakeResult:
-    def __init__(self, key: str) -> None:
-        self.request = type("Request", (), {"key": key})()
-
-
-def test_results_are_never_lost() -> None:
-    results = Results()
-    heard: list[int] = []
-    results.changed.connect(lambda: heard.append(len(results)))
-    a, b, again = FakeResult("a"), FakeResult("b"), FakeResult("a")
-    results.add(a)  # type: ignore[arg-type]
-    results.add(b)  # type: ignore[arg-type]
-    assert results.current is b
-    assert list(results) == [a, b]
-    results.current = a  # type: ignore[assignment]
-    assert results.find("b") is b
-    results.add(again)  # type: ignore[arg-type]
-    assert list(results) == [b, again]
-    results.remove(again)  # type: ignore[arg-type]
-    assert results.current is b
-    results.current = None
-    assert len(results) == 1
-    assert heard == [1, 2, 2, 2, 1, 1]
 
 
 @pytest.mark.parametrize("plane", list(Plane))

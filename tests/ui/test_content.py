@@ -63,12 +63,15 @@ def test_counts_by_boxes_equal_a_recount(plane: Plane, seed: int) -> None:
     labels = (rng.random((6, 7, 8)) < 0.2).astype(np.uint8)
     profile = Profile()
     profile.recount(labels, plane)
-    box = (slice(1, 4), slice(0, 5), slice(2, 8))
-    labels[box] = rng.random(labels[box].shape) < 0.5
-    profile.recount(labels, plane, box)
-    fresh = Profile()
-    fresh.recount(labels, plane)
-    assert profile.counts.tolist() == fresh.counts.tolist()
+    for box, seen in (((1, 4), (0, 5), (2, 8)), Plane.AXIAL), (((3, 6), (2, 3), (0, 1)), plane):
+        part = tuple(slice(a, b) for a, b in box)
+        labels[part] = rng.random(labels[part].shape) < 0.5
+        profile.recount(labels, seen, part)  # type: ignore[arg-type]
+    for other in Plane:
+        profile.recount(labels, other)
+        fresh = Profile()
+        fresh.recount(labels, other)
+        assert profile.counts.tolist() == fresh.counts.tolist()
 
 
 def test_brush_steps() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QPointF, Qt
+from scipy import ndimage
 
 from seg_editor.cases import Modality
-from seg_editor.editing import Brush, PaintOver
+from seg_editor.editing import Brush, PaintOver, RemoveTumor
 from seg_editor.session.view import IntensityRange
 from seg_editor.ui.state import Tool
 from tests.ui.conftest import RIGHT, Hands
@@ -87,6 +88,30 @@ def test_a_coronal_stroke_with_a_square_brush_changes_exactly_those_voxels(hands
     wanted = before.copy()
     wanted[19:28, y, 9:12] = 4
     np.testing.assert_array_equal(labels(hands), wanted)
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.0, 6.0])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_fast_strokes_have_no_gaps_at_any_zoom_in_any_plane(hands: Hands, zoom: float, number: int) -> None:
+    view = hands.workspace.view
+    hands.key(Qt.Key.Key_3, CTRL)
+    hands.key(Qt.Key.Key_B)
+    view.brush, view.active_label = Brush("round", 0.5), 4
+    hands.workspace.segmentation.apply(RemoveTumor())
+    content = hands.window.viewer.contents[number]
+    middle = content.pane.rect().center().toPointF()
+    content.pane.zoom_at(middle, zoom)
+    hands.drag_pixels([middle - QPointF(60, 45), middle + QPointF(70, 30), middle + QPointF(-20, 80)], number=number)
+    painted = labels(hands) == 4
+    assert ndimage.label(painted, structure=np.ones((3, 3, 3)))[1] == 1
+    assert len(set(np.argwhere(painted)[:, int(content.plane)])) == 1
+    assert np.count_nonzero(painted) >= 5
+
+
+def test_removing_what_is_locked_says_so(hands: Hands) -> None:
+    hands.workspace.view.locked = frozenset({1, 2, 4})
+    hands.key(Qt.Key.Key_R, CTRL)
+    assert "locked" in flashing(hands)
 
 
 def test_the_swap_and_the_lesion_brushes(hands: Hands) -> None:

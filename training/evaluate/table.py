@@ -371,6 +371,14 @@ def _tex(text: str) -> str:
 def _about(about: dict[str, Any]) -> str:
     lines = [f"- {k}: {v}" for k, v in about.items()]
     lines.append("- Intervals: 95 % bootstrap over patients, seeds pooled within a patient.")
-    lines.append("- Floor and ceiling: the row of the method named in the code for the same mode; FID and KID: real")
-    lines.append("  slices against real slices (every second one against the rest).")
+    lines.append(
+        "- Floors are those of the row *donor* (real healthy tissue in the hole), ceilings those of *source* (nothing done)."
+    )
+    lines.append(
+        "- FID and KID are against the source's slices of the same patients. Their floor is every second real slice"
+    )
+    lines.append(
+        "  against the rest, so half as many pictures: FID, which falls with the number of pictures, may lie below it."
+    )
+    lines.append("- Texture and seam compare the hole with the rest of the same picture; 1 is right.")
     return "\n".join(lines)

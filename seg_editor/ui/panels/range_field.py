@@ -22,7 +22,7 @@ class RangeField(QWidget):
         super().__init__()
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
-        tip = "Paint only where this modality lies in a range; the range shows in yellow"
+        tip = "Paint only where this modality lies in a range; the range shows in violet"
         self.modality = combo((), self._choose, tip)
         self.low, self.high = QDoubleSpinBox(), QDoubleSpinBox()
         for box, what in ((self.low, "Lowest"), (self.high, "Highest")):

@@ -1,0 +1,80 @@
+"""``seg-editor bench``: the editor's latencies on this machine, with the real window, real events and the real model.
+
+Every time runs from an event to the end of the repaint that it caused. Times on shared machines are noisy: compare
+ratios within one run, not milliseconds between machines.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from pathlib import Path
+from typing import Any
+
+__all__ = ["machine", "render", "run_bench"]
+
+
+def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 200) -> dict[str, Any]:
+    """Measure on a case; flat keys, milliseconds unless the key says otherwise.
+
+    Parameters
+    ----------
+    case : Path
+        What ``open_case`` accepts; it needs a segmentation with a tumor.
+    strokes, dabs : int
+        Strokes painted for the latencies, and mouse events in each.
+    session : int
+        Strokes of the scripted session under the watchdog, half of them while the sampler runs; 0 leaves it out.
+
+    Raises
+    ------
+    CaseError
+        The case cannot be opened.
+    """
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # the offscreen plugin is talkative
+    from seg_editor.bench.driver import Driver, window_visible
+    from seg_editor.bench.latency import editing, generating, opening
+    from seg_editor.bench.session import other_process, scripted_session
+    from seg_editor.cases import open_case
+
+    open_case(case)  # a bad case is said before anything is measured
+    figures: dict[str, Any] = {"window_visible_ms": window_visible()}
+    driver = Driver(case)
+    try:
+        figures |= opening(driver)
+        figures |= editing(driver, strokes, dabs)
+        figures |= generating(driver)
+        if session:
+            figures |= scripted_session(driver, session)
+            figures |= other_process(driver, case)
+    finally:
+        driver.close()
+    figures["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return (
+        {k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()}
+        | machine()
+        | {"case": driver.case_id}
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    from seg_editor.doctor import examine
+
+    found = examine()
+    return {
+        "machine": f"{platform.machine()}, {found['cores']} cores, {found['memory_gb']} GB",
+        "system": found["system"],
+        "python": found["python"],
+        "versions": found["packages"],
+        "seg_editor": found["seg_editor"],
+        "runtime": found["device"]["runtime"],
+    }
+
+
+def render(figures: dict[str, Any]) -> str:
+    """The figures as a table."""
+    rows = [(k, v) for k, v in figures.items() if isinstance(v, int | float)]
+    return "\n".join([*(f"{k:36s} {v:>10}" for k, v in rows), figures["machine"]])

@@ -1,0 +1,111 @@
+"""Latencies of single actions: opening, stepping, painting, undoing, generating."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from seg_editor.bench.driver import Driver
+from seg_editor.bench.watchdog import Watchdog
+
+
+def opening(driver: Driver) -> dict[str, float]:
+    """Open the case, lay out three planes, step through slices; the next case when it was read ahead."""
+    window = driver.window
+    began = time.perf_counter()
+    window.cases.open(driver.path)
+    driver.until(lambda: window.workspace is not None)
+    driver.application.processEvents()
+    opened = (time.perf_counter() - began) * 1000
+    driver.case_id = driver.workspace.case.case_id
+    driver.trigger("layout_planes")
+    driver.until(lambda: not window.busy_with_actions)
+    steps = [driver.timed(lambda n=n: driver.wheel(n)) for n in [1, -1] * 30]  # type: ignore[misc]
+    return {"case_open_ms": opened, **spread("slice_step", steps)}
+
+
+def editing(driver: Driver, strokes: int, dabs: int) -> dict[str, float]:
+    """Strokes of radius 20 voxels across the axial pane, three panes visible; then undo all."""
+    from seg_editor.editing import Brush
+
+    driver.trigger("paint")
+    workspace = driver.workspace
+    spacing = min(workspace.case.grid.spacing)
+    workspace.view.brush = Brush("round", 20.0 * spacing)
+    flat = driver.strokes(strokes, dabs)
+    workspace.view.brush = Brush("round", 10.0 * spacing, True)
+    solid = driver.strokes(max(2, strokes // 3), dabs)
+    undo = [driver.timed(lambda: driver.trigger("undo")) for _ in range(len(workspace.history.names))]
+    return {**spread("dab", flat), **spread("three_d_dab", solid), **spread("undo", undo)}
+
+
+def generating(driver: Driver) -> dict[str, float]:
+    """Remove the tumor; time previews and results of single slices, painting meanwhile, and cancel."""
+    window, workspace = driver.window, driver.workspace
+    driver.until(lambda: bool(window.generation.models) or bool(window.generation.model_problem))
+    if window.generation.model_problem:
+        return {}
+    driver.trigger("navigate")
+    driver.trigger("remove")
+    slices = list(workspace.hole().slices)
+    middle = slices[len(slices) // 2]
+    first, final = _run(driver, middle)
+    warm = [_run(driver, k) for k in slices[len(slices) // 2 + 1 : len(slices) // 2 + 6]]
+    figures = {
+        "first_preview_new_hole_ms": first,
+        "final_counterfactual_new_hole_ms": final,
+        "first_preview_ms": float(np.median([a for a, _ in warm])),
+        "final_counterfactual_ms": float(np.median([b for _, b in warm])),
+    }
+    return figures | _while_sampling(driver)
+
+
+def _while_sampling(driver: Driver) -> dict[str, float]:
+    from seg_editor.editing import Brush
+
+    window = driver.window
+    window.generation.settings.slices = "all"
+    window.generation.generate()
+    driver.until(lambda: window.generation.running)
+    driver.trigger("paint")
+    driver.workspace.view.brush = Brush("round", 20.0 * min(driver.workspace.case.grid.spacing))
+    with Watchdog() as watchdog:
+        dabs = driver.strokes(3, 25)
+    began = time.perf_counter()
+    window.generation.stop()
+    driver.until(lambda: not window.generation.running)
+    return {
+        **spread("dab_while_sampling", dabs),
+        "gui_stall_max_ms": watchdog.longest,
+        "cancel_ms": (time.perf_counter() - began) * 1000,
+    }
+
+
+def _run(driver: Driver, k: int) -> tuple[float, float]:
+    """Generate one slice: milliseconds to the first preview and to the result."""
+    window, workspace = driver.window, driver.workspace
+    x, y, _ = workspace.view.cursor
+    workspace.view.cursor = (x, y, k)
+    window.generation.settings.slices = "slice"
+    driver.until(lambda: not window.busy_with_actions)
+    previews: list[float] = []
+    before = len(list(workspace.results))
+    began = time.perf_counter()
+
+    def seen(_preview: object) -> None:
+        previews.append((time.perf_counter() - began) * 1000)
+
+    window.generation.previewed.connect(seen)
+    window.generation.generate()
+    driver.until(lambda: len(list(workspace.results)) > before)
+    driver.application.processEvents()
+    final = (time.perf_counter() - began) * 1000
+    window.generation.previewed.disconnect(seen)
+    driver.until(lambda: not window.generation.running)
+    return previews[0], final
+
+
+def spread(name: str, times: list[float]) -> dict[str, float]:
+    """Median and 95th percentile under flat keys."""
+    return {f"{name}_p50_ms": float(np.median(times)), f"{name}_p95_ms": float(np.percentile(times, 95))}
