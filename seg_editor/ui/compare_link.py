@@ -36,9 +36,12 @@ class CompareLink(QObject):
     -------
     changed()
         What can be compared changed.
+    foreign(str)
+        What the figures of the result belong to, while the panes show something else; empty when they do not.
     """
 
     changed = pyqtSignal()
+    foreign = pyqtSignal(str)
 
     def __init__(self, viewer: Viewer, ui: UiState, generation: Generation, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -116,8 +119,14 @@ class CompareLink(QObject):
         if 0 <= number < len(steps):
             step = steps[number]
             self._viewer.set_preview(Preview(step.slice_index, step.pictures))
+            self.foreign.emit("of the result, not of this step")
         else:
             self._viewer.set_preview(None)
+            self._tell_foreign()
+
+    def _tell_foreign(self) -> None:
+        averaged = self.state.ensemble is not EnsembleView.OFF
+        self.foreign.emit("of one seed, not of all" if averaged else "")
 
     def _on_results(self) -> None:
         workspace, pictures = self._workspace, self._viewer.pictures
@@ -168,6 +177,7 @@ class CompareLink(QObject):
         if name == "threshold":
             self._redraw(Role.DIFFERENCE)
         elif name == "referee":
+            self._redraw(*Role)
             for made in self._viewer.contents:
                 made.draw_labels()
         elif name == "against":
@@ -175,6 +185,7 @@ class CompareLink(QObject):
         else:
             self._redraw(Role.RESULT)
         if name in ("against", "ensemble"):
+            self._tell_foreign()
             self.changed.emit()
 
     def _redraw(self, *roles: Role) -> None:

@@ -23,6 +23,7 @@ def connect_live(window: MainWindow) -> None:
     generation, compare, history = window.generation, window.compare, window.history
     generation.failed.connect(lambda error: show_failure(window, error))
     generation.changed.connect(history.cards.update)
+    compare.foreign.connect(window.metrics_panel.set_foreign)
     history.set_token(lambda: generation.token)
     history.compared.connect(compare.against)
     history.restored.connect(lambda entry: restore(window, entry))

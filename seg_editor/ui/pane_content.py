@@ -147,6 +147,8 @@ class PaneContent:
         low, high = self._workspace.view.window(modality) if modality in case.volumes else (0.0, 0.0)
         marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
         marks.synthetic = role is not Role.SOURCE and generated
+        if self._pictures.compare.referee and self._pictures.seen(role, view, index) is not None:
+            marks.subtitle += " · pink: referee"
         marks.badge = ""
         marks.message = ""
         marks.color_bar, marks.color_ticks = None, ()

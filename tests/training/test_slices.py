@@ -16,8 +16,9 @@ from training.cli import main
 from training.models.slice_set import SliceSet
 from training.prepare import slices as module
 from training.prepare.manifest import load_manifest
+from training.prepare.pictures import remove_pictures, write_pictures
 from training.prepare.pipeline import Splits, prepare
-from training.prepare.slices import SliceSettings, fit, minmax_code, robust_code, robust_value
+from training.prepare.slices import CaseSlices, SliceSettings, fit, minmax_code, robust_code, robust_value
 from training.prepare.volumes import widened_tumor
 
 IDS = ("BraTS2021_81001", "BraTS2021_81002", "BraTS2021_81003")
@@ -125,7 +126,7 @@ def read(path: Path) -> NDArray[np.uint8]:
 def test_the_papers_folders(prepared: Path) -> None:
     train = SliceSet.open(prepared, "train")
     row = int(train.tumor_slices()[0])
-    name = f"{IDS[0]}_slice_{train.numbers[row]:03d}.png"
+    name = f"{IDS[0]}_{train.numbers[row]:03d}.png"
     folder = prepared / "png" / "train"
     assert np.array_equal(read(folder / "flair" / name), train.images[row][::-1, ::-1])
     mask = read(folder / "mask" / name)
@@ -133,6 +134,17 @@ def test_the_papers_folders(prepared: Path) -> None:
     assert set(np.unique(np.asarray(Image.fromarray(mask).convert("L")))) == {0, 29, 150, 226, 76}
     assert read(folder / "overlay" / name).shape == (256, 256, 3)
     assert len(list((folder / "mask").iterdir())) == len(train)
+
+
+def test_another_layout_replaces_the_pictures(prepared: Path, tmp_path: Path) -> None:
+    found = CaseSlices.load(prepared / "slices" / "cases" / f"{IDS[0]}.npz")
+    z = found.index[0]["slice"]
+    for layout, name in (("text", f"{IDS[0]}_{z:03d}.png"), ("code", f"{IDS[0]}_slice_{z:03d}.png")):
+        remove_pictures(tmp_path, IDS[0])
+        assert write_pictures(found, tmp_path / "train", layout) == len(found.index)
+        names = [path.name for path in (tmp_path / "train" / "mask").iterdir()]
+        assert len(names) == len(found.index)
+        assert name in names
 
 
 def test_cases_without_what_slices_need(tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def test_an_ensemble_has_mean_sd_and_spread(made: Hands, wait: Wait) -> None:
     link.state.ensemble = EnsembleView.SD
     assert made.pane().difference.isVisible()
     assert made.pane().marks.color_bar[1].startswith("SD ")
+    assert made.window.metrics_panel.badge.text() == "of one seed, not of all"
     link.state.ensemble = EnsembleView.OFF
     assert np.array_equal(made.pane().picture.image, one)
     assert made.workspace.results.current.request.seed == 0
@@ -224,7 +225,9 @@ def test_scrubbing_steps_through_the_last_run(made: Hands) -> None:
     bar.steps.slider.setValue(0)
     assert bar.steps.value.text() == "1"
     assert not np.array_equal(made.pane().picture.image, result)
+    assert made.window.metrics_panel.badge.text() == "of the result, not of this step"
     bar.steps.slider.setValue(bar.steps.slider.maximum())
+    assert not made.window.metrics_panel.badge.isVisible()
     assert np.array_equal(made.pane().picture.image, result)
 
 
@@ -238,6 +241,7 @@ def test_the_referee_outlines_tumor(made: Hands, backend: FakeBackend, wait: Wai
     made.key(Qt.Key.Key_F7, SHIFT)
     after = [sum(item.isVisible() for item in pane._outlines) for pane in (source, result)]
     assert after[0] == before[0] + 1
+    assert source.marks.subtitle.endswith("pink: referee")
     assert after[1] == before[1]
 
 

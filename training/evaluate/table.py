@@ -372,7 +372,7 @@ def _about(about: dict[str, Any]) -> str:
     lines = [f"- {k}: {v}" for k, v in about.items()]
     lines.append("- Intervals: 95 % bootstrap over patients, seeds pooled within a patient.")
     lines.append(
-        "- Floors are those of the row *donor* (real healthy tissue in the hole), ceilings those of *source* (nothing done)."
+        "- Floors: the row *donor* (real healthy tissue in the hole). Ceilings: the row *source* (nothing done)."
     )
     lines.append(
         "- FID and KID are against the source's slices of the same patients. Their floor is every second real slice"

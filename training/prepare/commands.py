@@ -31,7 +31,14 @@ def add_commands(commands: Any) -> None:
     p.add_argument(
         "--normalisation", choices=("robust", "paper"), help="of the slices; default: robust, paper for --preset paper"
     )
-    p.add_argument("--png-layout", action="store_true", help="also write the paper's folders of PNG files")
+    p.add_argument(
+        "--png-layout",
+        nargs="?",
+        const="text",
+        choices=("text", "code"),
+        help="also write the paper's folders of PNG files, named as in its text (<case_id>_<slice>.png, the default) or "
+        "as by its code (<case_id>_slice_<slice>.png)",
+    )
     p.add_argument("--include-test", action="store_true", help="prepare the test split too, for evaluation")
     p.add_argument("--workers", type=int, default=1, help="processes on this machine (default %(default)s)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask.distributed scheduler, as tcp://host:8786")

@@ -45,8 +45,8 @@ class CaseJob:
     tissue : Path or str
         Folder of maps (``<id>.npz``, key ``tissue``), ``auto`` to compute, ``off`` for none (and no slices).
     slices : SliceSettings
-    pictures : bool
-        Write the PNG folders too.
+    pictures : str, optional
+        Write the PNG folders too, in this layout.
     atlas : Path, optional
         Check the tissue names against this folder's SRI24.
     """
@@ -56,7 +56,7 @@ class CaseJob:
     split: str
     tissue: Path | str = OFF
     slices: SliceSettings = field(default_factory=SliceSettings)
-    pictures: bool = False
+    pictures: str | None = None
     atlas: Path | None = None
 
     @property
@@ -85,7 +85,7 @@ class CaseJob:
             "source": files_hash(p for p in self.folder.iterdir() if p.is_file()),
             "tissue": tissue,
             "slices": self.slices.to_json(),
-            "pictures": self.split if self.pictures else None,
+            "pictures": f"{self.split} {self.pictures}" if self.pictures else None,
             "benchmark": self.split == "val",
             "atlas": self.atlas is not None,
         }
@@ -249,7 +249,7 @@ def _slices(job: CaseJob, case: Case, tissue: NDArray[np.uint8] | None) -> dict[
     found.save(path)
     if job.pictures:
         remove_pictures(job.out / "png", job.case_id)
-        write_pictures(found, job.out / "png" / job.split)
+        write_pictures(found, job.out / "png" / job.split, job.pictures)
     return {"slices": len(found.index), "tumor_slices": sum(e["tumor"] > 0 for e in found.index)}
 
 

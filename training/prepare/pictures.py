@@ -1,7 +1,7 @@
 """The paper's folders of PNG files: FLAIR, color-coded masks, and overlays of both.
 
-``png/<split>/{flair,mask,overlay}/<case_id>_slice_<zzz>.png``, rows and columns in the BraTS files' own order (LPS):
-anterior points left, as in the paper's pictures.
+``png/<split>/{flair,mask,overlay}/``, files named as the paper's text or its code has it (:data:`NAMES`), rows and
+columns in the BraTS files' own order (LPS): anterior points left, as in the paper's pictures.
 """
 
 from __future__ import annotations
@@ -14,26 +14,23 @@ from numpy.typing import NDArray
 from training.prepare.slices import COLORS, CaseSlices
 
 KINDS = ("flair", "mask", "overlay")
+#: How a slice's file is called: in the paper's text, and by its code.
+NAMES = {"text": "{case_id}_{z:03d}.png", "code": "{case_id}_slice_{z:03d}.png"}
 _OPACITY = np.array([0.0, 0.25, 0.25, 0.25, 0.45], np.float32)
 
 
-def write_pictures(slices: CaseSlices, folder: Path) -> int:
-    """Write three PNG files a slice under ``folder/{flair,mask,overlay}``; return how many slices."""
+def write_pictures(slices: CaseSlices, folder: Path, layout: str = "text") -> int:
+    """Write three PNG files a slice under ``folder/{flair,mask,overlay}``, named as `layout` says; how many slices."""
     from PIL import Image
 
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for image, mask, entry in zip(slices.images, slices.masks, slices.index, strict=True):
-        name = picture_name(entry["case_id"], entry["slice"])
+        name = NAMES[layout].format(case_id=entry["case_id"], z=entry["slice"])
         gray, classes = image[::-1, ::-1], mask[::-1, ::-1]
         for kind, pixels in (("flair", gray), ("mask", COLORS[classes]), ("overlay", overlay(gray, classes))):
             Image.fromarray(np.ascontiguousarray(pixels)).save(folder / kind / name)
     return len(slices.index)
-
-
-def picture_name(case_id: str, z: int) -> str:
-    """``<case_id>_slice_<zzz>.png``."""
-    return f"{case_id}_slice_{z:03d}.png"
 
 
 def overlay(gray: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -43,6 +40,7 @@ def overlay(gray: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.u
 
 
 def remove_pictures(root: Path, case_id: str) -> None:
-    """Delete the pictures of a case from every split."""
-    for path in root.glob(f"*/*/{case_id}_slice_*.png"):
-        path.unlink()
+    """Delete the pictures of a case from every split, whatever their layout."""
+    for middle in ("_", "_slice_"):
+        for path in root.glob(f"*/*/{case_id}{middle}[0-9][0-9][0-9].png"):
+            path.unlink()

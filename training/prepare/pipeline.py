@@ -85,7 +85,7 @@ def prepare(
     *,
     tissue: Path | str | None = None,
     slices: SliceSettings | None = None,
-    pictures: bool = False,
+    pictures: str | None = None,
     atlas: Path | None = None,
     include_test: bool = False,
     workers: int = 1,
@@ -102,8 +102,8 @@ def prepare(
     tissue : Path or str, optional
         Folder of tissue maps, or ``auto`` to compute them. Without, there are no slices.
     slices : SliceSettings, optional
-    pictures : bool
-        Write the paper's PNG folders too.
+    pictures : str, optional
+        Write the paper's PNG folders too, in the layout ``text`` or ``code``.
     atlas : Path, optional
         Folder of the SRI24 atlas, to check the tissue names against.
     include_test : bool

@@ -22,6 +22,7 @@ from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.parts import Section, combo, named, row, wrapped
 from seg_editor.ui.theme import Theme
 
+EARLIER_MASK = "from an earlier mask"
 EMPTY = "The numbers of a counterfactual appear here: how much tumor is left, whether only the tumor changed."
 _FIGURES = (
     ("tumor_residual", "TumorResidual"),
@@ -67,8 +68,9 @@ class MetricsPanel(Section):
         self._unbind: list[Callable[[], None]] = []
         self._figure = "tumor_residual"
         self._runs: list[str] = []
-        self.badge = named(QLabel("from an earlier mask"), "badge")
-        self.badge.setToolTip("The mask changed after this picture was made; the numbers belong to the picture")
+        self.badge = named(QLabel(EARLIER_MASK), "badge")
+        self.badge.setToolTip("What the numbers below belong to, where that is not all of what you see")
+        self._foreign = ""
         self.head.addWidget(self.badge)
         self.copy = QToolButton()
         self.copy.setToolTip("Copy the figures of all slices as a table")
@@ -129,6 +131,12 @@ class MetricsPanel(Section):
             ]
         self.show_numbers()
 
+    def set_foreign(self, text: str) -> None:
+        """Say that the panes show something else than the result that the numbers belong to; empty ends that."""
+        if text != self._foreign:
+            self._foreign = text
+            self.show_numbers()
+
     def copy_table(self) -> None:
         """Copy the figures of all slices, separated by tabs."""
         self._copy(as_tsv)
@@ -180,7 +188,8 @@ class MetricsPanel(Section):
         line = None
         if measured is not None and workspace is not None:
             line = _slice_of(measured.metrics, workspace.view.cursor[2])
-        self.badge.setVisible(generation.stale and result is not None)
+        self.badge.setText(self._foreign or EARLIER_MASK)
+        self.badge.setVisible((generation.stale or bool(self._foreign)) and result is not None)
         self.copy.setVisible(measured is not None)
         for widget in (*self._numbers, self.scope, self.protocol):
             widget.setVisible(line is not None)
@@ -209,7 +218,7 @@ class MetricsPanel(Section):
         self.scope.setText(f"Axial slice {number_shown} · {Modality(metrics.modality).display}{many}")
         reason = str(metrics.overall.get("tumor_residual_reason") or "")
         floor = measured.floors.get(line.index)
-        beside = "" if floor is None else f"\nfloor {number(floor)}: what the referee sees in untouched tissue"
+        beside = "" if floor is None else f"\nfloor {number(floor)} (seen in untouched tissue)"
         self.residual.show_value(number(line.tumor_residual), (_parts(line) or reason) + beside)
         _place(self.residual, line.tumor_residual, floor)
         full, bound = measured.full.get(line.index), measured.bounds.get(line.index)
@@ -260,9 +269,8 @@ def _slice_of(metrics: Any, index: int) -> Any:
 def _parts(line: Any) -> str:
     if not line.parts:
         return ""
-    names = {"inside": "in place", "outside": "elsewhere", "void": "voids"}
-    text = " · ".join(f"{name} {number(line.parts.get(key))}" for key, name in names.items())
-    return f"{text} (count twice)" if line.parts.get("void") else text
+    names = {"inside": "in place", "outside": "elsewhere", "void": "voids 2 ×"}
+    return " · ".join(f"{name} {number(line.parts.get(key))}" for key, name in names.items())
 
 
 def number(value: float | None) -> str:
