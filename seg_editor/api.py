@@ -174,7 +174,7 @@ def segment(
     """
     referee = find_referee(device)
     if referee is None:
-        raise ModelError("no referee model is installed", remedy="Add one under resources/models, as m4")
+        raise ModelError("there is no model m4, nor another referee", remedy="Add one under resources/models")
     return referee.segment(case, progress=progress)
 
 

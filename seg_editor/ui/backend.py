@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from seg_editor.errors import DeviceMemoryError
+from seg_editor.errors import DeviceMemoryError, ModelError
 from seg_editor.session.live import Kind
 from seg_editor.session.measured import Measured, measure
 
@@ -153,6 +154,8 @@ class EngineBackend:
             with device_memory():
                 engine = engine_for(load_model(model, device=self._real(device)))
             self._engines[model, device] = engine
+            with suppress(ModelError):  # the first picture is measured at once; what is wrong is said then
+                self._load_referee(device)
         return device_title(str(engine.model.device))
 
     def _real(self, device: str) -> str:

@@ -14,6 +14,7 @@ from PyQt6.QtCore import Qt
 
 from seg_editor.errors import DeviceMemoryError
 from seg_editor.session.live import Status
+from seg_editor.ui.device_page import DevicePage
 from seg_editor.ui.live_wiring import follow_live
 from seg_editor.ui.state import Layout
 from tests.ui.conftest import Hands, settle
@@ -350,3 +351,14 @@ def test_memory_is_flat(live: Hands, backend: FakeBackend, wait: Wait, count: in
     assert len(results) <= 11
     assert sizes[-1] - sizes[0] < 16
     assert all(thread is threading.main_thread() or thread.daemon for thread in threading.enumerate())
+
+
+def test_the_device_is_chosen_in_the_settings(hands: Hands, backend: FakeBackend, wait: Wait) -> None:
+    dialog = hands.window.settings_dialog
+    dialog.show_page("Device")
+    page = dialog.findChild(DevicePage)
+    assert page.now.text().startswith("In use: CPU")
+    page.device.button("cpu").click()
+    assert hands.window.generation.settings.device == "cpu"
+    wait(lambda: backend.loads[-1] == ("m5", "cpu"))
+    dialog.close()

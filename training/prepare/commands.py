@@ -36,7 +36,7 @@ def add_commands(commands: Any) -> None:
         nargs="?",
         const="text",
         choices=("text", "code"),
-        help="also write the paper's folders of PNG files, named as in its text (<case_id>_<slice>.png, the default) or "
+        help="also write the paper's folders of PNG files, named as in its text (<case_id>_<slice>.png; default) or "
         "as by its code (<case_id>_slice_<slice>.png)",
     )
     p.add_argument("--include-test", action="store_true", help="prepare the test split too, for evaluation")
