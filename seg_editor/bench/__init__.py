@@ -35,7 +35,7 @@ def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 20
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # the offscreen plugin is talkative
     from seg_editor.bench.driver import Driver, window_visible
-    from seg_editor.bench.latency import editing, generating, opening
+    from seg_editor.bench.latency import editing, generating, next_case, opening
     from seg_editor.bench.session import other_process, scripted_session
     from seg_editor.cases import open_case
 
@@ -43,6 +43,7 @@ def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 20
     figures: dict[str, Any] = {"window_visible_ms": window_visible()}
     driver = Driver(case)
     try:
+        figures |= next_case(driver)
         figures |= opening(driver)
         figures |= editing(driver, strokes, dabs)
         figures |= generating(driver)

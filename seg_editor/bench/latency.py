@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -11,11 +14,12 @@ from seg_editor.bench.watchdog import Watchdog
 
 
 def opening(driver: Driver) -> dict[str, float]:
-    """Open the case, lay out three planes, step through slices; the next case when it was read ahead."""
+    """Open the case, lay out three planes, step through slices."""
     window = driver.window
+    before = window.workspace
     began = time.perf_counter()
     window.cases.open(driver.path)
-    driver.until(lambda: window.workspace is not None)
+    driver.until(lambda: window.workspace is not None and window.workspace is not before)
     driver.application.processEvents()
     opened = (time.perf_counter() - began) * 1000
     driver.case_id = driver.workspace.case.case_id
@@ -23,6 +27,25 @@ def opening(driver: Driver) -> dict[str, float]:
     driver.until(lambda: not window.busy_with_actions)
     steps = [driver.timed(lambda n=n: driver.wheel(n)) for n in [1, -1] * 30]  # type: ignore[misc]
     return {"case_open_ms": opened, **spread("slice_step", steps)}
+
+
+def next_case(driver: Driver) -> dict[str, float]:
+    """Open the next case of a folder after it was read ahead; the folder holds the case twice."""
+    folder = driver.path if driver.path.is_dir() else driver.path.parent
+    window = driver.window
+    with tempfile.TemporaryDirectory() as root:
+        first, second = Path(root) / "1", Path(root) / "2"
+        for copy in (first, second):
+            shutil.copytree(folder, copy)
+        window.cases.open(first)
+        driver.until(lambda: window.workspace is not None and not window.neighbors.reading_ahead)
+        before = driver.workspace
+        driver.until(lambda: not window.busy_with_actions)
+        began = time.perf_counter()
+        window.actions_table["next_case"].trigger()
+        driver.until(lambda: driver.workspace is not before)
+        driver.application.processEvents()
+        return {"next_case_ms": (time.perf_counter() - began) * 1000}
 
 
 def editing(driver: Driver, strokes: int, dabs: int) -> dict[str, float]:

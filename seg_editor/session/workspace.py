@@ -64,7 +64,14 @@ class Workspace:
             remove_leftovers(self.segmentation_path)
 
     @classmethod
-    def open(cls, path: Path | str, *, journal_folder: Path | None = None, journal: bool = True) -> Workspace:
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        journal_folder: Path | None = None,
+        journal: bool = True,
+        case: Case | None = None,
+    ) -> Workspace:
         """Open the case in a folder, or the one that a file belongs to.
 
         Parameters
@@ -74,6 +81,8 @@ class Workspace:
             In place of the platform's folder.
         journal : bool
             Whether to keep a journal at all.
+        case : Case, optional
+            What was read from `path` ahead of time.
 
         Raises
         ------
@@ -81,7 +90,7 @@ class Workspace:
             See :func:`seg_editor.cases.open_case`.
         """
         folder = (journal_folder or default_journal_folder()) if journal else None
-        return cls(open_case(path), journal_folder=folder)
+        return cls(open_case(path) if case is None else case, journal_folder=folder)
 
     @property
     def segmentation(self) -> Segmentation:

@@ -8,6 +8,8 @@ from seg_editor.ui.actions import (
     needs_case,
     needs_generate,
     needs_modality,
+    needs_next_case,
+    needs_previous_case,
     needs_remove,
     needs_result,
     needs_save,
@@ -33,6 +35,14 @@ _REST: tuple[Action, ...] = (
     Action(
         "open_demo", "Open the demo case", _k(), "Open the synthetic case that comes with the program", "brain",
         "file"
+    ),
+    Action(
+        "next_case", "Next case", _k("Ctrl+Shift+PgDown"), "Open the next case of the folder; it is read ahead", "",
+        "file", needs_next_case
+    ),
+    Action(
+        "previous_case", "Previous case", _k("Ctrl+Shift+PgUp"), "Open the case before this one in its folder", "",
+        "file", needs_previous_case
     ),
     Action(
         "save", "Save segmentation", _k("Ctrl+S"), "Save the segmentation into its file", "save", "file", needs_save

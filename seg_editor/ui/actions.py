@@ -37,6 +37,8 @@ class Facts:
     segmenting: bool = False
     reshaping: bool = False
     referee_problem: str = ""
+    next_case: str = ""
+    previous_case: str = ""
 
 
 Why = Callable[[Facts], str]
@@ -50,6 +52,16 @@ def needs_always(facts: Facts) -> str:
 def needs_case(facts: Facts) -> str:
     """An open case."""
     return "" if facts.has_case else "Open a case first"
+
+
+def needs_next_case(facts: Facts) -> str:
+    """A case after the open one in its folder."""
+    return needs_case(facts) or ("" if facts.next_case else "There is no case after this one in its folder")
+
+
+def needs_previous_case(facts: Facts) -> str:
+    """A case before the open one in its folder."""
+    return needs_case(facts) or ("" if facts.previous_case else "There is no case before this one in its folder")
 
 
 def needs_edit(facts: Facts) -> str:

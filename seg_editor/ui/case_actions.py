@@ -9,7 +9,7 @@ from pathlib import Path
 from PyQt6.QtCore import QEventLoop, QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from seg_editor.cases import Modality, read_labels
+from seg_editor.cases import Case, Modality, read_labels
 from seg_editor.errors import SegEditorError
 from seg_editor.resources import resource_path
 from seg_editor.session import Workspace
@@ -57,6 +57,7 @@ class CaseActions(QObject):
         self.workspace: Workspace | None = None
         self.journal = True
         self.ask: Callable[[str], str] = self._ask
+        self.ahead: Callable[[Path], Case | None] = lambda _path: None
         self.segment: Callable[[], object] = lambda: None
 
     @property
@@ -91,10 +92,10 @@ class CaseActions(QObject):
         if not self.may_leave("open another case"):
             return
         self.cancel_opening()
-        journal = self.journal
+        journal, ahead = self.journal, self.ahead(path)
 
         def work(progress: Progress, cancelled: Cancelled) -> Workspace:
-            workspace = Workspace.open(path, journal=journal)
+            workspace = Workspace.open(path, journal=journal, case=ahead)
             for modality in workspace.case.modalities:
                 workspace.view.window(modality)
             return workspace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,8 @@ class Commands:
             "open": cases.choose_folder,
             "open_file": cases.choose_file,
             "open_demo": cases.open_demo,
+            "next_case": lambda: self._open(window.neighbors.next),
+            "previous_case": lambda: self._open(window.neighbors.previous),
             "save": cases.save,
             "save_as": cases.save_as,
             "close": cases.close,
@@ -118,6 +121,8 @@ class Commands:
             "slices": generation.settings.slices,
             "tissue_running": window.tissue.running,
             "has_tissue": window.tissue.labels is not None,
+            "next_case": window.neighbors.next.name if window.neighbors.next else "",
+            "previous_case": window.neighbors.previous.name if window.neighbors.previous else "",
         }
         common |= self._edit.facts()
         if workspace is None:
@@ -154,6 +159,10 @@ class Commands:
         states |= {name: view is not None and bool(getattr(view, name)) for name in ("overlay", "outline")}
         states["fill_labels"] = view is not None and view.fill
         return states | self._live.checked() | self._edit.checked()
+
+    def _open(self, path: Path | None) -> None:
+        if path is not None:
+            self._window.cases.open(path)
 
     def _set_view(self, name: str, value: object) -> None:
         if self._workspace is not None:

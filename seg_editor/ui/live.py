@@ -90,14 +90,15 @@ class Live(QObject):
         workspace, generation = self._workspace, self._generation
         if workspace is None or workspace.segmentation.in_stroke:
             return
+        if not generation.settings.live:
+            generation.recall()
+            return
         z = self._slice_to_run(workspace)
-        if z is None or generation.recall(z):
-            if z is not None and generation.settings.live and generation.settings.slices == "all":
-                self._complete(workspace, z)
-        elif generation.settings.live:
+        if z is not None and not generation.recall(z):
             self._order(z)
-        if generation.settings.live:
-            generation.changed.emit()
+        elif z is not None and generation.settings.slices == "all":
+            self._complete(workspace, z)
+        generation.changed.emit()
 
     def _slice_to_run(self, workspace: Workspace) -> int | None:
         """The slice on display, or the one that was edited where that is another; None where nothing was removed."""

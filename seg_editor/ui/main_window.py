@@ -36,6 +36,7 @@ from seg_editor.ui.history_strip import HistoryStrip
 from seg_editor.ui.live import Live
 from seg_editor.ui.live_wiring import connect_live
 from seg_editor.ui.menus import fill_menus
+from seg_editor.ui.neighbors import Neighbors
 from seg_editor.ui.overlays import Overlays
 from seg_editor.ui.panels.brush import BrushPanel
 from seg_editor.ui.panels.generation import GenerationPanel
@@ -97,6 +98,9 @@ class MainWindow(QMainWindow):
         self.segmenting = Segmenting(self._tasks, self)
         self.settings_dialog = SettingsDialog(self.ui, lambda: self.theme_choice, self.choose_theme, self)
         self.cases = CaseActions(self, self.errors, self._tasks, preferences)
+        self.neighbors = Neighbors(self._tasks, self)
+        self.cases.ahead = self.neighbors.take
+        self.neighbors.changed.connect(self.later)
         self.exports = Exports(self, self.errors, self._tasks, self.viewer, self.generation)
         self._commands = Commands(self)
         self.actions_table = ActionSet(self, self._commands.handlers(), preferences.keys)
@@ -242,6 +246,7 @@ class MainWindow(QMainWindow):
         for following in (self.live, self.compare, self.compare_bar, self.history):
             following.set_workspace(workspace)
         self.exports.workspace = workspace
+        self.neighbors.follow(None if workspace is None else workspace.case)
         self._pages.setCurrentIndex(0 if workspace is None else 1)
         self._strip.setVisible(workspace is not None)
         self.empty.show_recent(self._preferences.recent)

@@ -68,8 +68,11 @@ class Bench:
         self.window.resize(1280, 800)
         self.window.cases.journal = False
         self.window.show()
+        for neighbor in ("BraTS2021_90002", "BraTS2021_90004"):
+            make_case(folder / neighbor, shape=(12, 12, 8))
         self.window.cases.open(make_case(folder / "BraTS2021_90003", shape=(60, 64, 40)))
         self.until(lambda: self.window.workspace is not None and bool(self.window.generation.models))
+        self.until(lambda: self.window.neighbors.previous is not None and not self.window.neighbors.reading_ahead)
         self.hands = Hands(self.window)
         self.window.generation.settings.live = False
         for action in ACTIONS:
@@ -242,6 +245,8 @@ BEFORE: dict[str, Callable[[Bench], None]] = {
     "undo": paint,
     "redo": redone,
     "close": paint,
+    "next_case": paint,
+    "previous_case": paint,
     "quit": paint,
     "op_interpolate": two_slices,
     "op_copy_next": one_slice,
