@@ -19,11 +19,10 @@ def tally(counts: dict[int, int], values: Values, sign: int, size: int | None = 
     if isinstance(values, int):
         counts[values] = counts.get(values, 0) + sign * (size or 0)
         return
-    if values.dtype == np.uint8:
-        bins = np.bincount(values.ravel())
-        found = [(int(v), int(bins[v])) for v in np.flatnonzero(bins)]
-    else:
-        unique, numbers = np.unique(values, return_counts=True)
-        found = [(int(v), int(n)) for v, n in zip(unique, numbers, strict=True)]
+    labeled = values[values != 0]  # few of a volume's voxels
+    unique, numbers = np.unique(labeled, return_counts=True)
+    found = [(int(v), int(n)) for v, n in zip(unique, numbers, strict=True)]
+    if labeled.size < values.size:
+        found.append((0, values.size - labeled.size))
     for value, number in found:
         counts[value] = counts.get(value, 0) + sign * number

@@ -114,7 +114,7 @@ def residual_floor(
     hole: NDArray[np.bool_],
     remaining: NDArray[np.bool_] | None = None,
 ) -> float | None:
-    """Return the TumorResidual that is there whatever is generated: the referee's finds outside the hole, in the source.
+    """Return the TumorResidual that is there whatever is generated: the referee's finds in the source outside the hole.
 
     Over the slices that hold tumor, as `tumor_residual` counts. A floor as far as the referee looks at each place
     by itself: its view of the untouched tissue can change a little with what is generated next to it.

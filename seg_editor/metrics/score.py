@@ -33,9 +33,7 @@ NO_TUMOR = "no tumor on the scored slices"
 class Referee(Protocol):
     """A network that judges pictures and never makes them."""
 
-    def segment_slices(
-        self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None
-    ) -> NDArray[np.uint8]:
+    def segment_slices(self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None) -> NDArray[np.uint8]:
         """Return the five classes (n, x, y) of the axial slices `indices` of the case's FLAIR, or of `raw` instead."""
 
 
@@ -122,8 +120,8 @@ class Metrics:
     overall : mapping
         Over all scored slices: ``tumor_residual`` (pooled) with ``tumor_residual_parts``, ``tumor_residual_paper`` and
         ``tumor_residual_reason``; ``diffmap_iou`` (mean over tumor slices), ``diffmap_iou_pooled``,
-        ``diffmap_iou_paper``, ``diffmap_iou_full_hole`` (had every voxel of the hole changed), ``diffmap_iou_bound`` (the
-        highest possible) and ``diffmap_threshold``; ``change_outside_max``;
+        ``diffmap_iou_paper``, ``diffmap_iou_full_hole`` (had every voxel of the hole changed), ``diffmap_iou_bound``
+        (the highest possible) and ``diffmap_threshold``; ``change_outside_max``;
         ``texture_ratio``; ``seam_ratio``; ``seconds``; ``slices``; ``tumor_slices``; ``tumor_voxels``; ``modality``;
         ``display_window``. Plain JSON types.
     """

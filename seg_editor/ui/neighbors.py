@@ -104,8 +104,9 @@ class Neighbors(QObject):
             return
 
         def work(_progress: Progress, _cancelled: Cancelled) -> _Ahead:
-            stamp = stamp_of(path)
-            return _Ahead(path, stamp, open_case(path))
+            stamp, case = stamp_of(path), open_case(path)
+            _ = case.content_hash  # kept with the case: opening it is then quick
+            return _Ahead(path, stamp, case)
 
         self._task = task = self._tasks.start(work, "read the next case")
         task.done.connect(self._keep)
