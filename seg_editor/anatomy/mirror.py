@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TILT = 0.26  # the tangent of about 15 degrees
+_LARGE = 96  # voxels along every axis: coarser blocks will do
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def estimate_plane(volume: NDArray[np.float32], weight: NDArray[np.bool_]) -> Mi
     from scipy import ndimage as ndi
     from scipy.optimize import minimize
 
-    step = 6
+    step = 6 if min(volume.shape) >= _LARGE else 4
     small_weight = _block_mean(weight.astype(np.float32), step)
     small = _block_mean(np.where(weight, volume, 0).astype(np.float32), step)
     small = np.where(small_weight > 0, small / np.maximum(small_weight, 1e-3), 0)
