@@ -16,19 +16,23 @@ Mask = NDArray[np.bool_]
 CHANNEL_SCALE = np.array([1.0, 1.35, 2.2, 1.15], np.float32)
 #: Slices around the target that the network sees.
 NEIGHBORS = (-2, -1, 0, 1, 2)
+#: Which of them show their brain mask.
+BRAIN_AT = (0, 2, 4)
+#: Lateral distances are divided by it; depths are cut at DEPTH_LIMIT and divided by DEPTH_SCALE. Voxels.
+LATERAL_SCALE = 70.0
+DEPTH_LIMIT, DEPTH_SCALE = 30.0, 10.0
 _LIMIT = 6.0
-_BRAIN_AT = (0, 2, 4)
 
 #: What the referee sees outside the brain, in interquartile ranges from the median: darker than any tissue.
 AIR = -4.0
 
 N_MODALITIES = 4
 #: Channels besides the noisy residual: context, unknown, brain, mirror + validity, position, depth, presence.
-CONTEXT_CHANNELS = 4 * len(NEIGHBORS) + len(NEIGHBORS) + len(_BRAIN_AT) + 5 + 3 + 1 + 4
+CONTEXT_CHANNELS = 4 * len(NEIGHBORS) + len(NEIGHBORS) + len(BRAIN_AT) + 5 + 3 + 1 + 4
 #: Where the target slice's own unknown mask, brain mask and lateral position stand among them.
 UNKNOWN_CHANNEL = 4 * len(NEIGHBORS) + len(NEIGHBORS) // 2
-BRAIN_CHANNEL = 5 * len(NEIGHBORS) + len(_BRAIN_AT) // 2
-LATERAL_CHANNEL = 5 * len(NEIGHBORS) + len(_BRAIN_AT) + 5
+BRAIN_CHANNEL = 5 * len(NEIGHBORS) + len(BRAIN_AT) // 2
+LATERAL_CHANNEL = 5 * len(NEIGHBORS) + len(BRAIN_AT) + 5
 
 
 def to_network_units(normalized: Floats, brain: Mask) -> Floats:
@@ -60,7 +64,7 @@ def positions(lateral: Floats, brain_box: tuple[slice, ...], origin: tuple[int, 
     anterior = 2 * (y - y0) / max(y1 - y0, 1) - 1
     superior = 2 * (z - z0) / max(z1 - z0, 1) - 1
     out = np.empty((3, h, w), np.float32)
-    out[0] = lateral / 70.0
+    out[0] = lateral / LATERAL_SCALE
     out[1] = anterior[None, :]
     out[2] = superior
     return out
@@ -106,11 +110,11 @@ def assemble(
     at += 4 * n
     out[at : at + n] = unknown
     at += n
-    out[at : at + len(_BRAIN_AT)] = brain[list(_BRAIN_AT)]
-    at += len(_BRAIN_AT)
+    out[at : at + len(BRAIN_AT)] = brain[list(BRAIN_AT)]
+    at += len(BRAIN_AT)
     out[at : at + 4] = mirrored * flags[:, None, None]
     out[at + 4] = mirror_valid
     out[at + 5 : at + 8] = position
-    out[at + 8] = np.minimum(depth, 30) / 10
+    out[at + 8] = np.minimum(depth, DEPTH_LIMIT) / DEPTH_SCALE
     out[at + 9 : at + 13] = flags[:, None, None]
     return out

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from seg_editor.generation.conditioning import LATERAL_CHANNEL, NEIGHBORS, assemble, positions
+from seg_editor.generation import conditioning
 from seg_editor.generation.networks import InpaintNet
+from training.models.noise import draw_noise
+from training.models.resident import CaseFacts, Ints, Planes, ResidentSet
 from training.models.similarity import similarity_map
-from training.prepare.bank import BankedCase, PlacedHoles, unpack
-from training.prepare.prepared import healthy_range
+from training.prepare.bank import BankedCase, PlacedHoles
 
-#: Voxels around a crop that a warp may draw from.
-_REACH = 32
+#: Rows that a CPU makes at a time: their planes stay in its cache.
+_CPU_ROWS = 1
+_KNOTS = 7
+_JITTER = 20
 
 
 @dataclass(frozen=True)
@@ -44,195 +46,207 @@ class InpaintSettings:
 
 
 @dataclass
-class InpaintSample:
-    """One slice.
+class _Draws:
+    """What chance says about some rows of a batch, on the host; each array has a row's values in its first axis."""
 
-    Attributes
-    ----------
-    context : (c, h, w)
-    residual : (4, h, w)
-    hole : (h, w)
-        Where noise lives.
-    weight : (4, h, w)
-        Of the loss.
-    range : (2, 4)
-        0.5 and 99.5 percentile of the healthy voxels, in the sample's units.
-    """
+    hole: Ints
+    z: Ints
+    warped: NDArray[np.bool_]
+    key: Ints
+    values: dict[str, NDArray[np.float32]]
 
-    context: NDArray[np.float32]
-    residual: NDArray[np.float32]
-    hole: NDArray[np.float32]
-    weight: NDArray[np.float32]
-    range: NDArray[np.float32]
+    def __getitem__(self, rows: list[int]) -> _Draws:
+        values = {name: v[rows] for name, v in self.values.items()}
+        return _Draws(self.hole[rows], self.z[rows], self.warped[rows], self.key[rows], values)
 
-
-@dataclass
-class _Maps:
-    """Everything of one slice that a warp moves, in a window: images and masks, (channels, h, w)."""
-
-    truth: NDArray[np.float32]
-    filled: NDArray[np.float32]
-    mirrored: NDArray[np.float32]
-    position: NDArray[np.float32]
-    depth: NDArray[np.float32]
-    unknown: NDArray[np.bool_]
-    brain: NDArray[np.bool_]
-    target: NDArray[np.bool_]
-    valid: NDArray[np.bool_]
-
-    def warped(self, grid: Tensor) -> _Maps:
-        """Sample at `grid` (h, w, 2), voxels of the window; masks by majority."""
-        fields = [getattr(self, f.name) for f in dataclasses.fields(self)]
-        planes = [a.reshape(-1, *a.shape[-2:]).astype(np.float32) for a in fields]
-        size = planes[0].shape[-1]
-        at = (2 * grid / (size - 1) - 1).flip(-1)[None]
-        stack = torch.from_numpy(np.concatenate(planes))[None]
-        moved = F.grid_sample(stack, at, mode="bilinear", padding_mode="zeros", align_corners=True)[0].numpy()
-        ends = np.cumsum([len(p) for p in planes])[:-1]
-        parts = [p.reshape(*a.shape[:-2], *grid.shape[:2]) for p, a in zip(np.split(moved, ends), fields, strict=True)]
-        values: list[Any] = [p > 0.5 if a.dtype == bool else p for p, a in zip(parts, fields, strict=True)]
-        made = _Maps(*values)
-        made.target &= made.unknown[len(NEIGHBORS) // 2]
-        return made
+    def on(self, device: torch.device) -> dict[str, Tensor]:
+        """The values on a device, (b, k) each; they travel as one."""
+        block = torch.from_numpy(np.concatenate(list(self.values.values()), 1)).to(device, non_blocking=True)
+        parts = torch.split(block, [v.shape[1] for v in self.values.values()], 1)
+        return dict(zip(self.values, parts, strict=True))
 
 
 class InpaintSampler:
-    """Draws training samples; a sample is a pure function of its random generator."""
+    """Makes training batches on the device that holds the data; a batch is a function of (size, seed, step).
 
-    def __init__(self, cases: list[BankedCase], bank: list[PlacedHoles], settings: InpaintSettings) -> None:
+    Parameters
+    ----------
+    cases, bank : iterable
+        Read once: see :class:`training.models.resident.ResidentSet`.
+    settings : InpaintSettings
+
+    Raises
+    ------
+    ValueError
+        No placement belongs to these cases.
+    """
+
+    def __init__(self, cases: Iterable[BankedCase], bank: Iterable[PlacedHoles], settings: InpaintSettings) -> None:
         self.settings = settings
-        self.cases = {c.case.case_id: c for c in cases}
-        self.bank = [b for b in bank if b.case_id in self.cases and int(b.area.max()) >= 30]
-        if not self.bank:
-            raise ValueError("the hole bank holds nothing for these cases")
-        self._ranges = {c.case.case_id: healthy_range(c.case) for c in cases}
-
-    def sample(self, rng: np.random.Generator) -> InpaintSample:
-        """Draw one augmented sample."""
-        holes = self.bank[int(rng.integers(len(self.bank)))]
-        chance = np.where(holes.area >= 30, np.sqrt(holes.area), 0.0)
-        z = int(rng.choice(chance.size, p=chance / chance.sum()))
-        return self._cut(holes, z, rng)
-
-    def _cut(self, holes: PlacedHoles, z: int, rng: np.random.Generator) -> InpaintSample:
-        s = self.settings
-        banked = self.cases[holes.case_id]
-        target = unpack(holes.target[z : z + 1], banked.brain.shape[1:])[0]
-        warp = rng.random() < s.warp
-        maps = self._maps(banked, holes, z, target, self._window(target, rng, 2 * _REACH if warp else 0))
-        if warp:
-            maps = maps.warped(self._grid(rng))
-        present = banked.case.present.copy()
-        if rng.random() < s.drop_modality:
-            present &= rng.random(4) < 0.6
-            if not present.any():
-                present = banked.case.present.copy()
-        gain = 1 + s.gain * rng.uniform(-1, 1, 4).astype(np.float32)
-        offset = s.offset * rng.uniform(-1, 1, 4).astype(np.float32) * (rng.random() < 0.7)
-        middle = len(NEIGHBORS) // 2
-        filled = (maps.filled * gain[:, None, None, None] + offset[:, None, None, None]) * maps.brain
-        truth = (maps.truth * gain[:, None, None] + offset[:, None, None]) * maps.brain[middle]
-        mirrored, valid = (maps.mirrored * gain[:, None, None] + offset[:, None, None]) * maps.valid, maps.valid
-        if rng.random() < s.drop_mirror:
-            mirrored, valid = np.zeros_like(mirrored), np.zeros_like(valid)
-        context = assemble(filled, maps.unknown, maps.brain, mirrored, valid, maps.position, maps.depth, present)
-        weight = maps.target[None] * present[:, None, None].astype(np.float32)
-        hole = np.asarray(maps.unknown[middle] & maps.brain[middle], np.float32)
-        # tumor voxels are unknown but have no healthy truth: the network sees plain noise there
-        residual = (truth - filled[:, middle]) * maps.target
-        if rng.random() < s.flip:
-            context, residual, hole, weight = (np.flip(a, -2) for a in (context, residual, hole, weight))
-            context = context.copy()
-            context[LATERAL_CHANNEL] *= -1
-        arrays = (context, residual, hole, weight, self._ranges[holes.case_id] * gain + offset)
-        return InpaintSample(*(np.ascontiguousarray(a, np.float32) for a in arrays))
-
-    def _maps(
-        self,
-        banked: BankedCase,
-        holes: PlacedHoles,
-        z: int,
-        target: NDArray[np.bool_],
-        window: tuple[slice, slice],
-    ) -> _Maps:
-        """Cut a slice and its neighbors, unaugmented; beyond the volume everything is 0."""
-        depth_count, w, h = banked.brain.shape
-        zs = np.clip([z + d for d in NEIGHBORS], 0, depth_count - 1)
-        inside = tuple(slice(max(part.start, 0), min(part.stop, n)) for part, n in zip(window, (w, h), strict=True))
-        pads = [(i.start - part.start, part.stop - i.stop) for part, i in zip(window, inside, strict=True)]
-
-        def crop(a: NDArray[Any]) -> NDArray[Any]:
-            part = a[..., inside[0], inside[1]]
-            return np.pad(part, [(0, 0)] * (part.ndim - 2) + pads) if any(map(any, pads)) else part
-
-        unknown = unpack(holes.unknown[zs], (w, h))
-        filled = banked.volumes[zs][..., inside[0], inside[1]].astype(np.float32).transpose(1, 0, 2, 3)
-        for i, k in enumerate(zs):
-            rows = unknown[i][inside]
-            filled[:, i, rows] = holes.fill[holes.start[k] : holes.start[k + 1]][_kept(unknown[i], inside)].T
-        depth = np.zeros((w, h), np.float32)
-        middle = len(NEIGHBORS) // 2
-        depth[unknown[middle]] = holes.depth[holes.start[z] : holes.start[z + 1]]
-        filled = np.pad(filled, [(0, 0), (0, 0), *pads])
-        healthy = crop(target | ~unknown[middle])
-        truth = np.where(healthy, crop(banked.volumes[z]).astype(np.float32), filled[:, middle])
-        valid = crop(unpack(holes.mirror_valid[z : z + 1], (w, h))[0])
-        lateral = np.asarray(crop(banked.lateral[z]), np.float32)
-        return _Maps(
-            truth=truth,
-            filled=filled,
-            mirrored=crop(banked.mirrored[z]).astype(np.float32) * valid,
-            position=positions(lateral, banked.box, (window[0].start, window[1].start), z),
-            depth=np.asarray(crop(depth), np.float32),
-            unknown=crop(unknown),
-            brain=crop(banked.brain[zs]),
-            target=crop(target),
-            valid=valid,
-        )
-
-    def _grid(self, rng: np.random.Generator) -> Tensor:
-        """Where each voxel of the crop comes from, in voxels of the larger window; (crop, crop, 2)."""
-        s = self.settings
-        a = s.angle * rng.uniform(-1, 1)
-        turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ np.diag(1 + s.zoom * rng.uniform(-1, 1, 2))
-        axis = torch.arange(s.crop, dtype=torch.float32) - (s.crop - 1) / 2
-        place = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1) @ torch.from_numpy(turn.T.astype(np.float32))
-        knots = torch.from_numpy((s.elastic * rng.standard_normal((1, 2, 7, 7))).astype(np.float32))
-        bend = F.interpolate(knots, size=(s.crop, s.crop), mode="bicubic", align_corners=True)[0]
-        return place + bend.permute(1, 2, 0) + (s.crop + 2 * _REACH - 1) / 2
-
-    def _window(self, target: NDArray[np.bool_], rng: np.random.Generator, wider: int) -> tuple[slice, slice]:
-        """A window near some target voxel, inside the slice where it fits; `wider` voxels are added around it."""
-        size = self.settings.crop
-        points = np.argwhere(target)
-        center = points[int(rng.integers(len(points)))] + rng.integers(-20, 21, 2)
-        starts = [int(np.clip(c - size // 2, 0, max(n - size, 0))) for c, n in zip(center, target.shape, strict=True)]
-        x, y = (slice(start - wider // 2, start + size + wider // 2) for start in starts)
-        return x, y
+        self.data = ResidentSet(cases, bank)
 
     def batch(self, size: int, seed: int, step: int) -> dict[str, Tensor]:
-        """Batch of a step: depends on nothing but (seed, step)."""
-        samples = [self.sample(np.random.default_rng([seed, step, i])) for i in range(size)]
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
-        s = self.settings
-        count = len(samples)
+        """The whole batch of a step; see :meth:`batch_rows`."""
+        return self.batch_rows(size, seed, step, range(size))
+
+    @torch.no_grad()
+    def batch_rows(self, size: int, seed: int, step: int, rows: range) -> dict[str, Tensor]:
+        """Rows of the batch of a step: a function of (size, seed, step) alone, whoever asks for which rows.
+
+        Returns
+        -------
+        dict
+            On the data's device: ``context`` (b, c, h, w); ``residual`` and ``noise`` (b, 4, h, w); ``hole``
+            (b, h, w), where noise lives; ``weight`` of the loss (b, 4, h, w); ``range`` (b, 2, 4), 0.5 and 99.5
+            percentile of the healthy voxels in the sample's units; ``sigma`` (b), infinite for the mean pass.
+        """
+        drawn = self._draw(size, seed, step)[list(rows)]
+        device, count = self.data.device, len(drawn.hole)
+        made: dict[str, Tensor] = {}
+        for part in self._chunks(drawn):
+            at = torch.tensor(part, device=device)
+            for name, values in self._make(drawn[part]).items():
+                if name not in made:
+                    made[name] = values.new_empty(count, *values.shape[1:])
+                made[name].index_copy_(0, at, values)
+        noise = draw_noise(made["residual"].shape[1:], drawn.key.tolist(), device)
+        return {**made, "noise": noise[:, 0]}
+
+    def _chunks(self, drawn: _Draws) -> Iterator[list[int]]:
+        """Rows that are made together: all warped or all straight."""
+        for warped in (False, True):
+            rows = np.flatnonzero(drawn.warped == warped).tolist()
+            most = _CPU_ROWS if self.data.device.type == "cpu" else max(len(rows), 1)
+            yield from (rows[i : i + most] for i in range(0, len(rows), most))
+
+    def _draw(self, size: int, seed: int, step: int) -> _Draws:
+        """All that is random about a batch but the pixels of the noise, for which there is a key.
+
+        The first rows are the same whatever the size, but for the share of mean passes.
+        """
+        s, m = self.settings, conditioning.N_MODALITIES
+        counts = {"hole": 1, "slice": 1, "voxel": 1, "jitter": 2, "warp": 1, "angle": 1, "zoom": 2, "flip": 1}
+        counts |= {"drop": 1, "keep": m, "gain": m, "offset": m, "shifted": 1, "mirror": 1}
+        rngs = [np.random.default_rng([seed, step, k]) for k in range(3)]
+        chance = _columns(rngs[0].random((size, sum(counts.values()))), counts)
+        normal = _columns(rngs[1].standard_normal((size, 1 + 2 * _KNOTS**2)), {"sigma": 1, "knots": 2 * _KNOTS**2})
+        hole, z, area = self.data.choose(chance["hole"][:, 0], chance["slice"][:, 0])
+        facts = [self.data.facts[self.data.case_of[k]] for k in hole]
+        present = np.stack([f.present for f in facts])
+        left = present & ((chance["drop"] >= s.drop_modality) | (chance["keep"] < 0.6))
+        present = np.where(left.any(1, keepdims=True), left, present)
+        gain = 1 + s.gain * (2 * chance["gain"] - 1)
+        offset = s.offset * (2 * chance["offset"] - 1) * (chance["shifted"] < 0.7)
         low, high = s.sigma_range
-        log_sigma = torch.randn(count, generator=generator) * s.log_sigma_std + s.log_sigma_mean
-        sigma = log_sigma.exp().clamp(low, high)
-        sigma[: round(s.mean_share * count)] = float("inf")
-        stack = {
-            name: torch.from_numpy(np.stack([getattr(x, name) for x in samples]))
-            for name in ("context", "residual", "hole", "weight", "range")
+        sigma = np.exp(normal["sigma"] * s.log_sigma_std + s.log_sigma_mean).clip(low, high)
+        sigma[: round(s.mean_share * size)] = np.inf
+        ranges = np.stack([f.range for f in facts]) * gain[:, None] + offset[:, None]
+        values = {
+            "voxel": np.floor(chance["voxel"] * area[:, None]),
+            "jitter": np.floor(chance["jitter"] * (2 * _JITTER + 1)) - _JITTER,
+            "turn": _turns(s.angle * (2 * chance["angle"] - 1), 1 + s.zoom * (2 * chance["zoom"] - 1)),
+            "knots": s.elastic * normal["knots"],
+            "flip": chance["flip"] < s.flip,
+            "gain": gain,
+            "offset": offset,
+            "present": present,
+            "mirror": chance["mirror"] >= s.drop_mirror,
+            "place": np.array([_place(f, int(k)) for f, k in zip(facts, z, strict=True)]),
+            "range": ranges.reshape(size, -1),
+            "sigma": sigma,
         }
-        noise = torch.randn(stack["residual"].shape, generator=generator)
-        return {**stack, "sigma": sigma, "noise": noise}
+        key = rngs[2].integers(2**62, size=size)
+        floats = {name: np.asarray(v, np.float32) for name, v in values.items()}
+        return _Draws(hole, z, chance["warp"][:, 0] < s.warp, key, floats)
+
+    def _make(self, drawn: _Draws) -> dict[str, Tensor]:
+        """Samples that are all warped or all straight."""
+        v = drawn.on(self.data.device)
+        target = self.data.targets(drawn.hole, drawn.z)
+        warped = bool(drawn.warped[0])
+        grid = self._grid(v, self._corner(v, target), warped)
+        planes = self.data.planes(drawn.hole, drawn.z, target)
+        seen = planes.sampled(grid, "bilinear" if warped else "nearest")  # straight ones meet the voxels exactly
+        return {**self._assembled(seen, grid, v), "range": torch.unflatten(v["range"], 1, (2, -1)), "sigma": v["sigma"][:, 0]}
+
+    def _corner(self, v: dict[str, Tensor], target: Tensor) -> Tensor:
+        """First voxel (b, 2) of a window near some target voxel, inside the slice where it fits."""
+        size = self.settings.crop
+        before = (target.flatten(1).cumsum(1, dtype=torch.int32) <= v["voxel"]).sum(1)
+        center = torch.stack([before // target.shape[2], before % target.shape[2]], 1) + v["jitter"]
+        last = (v["place"][:, :2] - size).clamp(min=0)
+        return torch.minimum((center - size // 2).clamp(min=0), last)
+
+    def _grid(self, v: dict[str, Tensor], corner: Tensor, warped: bool) -> Tensor:
+        """Where each voxel of the crops comes from, in voxels of the planes; (b, crop, crop, 2)."""
+        size = self.settings.crop
+        half = (size - 1) / 2 if warped else 0.0
+        i, j = torch.meshgrid([torch.arange(size, device=corner.device) - half] * 2, indexing="ij")
+        if warped:
+            a, b, c, d = v["turn"].T[:, :, None, None]
+            knots = torch.unflatten(v["knots"], 1, (2, _KNOTS, _KNOTS))
+            bend = F.interpolate(knots, size=(size, size), mode="bicubic", align_corners=True)
+            grid = torch.stack([a * i + b * j + bend[:, 0], c * i + d * j + bend[:, 1]], -1)
+        else:
+            grid = torch.stack([i, j], -1)[None]
+        grid = grid + (corner + half)[:, None, None]
+        return torch.where(v["flip"][:, :, None, None] > 0, grid.flip(1), grid)
+
+    def _assembled(self, seen: Planes, grid: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Change intensities, drop modalities and mirror, lay out the channels of :func:`conditioning.assemble`."""
+        m, middle = conditioning.N_MODALITIES, len(conditioning.NEIGHBORS) // 2
+        parts = seen.parts()
+        unknown, brain, target = (parts[k] > 0.5 for k in ("unknown", "brain", "target"))  # majority
+        hole = unknown[:, middle] & brain[:, middle]
+        target &= unknown[:, middle, None]
+        valid = (parts["valid"] > 0.5) & (v["mirror"] > 0)[..., None, None]
+        gain, offset, present = (v[k][:, :, None, None] for k in ("gain", "offset", "present"))
+        context = seen.stack.new_empty(len(grid), conditioning.CONTEXT_CHANNELS, *grid.shape[1:3])
+        n = len(conditioning.NEIGHBORS)
+        sizes = [m * n, n, len(conditioning.BRAIN_AT), m, 1, 3, 1, m]
+        filled, to_unknown, to_brain, mirrored, to_valid, position, depth, flags = torch.split(context, sizes, 1)
+        lit = torch.unflatten(filled, 1, (m, n))
+        torch.mul(torch.unflatten(parts["filled"], 1, (m, n)), (gain * present)[:, :, None], out=lit)
+        lit.add_((offset * present)[:, :, None]).mul_(brain[:, None])
+        to_unknown.copy_(unknown)
+        to_brain.copy_(brain[:, list(conditioning.BRAIN_AT)])
+        torch.mul(parts["mirrored"], gain * present, out=mirrored).add_(offset * present).mul_(valid)
+        to_valid.copy_(valid)
+        position.copy_(_positions(grid, v))
+        torch.clamp(parts["depth"], max=conditioning.DEPTH_LIMIT, out=depth).div_(conditioning.DEPTH_SCALE)
+        flags.copy_(present.expand_as(flags))
+        # tumor voxels are unknown but have no healthy truth: the network sees plain noise there
+        residual = parts["change"] * gain * (target & brain[:, middle, None])
+        return {"context": context, "residual": residual, "hole": hole.float(), "weight": target * present}
 
 
-def _kept(unknown: NDArray[np.bool_], window: tuple[slice, ...]) -> NDArray[np.intp]:
-    """Which of a slice's unknown voxels (C order) lie in the window."""
-    i, j = np.nonzero(unknown)
-    x, y = window
-    return np.flatnonzero((i >= x.start) & (i < x.stop) & (j >= y.start) & (j < y.stop))
+def _columns(table: NDArray[np.float64], counts: dict[str, int]) -> dict[str, NDArray[np.float64]]:
+    """Name the columns of (b, k)."""
+    ends = np.cumsum(list(counts.values()))[:-1]
+    return dict(zip(counts, np.split(table, ends, axis=1), strict=True))
+
+
+def _turns(angle: NDArray[np.float64], zoom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotation after zoom: (b, 1) and (b, 2) to (b, 4), the rows of each matrix."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.concatenate([cos * zoom[:, :1], -sin * zoom[:, 1:], sin * zoom[:, :1], cos * zoom[:, 1:]], 1)
+
+
+def _place(facts: CaseFacts, z: int) -> list[float]:
+    """What positions need: width, height, lateral distance as a x + b y + c, first brain row, brain rows, superior."""
+    (w, h, _), (a, b, c, offset), (_, y, s) = facts.shape, facts.lateral, facts.box
+    superior = 2 * (z - s.start) / max(s.stop - s.start, 1) - 1
+    return [w, h, a, b, c * z - offset, y.start, max(y.stop - y.start, 1), superior]
+
+
+def _positions(grid: Tensor, v: dict[str, Tensor]) -> Tensor:
+    """:func:`conditioning.positions` at `grid`, (b, 3, h, w); a flip changes the sign of the lateral distance."""
+    w, h, a, b, c, first, rows, superior = v["place"].T[:, :, None, None]
+    x, y = grid.unbind(-1)
+    inside = (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1)
+    sign = 1 - 2 * v["flip"][:, :, None]
+    lateral = (a * x + b * y + c) * inside * sign / conditioning.LATERAL_SCALE
+    return torch.stack([lateral, 2 * (y - first) / rows - 1, superior.expand_as(x)], 1)
 
 
 def inpaint_loss(
@@ -258,12 +272,10 @@ def inpaint_loss(
 
 def _similarity(predicted: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """Mean SSIM of the composed slices over healthy hole voxels; (b, 4, h, w) in, a scalar out."""
-    from seg_editor.generation.conditioning import BRAIN_CHANNEL, N_MODALITIES
-
-    middle, count = len(NEIGHBORS) // 2, len(NEIGHBORS)
+    middle, count = len(conditioning.NEIGHBORS) // 2, len(conditioning.NEIGHBORS)
     context, weight = batch["context"], batch["weight"]
-    filled = context[:, middle : N_MODALITIES * count : count]
-    brain = context[:, BRAIN_CHANNEL][:, None]
+    filled = context[:, middle : conditioning.N_MODALITIES * count : count]
+    brain = context[:, conditioning.BRAIN_CHANNEL][:, None]
     low, high = (batch["range"][:, k, :, None, None] for k in (0, 1))
     made, truth = (((filled + r * weight) - low) / (high - low) * brain for r in (predicted, batch["residual"]))
     flat = [v.reshape(-1, 1, *v.shape[-2:]) for v in (made, truth, weight)]

@@ -101,7 +101,7 @@ class InpaintTask:
             "settings": asdict(self.settings),
             "parameters": count_parameters(InpaintNet(self.config)),
             "bank": bank_hash(self.data / "holes"),
-            "placements": len(self.sampler.bank),
+            "placements": len(self.sampler.data.first),
         }
 
 

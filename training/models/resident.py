@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ class Planes:
     def parts(self) -> dict[str, Tensor]:
         """Views of the parts."""
         sizes = self.sizes()
-        return dict(zip(sizes, self.stack.split(list(sizes.values()), 1), strict=True))
+        return dict(zip(sizes, torch.split(self.stack, list(sizes.values()), 1), strict=True))
 
     def sampled(self, grid: Tensor, mode: str) -> Planes:
         """The planes at `grid` (b, h, w, 2), in voxels; 0 beyond them."""
@@ -118,7 +119,7 @@ class ResidentSet:
     def _add_cases(self, cases: Iterable[BankedCase]) -> None:
         self.facts: list[CaseFacts] = []
         self.number: dict[str, int] = {}
-        parts: dict[str, list[NDArray[np.generic]]] = {"volumes": [], "mirrored": [], "brain": []}
+        parts: dict[str, list[NDArray[Any]]] = {"volumes": [], "mirrored": [], "brain": []}
         count = 0
         for banked in cases:
             self.number[banked.case.case_id] = len(self.facts)
@@ -136,8 +137,9 @@ class ResidentSet:
         """Lay the placements out for :attr:`size`."""
         self.case_of: list[int] = []
         self.first: list[int] = []
-        starts, edges, areas = [np.zeros(1, np.int64)], [], []
-        parts: dict[str, list[NDArray[np.generic]]] = {
+        starts, areas = [np.zeros(1, np.int64)], []
+        edges: list[NDArray[np.float64]] = []
+        parts: dict[str, list[NDArray[Any]]] = {
             k: [] for k in ("unknown", "target", "mirror_valid", "fill", "depth")
         }
         planes = 0
@@ -172,7 +174,7 @@ class ResidentSet:
         _, w, h = mask.shape
         return pack(np.pad(mask, [(0, 0), (0, self.size[0] - w), (0, self.size[1] - h)]))
 
-    def _laid_out(self, count: int, arrays: list[NDArray[np.generic]]) -> Tensor:
+    def _laid_out(self, count: int, arrays: list[NDArray[Any]]) -> Tensor:
         """All cases' (z, 4, x, y) below each other; empties `arrays`."""
         out = torch.zeros(count, conditioning.N_MODALITIES, *self.size, dtype=torch.float16)
         at = 0
@@ -204,14 +206,14 @@ class ResidentSet:
         spans = [(self._start[k], self._start[k + 1]) for k in placed.ravel()]
         values = torch.cat([self.fill[modalities * i : modalities * j] for i, j in spans])
         filled.masked_scatter_(unknown.flatten(0, 1)[:, None], values)
-        filled = filled.unflatten(0, (b, n)).transpose(1, 2)
+        filled = torch.unflatten(filled, 0, (b, n)).transpose(1, 2)
         depth = torch.zeros(b, *self.size, dtype=torch.uint8, device=self.device)
         deep = torch.cat([self.depth[i:j] for i, j in spans[middle::n]])
         depth.masked_scatter_(unknown[:, middle], deep)
         valid = self._mask(self.mirror_valid, placed[:, middle])
         made = Planes(torch.empty(b, sum(Planes.sizes().values()), *self.size, device=self.device))
         to = made.parts()
-        to["filled"].unflatten(1, (modalities, n)).copy_(filled)
+        torch.unflatten(to["filled"], 1, (modalities, n)).copy_(filled)
         to["unknown"].copy_(unknown)
         to["brain"].copy_(self._mask(self.brain, own))
         torch.mul(self._of(self.mirrored, own[:, middle]), valid[:, None], out=to["mirrored"])

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seg_editor.bench import render, run_bench
+from tests.tiny import make_case
+
+
+@pytest.mark.slow
+def test_every_figure_is_there(tmp_path: Path) -> None:
+    figures = run_bench(make_case(tmp_path / "BraTS2021_90009", shape=(60, 64, 40)), strokes=3, dabs=4, session=8)
+    wanted = {
+        "window_visible_ms",
+        "case_open_ms",
+        "next_case_ms",
+        "slice_step_p95_ms",
+        "dab_p95_ms",
+        "three_d_dab_p95_ms",
+        "undo_p95_ms",
+        "first_preview_ms",
+        "final_counterfactual_ms",
+        "dab_while_sampling_p95_ms",
+        "gui_stall_max_ms",
+        "cancel_ms",
+        "session_idle_stall_max_ms",
+        "session_sampling_stall_max_ms",
+        "peak_memory_mb",
+    }
+    assert wanted <= figures.keys()
+    assert all(figures[name] > 0 for name in wanted - {"gui_stall_max_ms", "session_idle_stall_max_ms"})
+    assert "dab_p95_ms" in render(figures)
