@@ -92,8 +92,11 @@ def paintable(
 ) -> Mask | None:
     """Voxels of `region` that a stroke of `value` may write, or None for all.
 
-    Erasing (`value` 0) looks at `only_label` alone: with it, only that label goes. `locked` labels never change.
+    Erasing (`value` 0) looks at `only_label` alone: with it, only that label goes. `locked` labels neither lose nor
+    gain a voxel.
     """
+    if value in locked:
+        return np.zeros(region.shape, dtype=np.bool_)
     allowed: Mask | None = None
     if value == 0 or over is PaintOver.ACTIVE:
         allowed = None if only_label is None else region == only_label

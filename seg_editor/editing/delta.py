@@ -42,6 +42,12 @@ def inner_box(inner: Box, outer: Box) -> Box:
     return x, y, z
 
 
+def outer_box(inner: Box, outer: Box) -> Box:
+    """`inner`, given in the coordinates of an array cut out by `outer`, in those of the whole array."""
+    x, y, z = (slice(a.start + b.start, a.stop + b.start) for a, b in zip(inner, outer, strict=True))
+    return x, y, z
+
+
 def grow_box(box: Box, margin: tuple[int, int, int], shape: tuple[int, ...]) -> Box:
     """`box` widened by `margin` voxels an axis and clipped to `shape`."""
     x, y, z = (slice(max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(box, margin, shape, strict=True))

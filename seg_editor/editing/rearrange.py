@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seg_editor.editing.brush import PaintOver, paintable
-from seg_editor.editing.delta import Box, Labels, Mask, inner_box, tight_box, union_box
+from seg_editor.editing.delta import Box, Labels, Mask, inner_box, outer_box, tight_box, union_box
 from seg_editor.editing.regions import component_at
 from seg_editor.editing.segmentation import Patch, Voxel
 from seg_editor.errors import UsageError
@@ -33,13 +33,22 @@ class Piece:
     shape: tuple[int, int, int]
 
     @classmethod
-    def at(cls, labels: Labels, voxel: Voxel, label: int | None = None, axis: int | None = None) -> Piece:
+    def at(
+        cls,
+        labels: Labels,
+        voxel: Voxel,
+        label: int | None = None,
+        axis: int | None = None,
+        locked: frozenset[int] = frozenset(),
+    ) -> Piece:
         """The piece of tumor, or of one label, under a voxel; with `axis` only its part in that slice.
+
+        Voxels of `locked` labels hold the piece together, but are left out of it.
 
         Raises
         ------
         UsageError
-            Nothing lies there.
+            Nothing lies there, or all of it is locked.
         """
         inside = all(0 <= i < n for i, n in zip(voxel, labels.shape, strict=True))
         if not inside or labels[voxel] == 0 or (label is not None and labels[voxel] != label):
@@ -49,6 +58,12 @@ class Piece:
             places = np.arange(labels.shape[axis]) == voxel[axis]
             selected = selected & places.reshape([-1 if a == axis else 1 for a in range(3)])
         box, mask = component_at(selected, voxel)
+        if locked:
+            free: Mask = mask & ~np.isin(labels[box], list(locked))
+            tight = tight_box(free)
+            if tight is None:
+                raise UsageError("what lies under the mouse is locked", remedy="Its lock in the panel opens it")
+            box, mask = outer_box(tight, box), free[tight]
         nx, ny, nz = labels.shape
         return cls(box, mask, (nx, ny, nz))
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from seg_editor.cases import LabelScheme, Subregion
 from seg_editor.editing.brush import PaintOver, paintable
-from seg_editor.editing.delta import Box, Labels, Mask, box_shape, tight_box, whole_box
+from seg_editor.editing.delta import Box, Labels, Mask, box_shape, outer_box, tight_box, whole_box
 from seg_editor.editing.segmentation import OriginalRule, Patch, Spacing, Voxel
 from seg_editor.errors import UsageError
 
@@ -253,8 +253,7 @@ def component_at(mask: Mask, at: Voxel) -> tuple[Box, Mask]:
     region: Mask = parts == parts[a, b, c]
     inner = tight_box(region)
     assert inner is not None
-    x, y, z = (slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, inner, strict=True))
-    return (x, y, z), region[inner]
+    return outer_box(inner, outer), region[inner]
 
 
 def polygon_mask(corners: NDArray[np.float64], shape: tuple[int, int]) -> Mask:

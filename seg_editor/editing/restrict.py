@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seg_editor.cases import LabelScheme
-from seg_editor.editing.delta import Box, Labels, Mask, between, whole_box
+from seg_editor.editing.delta import Box, Labels, Mask, between, outer_box, whole_box
 from seg_editor.editing.segmentation import Bindable, Edit, Patch, Spacing
 
 Gate = Callable[[Box], Mask]
@@ -50,7 +50,7 @@ class Within:
         The edit looks at the whole volume though only the slice changes: needed by edits that name places in it, and
         by reflections. By default the edit sees the slice alone, as an array of thickness 1.
     locked : frozenset of int
-        Labels that never change.
+        Labels whose voxels stay as they are: none is lost, and none is gained.
     gate : callable, optional
         Box -> bool array of its shape: where labels may be set. Clearing ignores it.
     """
@@ -84,8 +84,7 @@ class Within:
             return None
         patch = Patch(*result)
         if self.axis is not None and not self.sees_all:
-            x, y, z = (slice(s.start + o.start, s.stop + o.start) for s, o in zip(patch.box, seen, strict=True))
-            patch = patch._replace(box=(x, y, z))
+            patch = patch._replace(box=outer_box(patch.box, seen))
         return self._cut(patch, labels, seen)
 
     def _cut(self, patch: Patch, labels: Labels, seen: Box) -> Patch | None:
@@ -93,9 +92,11 @@ class Within:
         if self.sees_all and self.axis is not None:
             places = np.arange(patch.box[self.axis].start, patch.box[self.axis].stop) == self.index
             allowed &= places.reshape([-1 if axis == self.axis else 1 for axis in range(3)])
-        region = labels[patch.box]
-        for label in self.locked:
-            allowed &= region != label
+        if self.locked:
+            locked = list(self.locked)
+            gained = np.zeros(patch.mask.shape, dtype=np.bool_)
+            gained[patch.mask] = np.isin(patch.new, locked)
+            allowed &= ~gained & ~np.isin(labels[patch.box], locked)
         if self.gate is not None:
             setting = np.zeros(patch.mask.shape, dtype=np.bool_)
             setting[patch.mask] = np.asarray(patch.new) != 0

@@ -164,7 +164,8 @@ class Stroke:
         mask = mask if free is None else mask & free
         if not mask.any():
             return Block.RULE
-        if self._locked and not (mask & ~np.isin(region, tuple(self._locked))).any():
+        free = paintable(region, self._value, PaintOver.ALL, None, self._locked)
+        if free is not None and not (mask & free).any():
             return Block.LOCKED
         return Block.GATE
 

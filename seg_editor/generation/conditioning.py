@@ -15,9 +15,9 @@ Mask = NDArray[np.bool_]
 #: Divides normalized intensities, in the order of ``MODALITIES``; T2 has the longest range (CSF).
 CHANNEL_SCALE = np.array([1.0, 1.35, 2.2, 1.15], np.float32)
 #: Slices around the target that the network sees.
-NEIGHBORS = (-2, -1, 0, 1, 2)
+NEIGHBORS = (-8, -4, -2, -1, 0, 1, 2, 4, 8)
 #: Which of them show their brain mask.
-BRAIN_AT = (0, 2, 4)
+BRAIN_AT = tuple(NEIGHBORS.index(d) for d in (-2, 0, 2))
 #: Lateral distances are divided by it; depths are cut at DEPTH_LIMIT and divided by DEPTH_SCALE. Voxels.
 LATERAL_SCALE = 70.0
 DEPTH_LIMIT, DEPTH_SCALE = 30.0, 10.0
@@ -84,9 +84,9 @@ def assemble(
 
     Parameters
     ----------
-    filled : float32 (4, 5, h, w)
-        Context of the slice and its neighbors, the unknown part filled harmonically, network units.
-    unknown, brain : bool (5, h, w)
+    filled : float32 (4, n, h, w)
+        Context of the slice and its n - 1 neighbors, the unknown part filled harmonically, network units.
+    unknown, brain : bool (n, h, w)
         Voxels that may not be looked at; brain.
     mirrored : float32 (4, h, w)
         The other hemisphere; zero where not valid.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Noise levels, in network units, between which a sample is refined.
-SIGMA_START, SIGMA_END = 0.7, 0.06
+SIGMA_START, SIGMA_END = 1.2, 0.06
 _Z_WEIGHTS = (0.35, 0.8, 1.0, 0.8, 0.35)
 
 

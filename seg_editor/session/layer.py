@@ -82,17 +82,25 @@ class Layer:
         """Whether closing now would lose work."""
         return self.segmentation.dirty
 
-    def recover(self) -> int:
+    def recover(self, *, take_back: bool = False) -> int:
         """Do the steps of the session that ended without saving again; how many stand now.
+
+        Parameters
+        ----------
+        take_back : bool
+            Undo the steps made since opening first, for good.
 
         Raises
         ------
         UsageError
-            Nothing to recover, edits were made before, or a record does not fit (the steps before it are done).
+            Nothing to recover, edits were made before (with `take_back`: some of them cannot be undone), or a record
+            does not fit (the steps before it are done).
         """
         recovery = self.recovery
         if recovery is None:
             raise UsageError("there is nothing to recover")
+        while take_back and self.history.can_undo:
+            self.history.undo()
         if self.segmentation.revision != 0:
             raise UsageError("edits were made before recovering", remedy="Undo them all first")
         self._adopt_base(recovery)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,9 +20,10 @@ class Status(StrEnum):
     IDLE = "Idle"
     STALE = "Stale"
     WAITING = "Waiting"
-    LOADING = "Loading model"
+    PREPARING = "Preparing"
     RUNNING = "Running"
     SCORING = "Measuring"
+    STOPPING = "Stopping…"
     FRESH = "Fresh"
     CANCELLED = "Cancelled"
     FAILED = "Failed"
@@ -35,9 +36,11 @@ class ChipFacts:
 
     Parameters
     ----------
-    running, loading, scoring, waiting : bool
+    running, preparing, scoring, waiting : bool
         A run is in progress; it has not made its first step; its picture is there and is being measured; an order waits
         for its turn or for the grace period.
+    stopping : bool
+        The run was told to stop and has not ended yet.
     ended : Status or None
         How the last run ended where it left no result: cancelled or failed.
     has_result, stale : bool
@@ -47,9 +50,10 @@ class ChipFacts:
     """
 
     running: bool = False
-    loading: bool = False
+    preparing: bool = False
     scoring: bool = False
     waiting: bool = False
+    stopping: bool = False
     ended: Status | None = None
     has_result: bool = False
     stale: bool = False
@@ -61,9 +65,11 @@ def status_of(facts: ChipFacts) -> Status:
     if facts.waiting:
         return Status.WAITING
     if facts.running:
+        if facts.stopping:
+            return Status.STOPPING
         if facts.scoring:
             return Status.SCORING
-        return Status.LOADING if facts.loading else Status.RUNNING
+        return Status.PREPARING if facts.preparing else Status.RUNNING
     if facts.ended is not None:
         return facts.ended
     if facts.paused:
@@ -99,29 +105,46 @@ class Kind:
 
 
 class RunTimes:
-    """What the last runs took: ten of each kind, and what a network pass of each model takes."""
+    """What the last runs took: ten of each kind, and of each model what preparing and what a network pass takes."""
 
     def __init__(self) -> None:
         self._runs: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._passes: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._preparing: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
-    def add(self, kind: Kind, seconds: float) -> None:
-        """Remember a run."""
+    def add(self, kind: Kind, seconds: float, generating: float | None = None) -> None:
+        """Remember a run.
+
+        Parameters
+        ----------
+        kind : Kind
+        seconds : float
+            From the order to the picture, without loading the model.
+        generating : float, optional
+            Of these, what the slices took; the rest is preparation, which comes once a run. Default: all.
+        """
+        passes = seconds if generating is None else min(generating, seconds)
+        model = (kind.model, kind.device)
         self._runs[kind].append(seconds)
-        self._passes[kind.model, kind.device].append(seconds / max(kind.steps * kind.slices, 1))
+        self._passes[model].append(passes / max(kind.steps * kind.slices, 1))
+        self._preparing[model].append(seconds - passes)
 
     def mean(self, kind: Kind) -> float | None:
         """Mean seconds of the last runs of this kind, or None."""
-        times = self._runs.get(kind)
-        return sum(times) / len(times) if times else None
+        return _mean(self._runs.get(kind))
 
     def expected(self, kind: Kind) -> float | None:
-        """The mean, or what the passes of other runs of the model let expect; None when nothing is known."""
+        """The mean, or what other runs of the model let expect; None when nothing is known."""
         mean = self.mean(kind)
         if mean is not None:
             return mean
-        passes = self._passes.get((kind.model, kind.device))
-        return sum(passes) / len(passes) * kind.steps * kind.slices if passes else None
+        model = (kind.model, kind.device)
+        preparing, one = _mean(self._preparing.get(model)), _mean(self._passes.get(model))
+        return None if preparing is None or one is None else preparing + one * kind.steps * kind.slices
+
+
+def _mean(values: Collection[float] | None) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def duration(seconds: float | None) -> str:

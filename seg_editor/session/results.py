@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.editing.delta import Change, Delta, between, whole_box
+from seg_editor.errors import UsageError
 from seg_editor.signal import Signal
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Mask:
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         return sum(part.nbytes for part in (self.labels, self.original) if part is not None)
+
+    def equals(self, other: Mask) -> bool:
+        """True when labels and reference tumor are the same in every voxel; both masks are of one case."""
+        return _alike(self.labels, other.labels) and _alike(self.original, other.original)
 
     def labels_on(self, opened: NDArray[Any]) -> NDArray[Any]:
         """The labels (x, y, z) of that moment; `opened` is the segmentation as it was opened."""
@@ -189,7 +194,7 @@ class Results:
     def add(self, result: Counterfactual, mask: Mask | None = None, *, show: bool = True) -> Entry:
         """Keep `result` and show it (unless told not to); one with the same request is replaced, its star stays."""
         entry = self._keep(result, mask)
-        if show or self._current is None:
+        if show:
             self._current = result
         self._fit(entry.key)
         self.changed.emit()
@@ -292,19 +297,30 @@ def mask_of(case: Case, labels: NDArray[Any], original: NDArray[Any], token: obj
     return Mask(between(opened, labels, box), between(opened, original, box), token)
 
 
-def restore_mask(segmentation: Segmentation, case: Case, mask: Mask, name: str) -> Change | None:
+def restore_mask(
+    segmentation: Segmentation, case: Case, mask: Mask, name: str, locked: frozenset[int] = frozenset()
+) -> Change | None:
     """Bring the labels of a result back as one undoable step; None when they are what they were.
 
     Raises
     ------
     UsageError
-        A stroke is running.
+        A stroke is running, or a label of `locked` would change: half a mask would not be the picture's.
     """
     opened = opened_labels(case)
     box = whole_box(opened.shape)
     labels = between(segmentation.labels, mask.labels_on(opened), box)
     original = between(segmentation.original, mask.original_on(opened), box)
+    if labels is not None and any(np.isin(values, list(locked)).any() for values in (labels.old, labels.new)):
+        raise UsageError("the mask of this picture changes a label that is locked", remedy="Open its lock first")
     return None if labels is None and original is None else segmentation.replay(name, labels, original)
+
+
+def _alike(one: Delta | None, other: Delta | None) -> bool:
+    """True when two deltas from the same labels lead to the same labels."""
+    if one is None or other is None:
+        return one is other
+    return one.box == other.box and np.array_equal(one.mask, other.mask) and np.array_equal(one.new, other.new)
 
 
 def _bits(mask: NDArray[np.bool_]) -> bytes:

@@ -223,7 +223,7 @@ class Workspace:
             `segmentation_path` by default; a path given becomes that. The file gets the grid, dtype and label values of
             the segmentation that was opened; where there was none, the grid of an image and uint8.
         overwrite : bool
-            Write over `segmentation_path` even if another program changed it meanwhile.
+            Write over the file even if another program wrote or changed it meanwhile.
 
         Returns
         -------
@@ -276,7 +276,7 @@ class Workspace:
         resolved = target.resolve()
         if any(volume.source.path.resolve() == resolved for volume in self.case.volumes.values()):
             raise ExportError("this is an image of the case", path=target, remedy="Choose another name")
-        expected = None if overwrite or path is not None or tissue else self._last_seen.get(resolved, "")
+        expected = None if overwrite or path is not None else self._last_seen.get(resolved, "")
         layer.begin_save()
         source = self.case.volumes[self.case.modalities[0]].source.with_dtype(np.uint8, is_labels=True)
         if not tissue:
@@ -288,18 +288,22 @@ class Workspace:
         if written is None:
             job.layer.end_save(None)
             return
+        self._last_seen[written.path.resolve()] = written.file_hash
         if job.layer is self.tumor:
             self.segmentation_path = written.path
-            self._last_seen[written.path.resolve()] = written.file_hash
         else:
             self.tissue_path = written.path
         job.layer.segmentation.mark_saved(job.revision)
         at_home = job.layer is not self.tumor or written.path.resolve() == self._home
         job.layer.end_save(written.start, None if at_home else written.path)
 
-    def recover(self) -> int:
+    def knows(self, path: Path) -> bool:
+        """Whether this session read or wrote `path`, or there is no such file."""
+        return path.resolve() in self._last_seen or not path.exists()
+
+    def recover(self, *, take_back: bool = False) -> int:
         """Do the steps of the session that ended without saving again; see :meth:`Layer.recover`."""
-        return self.tumor.recover()
+        return self.tumor.recover(take_back=take_back)
 
     def dismiss_recovery(self) -> None:
         """Give up the steps of the session that ended without saving, for good."""

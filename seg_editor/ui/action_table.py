@@ -10,6 +10,7 @@ from seg_editor.ui.actions import (
     needs_modality,
     needs_next_case,
     needs_previous_case,
+    needs_recovery,
     needs_remove,
     needs_result,
     needs_save,
@@ -50,6 +51,10 @@ _REST: tuple[Action, ...] = (
     Action(
         "save_as", "Save segmentation as…", _k("Ctrl+Shift+S"), "Save the segmentation into another file", "",
         "file", needs_save
+    ),
+    Action(
+        "recover", "Restore the last session's edits", _k(),
+        "Do again what a session with this case that ended without saving had done", "", "file", needs_recovery
     ),
     Action(
         "close", "Close case", _k("Ctrl+W"), "Close the case; asks when there are unsaved changes", "", "file",

@@ -39,6 +39,7 @@ class Facts:
     referee_problem: str = ""
     next_case: str = ""
     previous_case: str = ""
+    recovery: bool = False
 
 
 Why = Callable[[Facts], str]
@@ -74,6 +75,11 @@ def needs_save(facts: Facts) -> str:
     return needs_edit(facts) or ("The segmentation is being saved" if facts.saving else "")
 
 
+def needs_recovery(facts: Facts) -> str:
+    """Edits that the last session with the case left unsaved."""
+    return needs_edit(facts) or ("" if facts.recovery else "The last session with this case left nothing unsaved")
+
+
 def needs_undo(facts: Facts) -> str:
     """A step to take back."""
     if facts.drafting:
@@ -86,15 +92,24 @@ def needs_redo(facts: Facts) -> str:
     return needs_edit(facts) or ("" if facts.can_redo else "Nothing was undone")
 
 
+def needs_tumor_layer(facts: Facts) -> str:
+    """The tumor in hand, not the tissue map: its undo would not take the edit back."""
+    return needs_edit(facts) or (
+        "This works on the tumor: stop editing the tissue map first" if facts.on_tissue else ""
+    )
+
+
 def needs_remove(facts: Facts) -> str:
-    """Some tumor."""
-    return needs_edit(facts) or ("" if facts.has_tumor else "The segmentation holds no tumor: paint one, or undo")
+    """Some tumor, and the tumor in hand."""
+    if why := needs_tumor_layer(facts):
+        return why
+    return "" if facts.has_tumor else "The segmentation holds no tumor: paint one, or undo"
 
 
 def needs_operation(facts: Facts) -> str:
     """Labels on the layer in hand, and no operation that is being computed."""
-    if needs_edit(facts) or facts.on_tissue:
-        return needs_edit(facts) or "This works on the tumor: stop editing the tissue map first"
+    if why := needs_tumor_layer(facts):
+        return why
     if facts.reshaping:
         return "Another operation is being computed"
     return "" if facts.has_tumor else "The segmentation holds no tumor: paint one, or undo"
@@ -122,8 +137,8 @@ def needs_scheme(key: str) -> Why:
 
 def needs_segment(facts: Facts) -> str:
     """A case with FLAIR, a referee, and no automatic segmentation that is running."""
-    if needs_edit(facts) or facts.referee_problem:
-        return needs_edit(facts) or facts.referee_problem
+    if why := needs_tumor_layer(facts) or facts.referee_problem:
+        return why
     if facts.segmenting:
         return "The automatic segmentation is running"
     return "" if "flair" in facts.modalities else "The automatic segmentation needs FLAIR, which this case lacks"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from seg_editor.errors import DeviceMemoryError, ModelError
 from seg_editor.session.live import Kind
+from seg_editor.session.layer import labels_hash
 from seg_editor.session.measured import Measured, measure
+from seg_editor.session.recall import Place
 
 if TYPE_CHECKING:
+    from seg_editor.anatomy.tissue import TissueMap
     from seg_editor.cases import Case
     from seg_editor.generation.counterfactual import Counterfactual
 
@@ -32,26 +36,14 @@ class ModelInfo:
         Key and readable name.
     presets : mapping of str to int
         Sampling steps of each preset.
+    uses_tissue : bool
+        Whether its pictures depend on the tissue map.
     """
 
     name: str
     title: str
     presets: Mapping[str, int]
-
-
-class Place(NamedTuple):
-    """What decides a result, as far as it is known before the run: equal places, equal pictures.
-
-    A `seed` of None stands for the newest seed that was run.
-    """
-
-    token: object
-    model: str
-    device: str
-    preset: str
-    steps: int | None
-    seed: int | None
-    slices: str | tuple[int, ...]
+    uses_tissue: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +64,12 @@ class Order:
         ``auto``, ``cpu`` or ``cuda``.
     background : bool
         Nobody waits for it: anything newer stops it.
+    live : bool
+        Nobody asked for it: live generation ordered it for the mask of that moment.
     show : bool
         Whether its result is put on display.
+    tissue : uint8 (x, y, z), or None
+        The tissue map as it was edited, for models that look at it.
     known : mapping of request key to Counterfactual
         Results made before; the same request is not run twice.
     """
@@ -81,7 +77,7 @@ class Order:
     case: Case
     original: np.ndarray
     labels: np.ndarray
-    token: object
+    token: Hashable
     model: str
     preset: str
     steps: int | None
@@ -90,17 +86,20 @@ class Order:
     first: int | None = None
     device: str = "auto"
     background: bool = False
+    live: bool = False
     show: bool = True
+    tissue: np.ndarray | None = None
     known: Mapping[str, Counterfactual] = field(default_factory=dict)
 
     def kind(self, steps: int, slices: int) -> Kind:
         """Runs of one kind take about the same time."""
         return Kind(self.model, self.device, steps, slices)
 
-    @property
+    @cached_property
     def place(self) -> Place:
-        """Where its result stands in the index."""
-        return Place(self.token, self.model, self.device, self.preset, self.steps, self.seed, self.slices)
+        """Where its result is found again."""
+        tissue = "" if self.tissue is None else labels_hash(self.tissue)
+        return Place(self.token, self.model, self.device, self.preset, self.steps, self.seed, self.slices, tissue)
 
 
 class Backend(Protocol):
@@ -132,6 +131,7 @@ class EngineBackend:
         self._device = device
         self._engines: dict[tuple[str, str], Any] = {}
         self._referees: dict[str, Any] = {}
+        self._tissue: TissueMap | None = None
 
     def models(self) -> Sequence[ModelInfo]:
         """List the generating models found on disk, M5 first."""
@@ -140,19 +140,24 @@ class EngineBackend:
 
         cards = [card for card in list_models() if card.kind in GENERATING]
         cards.sort(key=lambda card: (card.name != _PREFERRED, card.name))
-        return tuple(ModelInfo(card.name, card.title, dict(preset_steps(card.presets))) for card in cards)
+        return tuple(
+            ModelInfo(card.name, card.title, dict(preset_steps(card.presets)), card.kind == "diffusion")
+            for card in cards
+        )
 
     def load(self, model: str, device: str = "auto") -> str:
         """Load weights into an engine, once for each device; engines on other devices are let go of."""
         from seg_editor.generation.engines import engine_for
         from seg_editor.generation.registry import load_model
+        from seg_editor.generation.tissue_source import TissueSource
 
         engine = self._engines.get((model, device))
         if engine is None:
             spare_a_core()
             self._engines = {key: kept for key, kept in self._engines.items() if key[1] == device}
             with device_memory():
-                engine = engine_for(load_model(model, device=self._real(device)))
+                source = TissueSource(self._tissue_of, device=self._real(device))
+                engine = engine_for(load_model(model, device=self._real(device)), tissue=source)
             self._engines[model, device] = engine
             with suppress(ModelError):  # the first picture is measured at once; what is wrong is said then
                 self._load_referee(device)
@@ -161,14 +166,25 @@ class EngineBackend:
     def _real(self, device: str) -> str:
         return self._device if device == "auto" else device
 
+    def _tissue_of(self, case: Case) -> TissueMap | None:
+        """The map as the running order has it, else the one found before."""
+        from seg_editor.anatomy.tissue import known_tissue_map
+
+        return known_tissue_map(case) if self._tissue is None else self._tissue
+
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
         """Plan and run; a request that was run before comes back at once."""
+        from seg_editor.anatomy.tissue import TissueMap
         from seg_editor.generation.hole import find_hole
+        from seg_editor.generation.planning import check_cancel
 
         self.load(order.model, order.device)
+        self._tissue = None if order.tissue is None else TissueMap(order.tissue, "edited", {})
         engine = self._engines[order.model, order.device]
         case = order.case
+        check_cancel(cancel)
         hole = find_hole(order.original, order.labels, brain=case.brain, spacing=case.grid.spacing)
+        check_cancel(cancel)
         stays = order.labels > 0
         request = engine.plan(
             case, hole, slices=order.slices, seed=order.seed, steps=order.steps, preset=order.preset, tumor=stays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -17,11 +18,23 @@ class _Relay(QObject):
 
     def __init__(self, owner: QObject, slot: Callable[..., Any]) -> None:
         super().__init__(owner)
-        self._slot = slot
+        self._slot: Callable[..., Any] | None = slot
         self.fired.connect(self._deliver)
 
+    def fire(self, *args: Any) -> None:
+        """Deliver in the owner's thread."""
+        with suppress(RuntimeError):  # the owner can die while another thread emits
+            self.fired.emit(args)
+
+    def retire(self) -> None:
+        """Let go of what the slot holds, and go."""
+        self._slot = None
+        with suppress(RuntimeError):  # the owner may have taken the relay along
+            self.deleteLater()
+
     def _deliver(self, args: tuple[Any, ...]) -> None:
-        self._slot(*args)
+        if self._slot is not None:
+            self._slot(*args)
 
 
 def bind(owner: QObject, signal: Signal, slot: Callable[..., Any]) -> Callable[[], None]:
@@ -42,23 +55,11 @@ def bind(owner: QObject, signal: Signal, slot: Callable[..., Any]) -> Callable[[
         Ends the connection; calling it twice is harmless.
     """
     relay = _Relay(owner, slot)
-    disconnect = signal.connect(lambda *args: relay.fired.emit(args))
-    owner.destroyed.connect(lambda *_: disconnect())
+    ends = [signal.connect(relay.fire), relay.retire]
 
     def stop() -> None:
-        disconnect()
-        relay.fired.disconnect()
+        while ends:
+            ends.pop(0)()
 
-    return _once(stop)
-
-
-def _once(function: Callable[[], None]) -> Callable[[], None]:
-    called = False
-
-    def guarded() -> None:
-        nonlocal called
-        if not called:
-            called = True
-            function()
-
-    return guarded
+    relay.destroyed.connect(stop)
+    return stop

@@ -15,6 +15,7 @@ from seg_editor.ui.state import Role
 UNKNOWN_SIDES = "orientation unknown: no qform or sform"
 TILTED_DEGREES = 20.0
 _SEEN_DEGREES = 0.5
+NOTHING_HERE = "nothing generated here"
 
 
 def file_voxel(source: NiftiSource, voxel: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -38,23 +39,32 @@ def slice_number(case: Case, plane: Plane, index: int) -> int:
     return file_slice(volume.source, plane, index)
 
 
-def headings(slot: Slot, role: Role, modality: Modality, plane: Plane, number: int, last: int) -> tuple[str, str]:
+def picture_name(role: Role, untouched: bool) -> str:
+    """Return what a pane's picture is; `untouched` says that nothing was generated in this slice."""
+    if untouched and role is Role.RESULT:
+        return f"{Role.SOURCE.display} ({NOTHING_HERE})"
+    return role.display
+
+
+def headings(slot: Slot, name: str, modality: Modality, plane: Plane, number: int, last: int) -> tuple[str, str]:
     """Return title and subtitle of a pane: the title is what tells it from the other panes of the layout.
 
     Parameters
     ----------
     slot : Slot
-    role, modality, plane
+    name : str
+        What the picture is (:func:`picture_name`).
+    modality, plane
         What the pane shows.
     number, last : int
-        The slice and the last slice, as the file counts.
+        The slice and the last slice, as the file counts from 0.
     """
-    place = f"{plane_name(plane)} {number} / {last}"
+    place = f"{plane_name(plane)} {number} (0–{last})"
     if slot.plane is not None:
-        return place, f"{role.display} · {modality.display}"
+        return place, f"{name} · {modality.display}"
     if slot.modality is not None:
-        return modality.display, f"{role.display} · {place}"
-    return role.display, f"{modality.display} · {place}"
+        return modality.display, f"{name} · {place if slot.role is None else plane_name(plane)}"
+    return name, f"{modality.display} · {place}"
 
 
 def tilt_degrees(grid: Grid) -> float:

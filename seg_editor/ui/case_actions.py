@@ -9,17 +9,21 @@ from pathlib import Path
 from PyQt6.QtCore import QEventLoop, QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from seg_editor.cases import Case, Modality, read_labels
-from seg_editor.errors import SegEditorError
+from seg_editor.cases import Case, Modality
+from seg_editor.cases.stream import read_errors
+from seg_editor.errors import CaseError, SegEditorError
 from seg_editor.resources import resource_path
 from seg_editor.session import Workspace
-from seg_editor.session.saving import Save, Written
-from seg_editor.ui.error_bar import ErrorBar
+from seg_editor.session.saving import Save, Written, holds_labels
+from seg_editor.ui.error_bar import ErrorBar, sentence
 from seg_editor.ui.preferences import Preferences
+from seg_editor.ui.recovery import Confirm, Recoveries, make_confirm
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 log = logging.getLogger(__name__)
 SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
+SAVE_EMPTY, SAVE_AS, REPLACE = "Save without tumor", "Save as…", "Replace"
+OPEN = "open another case"
 
 
 def demo_folder() -> Path | None:
@@ -57,6 +61,8 @@ class CaseActions(QObject):
         self.workspace: Workspace | None = None
         self.journal = True
         self.ask: Callable[[str], str] = self._ask
+        self.confirm: Confirm = make_confirm(window)
+        self.recoveries = Recoveries(errors, lambda *question: self.confirm(*question))
         self.ahead: Callable[[Path], Case | None] = lambda _path: None
         self.segment: Callable[[], object] = lambda: None
 
@@ -89,9 +95,16 @@ class CaseActions(QObject):
 
     def open(self, path: Path) -> None:
         """Read a case in the background and show it; the case shown until then stays until the new one is ready."""
-        if not self.may_leave("open another case"):
+        try:
+            with read_errors(path):
+                path.expanduser().stat()
+        except CaseError as error:
+            self._errors.show_error(error)
+            return
+        if not self.may_leave(OPEN):
             return
         self.cancel_opening()
+        asked = self._states()
         journal, ahead = self.journal, self.ahead(path)
 
         def work(progress: Progress, cancelled: Cancelled) -> Workspace:
@@ -101,7 +114,7 @@ class CaseActions(QObject):
             return workspace
 
         self._task = task = self._tasks.start(work, "open case")
-        task.done.connect(lambda workspace: self._finish(path, workspace))
+        task.done.connect(lambda workspace: self._finish(path, workspace, asked))
         task.failed.connect(self._fail)
         self.opening.emit(f"Opening {path.name}…")
 
@@ -112,21 +125,34 @@ class CaseActions(QObject):
             self._task = None
             self.opening.emit("")
 
-    def _finish(self, path: Path, workspace: Workspace) -> None:
+    def _states(self) -> tuple[int, ...]:
+        """Name the state of every layer: equal numbers, no edit in between."""
+        layers = () if self.workspace is None else self.workspace.layers
+        return tuple(layer.segmentation.revision for layer in layers)
+
+    def _finish(self, path: Path, workspace: Workspace, asked: tuple[int, ...]) -> None:
+        """Show a case that was read; `asked` is the state in which the user agreed to leave the one before."""
         self._task = None
+        self.opening.emit("")
+        old, now = self.workspace, self._states()
+        if old is not None and now != asked:
+            if not self.may_leave(OPEN):
+                workspace.close()
+                return
+            if not old.dirty and old.segmentation_path.resolve() == workspace.segmentation_path.resolve():
+                workspace.close()  # it was read before the labels were saved
+                self.open(path)
+                return
         self._release()
         self.workspace = workspace
         self._preferences.add_recent(path)
-        self._errors.dismiss()
-        self.opening.emit("")
+        self._errors.clear()
         self.opened.emit(workspace)
-        if workspace.recovery is not None:
-            self._offer_recovery(workspace)
-        else:
-            self._say_notes(workspace)
+        self._say_notes(workspace)
+        self.recoveries.offer(workspace.tumor)
 
     def _say_notes(self, workspace: Workspace) -> None:
-        notes = " ".join(f"{note.rstrip('.')}." for note in workspace.case.notes)
+        notes = " ".join(f"{sentence(note.rstrip('.'))}." for note in workspace.case.notes)
         if workspace.case.labels is None and Modality.FLAIR in workspace.case.volumes:
             text = notes or "This case has no segmentation."
             self._errors.show_note(text, (("Segment automatically", lambda: self.segment()),))
@@ -138,19 +164,10 @@ class CaseActions(QObject):
         self.opening.emit("")
         self._errors.show_error(error if isinstance(error, BaseException) else str(error))
 
-    def _offer_recovery(self, workspace: Workspace) -> None:
-        def restore() -> None:
-            try:
-                steps = workspace.recover()
-            except SegEditorError as error:
-                self._errors.show_error(error)
-            else:
-                self._errors.show_note(f"{steps} unsaved steps were restored.")
-
-        self._errors.show_note(
-            "The last session with this case ended without saving.",
-            (("Restore the edits", restore), ("Discard them", workspace.dismiss_recovery)),
-        )
+    def recover(self) -> None:
+        """Restore what the last session with the open case left unsaved."""
+        for layer in () if self.workspace is None else self.workspace.layers:
+            self.recoveries.restore(layer)
 
     def may_leave(self, purpose: str) -> bool:
         """Wait for a running save, then ask about unsaved changes.
@@ -193,12 +210,39 @@ class CaseActions(QObject):
         return self._save_task is not None
 
     def save(self) -> bool:
-        """Save the segmentation into its file, new when the case has none. False when that could not begin."""
-        return self.workspace is not None and self._begin_save(None)
+        """Save the segmentation into its file, new when the case has none. False when that could not begin.
+
+        Asks before labels without tumor replace a file that holds some.
+        """
+        workspace = self.workspace
+        if workspace is None:
+            return False
+        if erases_tumor(workspace):
+            name = workspace.segmentation_path.name
+            chosen = self.confirm(
+                "Save a segmentation without tumor?",
+                f"{name} still holds the tumor. A copy of it is kept as {name}.bak.",
+                (SAVE_AS, SAVE_EMPTY),
+            )
+            if chosen != SAVE_EMPTY:
+                return chosen == SAVE_AS and self.save_as()
+        return self._begin_save(None)
 
     def save_tissue(self) -> bool:
-        """Save the tissue map beside the case. False when that could not begin."""
-        return self.workspace is not None and self._begin_save(None, tissue=True)
+        """Save the tissue map beside the case. False when that could not begin.
+
+        Asks before it replaces a file that this session neither read nor wrote.
+        """
+        workspace = self.workspace
+        if workspace is None:
+            return False
+        known = workspace.knows(workspace.tissue_path)
+        if not known:
+            name = workspace.tissue_path.name
+            detail = "The file was there before this case was opened, and may hold edits that the map shown now lacks."
+            if self.confirm(f"Replace {name}?", detail, (REPLACE,)) != REPLACE:
+                return False
+        return self._begin_save(None, tissue=True, overwrite=not known)
 
     def save_as(self) -> bool:
         """Ask for a file and save the segmentation into it."""
@@ -208,14 +252,16 @@ class CaseActions(QObject):
         name, _ = QFileDialog.getSaveFileName(self._window, "Save segmentation as", start, pattern)
         return bool(name) and self._begin_save(Path(name))
 
-    def _begin_save(self, path: Path | None, *, tissue: bool = False) -> bool:
+    def _begin_save(self, path: Path | None, *, tissue: bool = False, overwrite: bool = False) -> bool:
         """Copy what is to be written here, write it in a worker; editing may go on."""
         workspace = self.workspace
         assert workspace is not None
-        if self.saving:
+        target = (path or workspace.segmentation_path).resolve()
+        ends_recovery = not tissue and target == workspace.case.labels_path.resolve()
+        if self.saving or (ends_recovery and not self.recoveries.may_save(workspace.tumor)):
             return False
         try:
-            job = workspace.begin_save(path, tissue=tissue)
+            job = workspace.begin_save(path, tissue=tissue, overwrite=overwrite)
         except SegEditorError as error:
             self._save_failed(error, tissue=tissue)
             return False
@@ -227,6 +273,8 @@ class CaseActions(QObject):
 
     def _saved(self, workspace: Workspace, job: Save, written: Written) -> None:
         workspace.end_save(job, written)
+        if job.layer is workspace.tumor and written.path.resolve() == workspace.case.labels_path.resolve():
+            self.recoveries.give_up(workspace.tumor)
         self._end_save()
         if workspace.dirty:
             self._errors.show_note(f"Saved {written.path.name}. Edits made meanwhile are not in it.")
@@ -260,7 +308,7 @@ class CaseActions(QObject):
         assert workspace is not None
         for layer in workspace.layers:
             if layer.dirty:
-                self._begin_save(None, tissue=layer is not workspace.tumor)
+                _ = self._begin_save(None) if layer is workspace.tumor else self.save_tissue()
                 self.wait_for_save()
         return not workspace.dirty
 
@@ -269,6 +317,7 @@ class CaseActions(QObject):
         if not self.may_leave("close the case"):
             return False
         self._release()
+        self._errors.clear()
         self.opened.emit(None)
         return True
 
@@ -286,10 +335,6 @@ class CaseActions(QObject):
 
 def erases_tumor(workspace: Workspace) -> bool:
     """True when saving would write labels without any tumor over a file that holds some, or that cannot be read."""
-    target = workspace.segmentation_path
-    if any(count for value, count in workspace.segmentation.counts.items() if value) or not target.exists():
+    if any(count for value, count in workspace.segmentation.counts.items() if value):
         return False
-    try:
-        return bool(read_labels(target).raw.any())
-    except (SegEditorError, OSError):
-        return True
+    return holds_labels(workspace.segmentation_path)

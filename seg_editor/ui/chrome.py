@@ -17,9 +17,12 @@ TEXT = QColor("#D5DBE2")
 MUTED = QColor("#8A94A0")
 WARNING = QColor("#E5B45A")
 _SHADE = QColor(0, 0, 0, 160)
+_BACK = QColor(0, 0, 0, 175)
 SYNTHETIC = "SYNTHETIC – not for clinical use"
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200)
 _EDGE = 10.0
+STRIP = 24.0
+_LINE = 16.0
 _PIXMAP_REACH = 240.0
 
 
@@ -29,8 +32,8 @@ class Marks:
 
     Parameters
     ----------
-    title, subtitle : str
-        Upper left corner.
+    title, subtitle, legend : str
+        Upper left corner; the legend says what the outlines are.
     crosshair : (u, v) or None
         In mm of the plane.
     accent : QColor
@@ -47,6 +50,10 @@ class Marks:
         A sentence in the middle for a pane that has nothing to show.
     synthetic : bool
         Burn the warning strip in.
+    footer : float
+        Height in pixels kept free for that strip, with or without it.
+    outdated : bool
+        A thin border warns that the picture is from an earlier mask; the picture itself stays as it is.
     corner : str
         Lower right corner: gray window.
     badge : str
@@ -71,6 +78,9 @@ class Marks:
     lens: tuple[float, float, float] | None = None
     message: str = ""
     synthetic: bool = False
+    footer: float = 0.0
+    outdated: bool = False
+    legend: str = ""
     corner: str = ""
     badge: str = ""
     letters: bool = True
@@ -122,7 +132,7 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
     if marks.lens is not None:
         u, v, radius = marks.lens
         _paint_lens(painter, to_screen.map(QPointF(u, v)), radius * float(to_screen.m11()), marks.accent)
-    bottom = port.bottom() - (26.0 if marks.synthetic else 0.0)
+    bottom = port.bottom() - max(marks.footer, STRIP if marks.synthetic else 0.0)
     if marks.letters:
         _paint_letters(painter, port, bottom, view, marks.ambiguous)
         paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
@@ -131,12 +141,18 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
     _paint_captions(painter, port, marks)
     if marks.corner:
         painter.setFont(font(11))
-        corner = QRectF(port.right() - 220 - _EDGE, bottom - _EDGE - 16, 218, 16)
+        over_letter = port.width() / 2 - 2 * _EDGE < painter.fontMetrics().horizontalAdvance(marks.corner)
+        corner = QRectF(port.left(), bottom - _EDGE - (2 if over_letter else 1) * _LINE, port.width() - _EDGE, _LINE)
         _text(painter, corner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, marks.corner, MUTED)
     if marks.color_bar is not None:
         _paint_color_bar(painter, port, bottom, marks.color_bar, marks.color_ticks)
     if marks.message:
         paint_message(painter, port, marks.message)
+    if marks.outdated:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(WARNING, 2))
+        painter.drawRect(QRectF(port.left() + 1, port.top() + 1, port.width() - 2, bottom - port.top() - 1))
     if marks.synthetic:
         _paint_strip(painter, port)
     if marks.active:
@@ -180,13 +196,21 @@ def _paint_lens(painter: QPainter, center: QPointF, radius: float, color: QColor
 def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneView, ambiguous: bool) -> None:
     left, right, top, bottom = ("?",) * 4 if ambiguous else view.letters
     painter.setFont(font(14, bold=True))
-    inner = port.adjusted(_EDGE, _EDGE - 2, -_EDGE, -_EDGE + 2)
+    inner = QRectF(port.left(), port.top(), port.width(), floor - port.top()).adjusted(_EDGE, 8.0, -_EDGE, -8.0)
     middle, center = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignHCenter
-    _text(painter, inner, Qt.AlignmentFlag.AlignLeft | middle, left, TEXT)
-    _text(painter, inner, Qt.AlignmentFlag.AlignRight | middle, right, TEXT)
-    _text(painter, inner, Qt.AlignmentFlag.AlignTop | center, top, TEXT)
-    inner.setBottom(floor - _EDGE + 2)
-    _text(painter, inner, Qt.AlignmentFlag.AlignBottom | center, bottom, TEXT)
+    sides = (
+        (Qt.AlignmentFlag.AlignLeft | middle, left),
+        (Qt.AlignmentFlag.AlignRight | middle, right),
+        (Qt.AlignmentFlag.AlignTop | center, top),
+        (Qt.AlignmentFlag.AlignBottom | center, bottom),
+    )
+    for side, letter in sides:
+        back = painter.boundingRect(inner, int(side), letter).adjusted(-3, 0, 3, 0)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(_BACK)
+        painter.drawRoundedRect(back, 4, 4)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        _text(painter, inner, side, letter, TEXT)
 
 
 def scale_bar_mm(pixels_per_mm: float, room: float) -> int:
@@ -214,28 +238,35 @@ def _paint_warning(painter: QPainter, port: QRectF, bottom: float, warning: str)
     _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, warning, WARNING)
 
 
-def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str) -> float:
-    """Write title and subtitle into the upper left corner; return the width of the title."""
+def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str, legend: str = "") -> tuple[float, float]:
+    """Write into the upper left corner what fits; return the width of the title and where the lines end."""
     x, y = port.left() + _EDGE + 2, port.top() + _EDGE - 2
+    room = port.width() - 2 * (_EDGE + 2)
     width = 0.0
-    if title:
-        painter.setFont(font(13, bold=True))
-        width = painter.fontMetrics().horizontalAdvance(title)
-        _text(painter, QRectF(x, y, port.width(), 18), Qt.AlignmentFlag.AlignLeft, title, TEXT)
-        y += 18
-    if subtitle:
-        painter.setFont(font(11))
-        _text(painter, QRectF(x, y, port.width(), 16), Qt.AlignmentFlag.AlignLeft, subtitle, MUTED)
-    return width
+    for text, height, made, color in (
+        (title, 18.0, font(13, bold=True), TEXT),
+        (subtitle, _LINE, font(11), MUTED),
+        (legend, _LINE, font(11), MUTED),
+    ):
+        if not text:
+            continue
+        painter.setFont(made)
+        metrics = painter.fontMetrics()
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(room))
+        if text is title:
+            width = metrics.horizontalAdvance(shown)
+        _text(painter, QRectF(x, y, port.width(), height), Qt.AlignmentFlag.AlignLeft, shown, color)
+        y += height
+    return width, y
 
 
 def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
-    title = paint_heading(painter, port, marks.title, marks.subtitle)
+    title, end = paint_heading(painter, port, marks.title, marks.subtitle, marks.legend)
     if marks.badge:
         painter.setFont(font(11, bold=True))
         width = painter.fontMetrics().horizontalAdvance(marks.badge) + 16
-        beside = title + width + 4 * _EDGE <= port.width()
-        top = port.top() + _EDGE + (-1 if beside else 37)
+        beside = title + width + 4 * _EDGE <= port.width() and width + 2 * _EDGE <= port.width() / 2 - _EDGE
+        top = port.top() + _EDGE - 1 if beside else end + 3
         box = QRectF(port.right() - _EDGE - width, top, width, 20)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(58, 48, 32, 235))
@@ -281,7 +312,7 @@ def paint_message(painter: QPainter, port: QRectF, message: str) -> None:
 
 
 def _paint_strip(painter: QPainter, port: QRectF) -> None:
-    box = QRectF(port.left(), port.bottom() - 23, port.width(), 24)
+    box = QRectF(port.left(), port.bottom() - STRIP, port.width(), STRIP)
     painter.fillRect(box, QColor("#1B1508"))
     painter.setFont(font(11, bold=True))
     painter.setPen(WARNING)

@@ -57,6 +57,7 @@ class Commands:
             "previous_case": lambda: self._open(window.neighbors.previous),
             "save": cases.save,
             "save_as": cases.save_as,
+            "recover": cases.recover,
             "close": cases.close,
             "quit": window.close,
             "generate": self._generate,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UNDER_COLORS = 0.22
 SPREAD_SHARE = 0.25
 NOT_THERE = 0.35
-FROM_EARLIER_MASK = 0.6
+UNTOUCHED = 0.6
 Part = tuple[slice, slice]
 
 
@@ -62,18 +62,23 @@ class Comparison:
         """True when the standard deviation of the ensemble is on display."""
         return self.averaged is not None and self.state.ensemble is EnsembleView.SD
 
-    def gray(self, window: GrayWindow, part: Part, patch: Patch, faded: bool) -> np.ndarray:
-        """Return the gray picture of a part, uint8; both sides of a comparison share the window."""
+    def gray(self, window: GrayWindow, part: Part, patch: Patch, untouched: bool) -> np.ndarray:
+        """Return the gray picture of a part, uint8; both sides of a comparison share the window.
+
+        `untouched` says that the source stands in for a counterfactual without anything generated in this slice.
+        """
         first = to_gray(self.first[part], window)
         if self.role is Role.SOURCE:
             return first
+        if untouched:
+            return to_gray(self.first[part], window, UNTOUCHED)
         if self.role is Role.DIFFERENCE or self.spread_shown:
             missing = self.second is None and self.averaged is None
             return to_gray(self.first[part], window, NOT_THERE if missing else UNDER_COLORS)
         second = self.averaged if self.averaged is not None else self.second
         if second is None:
             return to_gray(self.first[part], window, NOT_THERE)
-        shown = to_gray(second[part], window, FROM_EARLIER_MASK if faded else 1.0)
+        shown = to_gray(second[part], window)
         return blend(first, shown, weight(self.state, patch))
 
     def codes(self, part: Part) -> np.ndarray | None:
@@ -144,8 +149,8 @@ def title_of(result: Counterfactual | None, beside: Counterfactual | None = None
     return f"{result.request.model.upper()} seed {result.request.seed}"
 
 
-def title_of_first(marks: Marks, pictures: Pictures) -> None:
-    """Say when another result stands in the place of the source."""
+def title_of_first(marks: Marks, pictures: Pictures, synthetic: bool) -> None:
+    """Say when another result stands in the place of the source; `synthetic` where it has generated voxels."""
     if pictures.against is not None:
         marks.title = title_of(pictures.against)
-        marks.synthetic = True
+        marks.synthetic = synthetic

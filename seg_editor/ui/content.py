@@ -108,7 +108,7 @@ class Pictures:
             other = self.rank(rank)
             return None if other is None else self._cut(other, modality, view, index)
         preview = self.preview
-        if preview is not None and view.plane is Plane.AXIAL and preview.slice_index == index:
+        if preview is not None and self.previewed(view, index):
             picture = preview.pictures.get(modality)
             if picture is not None:
                 return view.flat(self._to_raw(modality, picture))
@@ -152,12 +152,17 @@ class Pictures:
             return None
         return view.cut(self._result.hole.mask, index)
 
-    def covers(self, view: PlaneView, index: int) -> bool:
-        """True when the result holds generated voxels in this slice."""
-        if self._result is None:
+    def made_in(self, result: Counterfactual | None, view: PlaneView, index: int) -> bool:
+        """True when a result holds generated voxels in this slice; elsewhere it is the source, bit for bit."""
+        if result is None or not view.holds(result.hole.box, index):
             return False
-        part = self._result.hole.box[int(view.plane)]
-        return bool(part.start <= index < part.stop)
+        axis = int(view.plane)
+        part = result.hole.mask[result.hole.box]
+        return bool(part.take(index - result.hole.box[axis].start, axis).any())
+
+    def previewed(self, view: PlaneView, index: int) -> bool:
+        """True when a step of the running generation shows in this slice."""
+        return self.preview is not None and view.plane is Plane.AXIAL and self.preview.slice_index == index
 
 
 def patch_of(view: PlaneView, shape: tuple[int, int], crop: tuple[slice, slice] | None) -> Patch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,22 +31,41 @@ def connect_editing(window: MainWindow) -> None:
     segmenting.found.connect(lambda labels: offer_segmentation(window, labels))
     segmenting.failed.connect(window.errors.show_error)
     window.cases.segment = segmenting.start
+    window.cases.recoveries.on_change = window.later
     window.cases.save_changed.connect(lambda what: status.show_work(what, -1.0))
     window.cases.save_changed.connect(lambda _what: window.later())
     window.tissue.edited.connect(lambda box: draw_tissue(window, box))
     window.tissue.ready.connect(lambda labels: offer_tissue_recovery(window) if labels is not None else None)
 
 
-def follow_workspace(window: MainWindow, workspace: Workspace) -> None:
-    """Follow the tissue layer of a case that was opened; its own history enables undo."""
+def follow_workspace(window: MainWindow, workspace: Workspace) -> Callable[[], None]:
+    """Follow the tissue layer of a case that was opened; its own history enables undo.
+
+    Returns
+    -------
+    callable
+        Ends it.
+    """
+    layer_ends: list[Callable[[], None]] = []
+
+    def leave_layer() -> None:
+        while layer_ends:
+            layer_ends.pop()()
 
     def on_tissue() -> None:
+        leave_layer()
         if workspace.tissue is not None:
-            bind(window, workspace.tissue.history.changed, window.later)
-            bind(window, workspace.tissue.segmentation.saved, window.later)
+            layer_ends.append(bind(window, workspace.tissue.history.changed, window.later))
+            layer_ends.append(bind(window, workspace.tissue.segmentation.saved, window.later))
         window.later()
 
-    bind(window, workspace.tissue_changed, on_tissue)
+    end = bind(window, workspace.tissue_changed, on_tissue)
+
+    def stop() -> None:
+        end()
+        leave_layer()
+
+    return stop
 
 
 def refuse(window: MainWindow, why: str) -> None:
@@ -101,16 +121,5 @@ def draw_tissue(window: MainWindow, box: Box) -> None:
 def offer_tissue_recovery(window: MainWindow) -> None:
     """Offer the edits of the tissue map that a crash left behind."""
     layer = None if window.workspace is None else window.workspace.tissue
-    if layer is None or layer.recovery is None:
-        return
-
-    def restore() -> None:
-        try:
-            layer.recover()
-        except SegEditorError as error:
-            window.errors.show_error(error)
-
-    window.errors.show_note(
-        "The last session ended without saving the edited tissue map.",
-        (("Restore the edits", restore), ("Discard them", layer.dismiss_recovery)),
-    )
+    if layer is not None:
+        window.cases.recoveries.offer(layer)

@@ -11,6 +11,7 @@ from seg_editor.ui.icons import icon, pixmap
 from seg_editor.ui.panels.parts import named, restyle
 from seg_editor.ui.theme import Theme
 
+NOTICE = "For research and teaching. Not a medical device: not for diagnosis or treatment."
 _HINT = "Open the folder of a BraTS case or drop it here. Any one of its files will do, too."
 
 
@@ -67,6 +68,9 @@ class EmptyState(QWidget):
         inner.addWidget(self.progress_text)
         inner.addWidget(self._progress)
         inner.addLayout(cancel_row)
+        self.notice = named(QLabel(NOTICE), "small")
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        inner.addWidget(self.notice)
         self._recent_title = named(QLabel("RECENT CASES"), "sectionTitle")
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)

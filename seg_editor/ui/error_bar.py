@@ -1,4 +1,4 @@
-"""Errors and notes in a bar above the picture: one line, dismissible, with details to copy; never dialogs."""
+"""Errors, notes and offers in a bar above the picture: one line, with details to copy; never dialogs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _LONGEST_WORD = 80
 
 
 class ErrorBar(QFrame):
-    """Shows the newest message; a note goes away by itself, an error stays until it is dismissed."""
+    """Shows the newest message; a note goes away by itself, an error stays until it is dismissed.
+
+    An offer comes back after every other message until it is answered or put away.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,6 +40,7 @@ class ErrorBar(QFrame):
         self._theme: Theme | None = None
         self._mood = "error"
         self.message = ""
+        self._offers: list[tuple[str, Sequence[Choice]]] = []
         self._symbol = QLabel()
         self.text = QLabel()
         self.text.setWordWrap(True)
@@ -88,10 +92,11 @@ class ErrorBar(QFrame):
 
     def show_error(self, error: BaseException | str, choices: Sequence[Choice] = ()) -> None:
         """Show what went wrong; anything but a :class:`SegEditorError` carries its traceback under Details."""
-        if isinstance(error, BaseException):
-            known = isinstance(error, SegEditorError)
-            text = str(error) if known else f"Something went wrong: {error or type(error).__name__}"
-            details = "" if known else "".join(traceback.format_exception(error))
+        if isinstance(error, SegEditorError):
+            text, details = str(error) if error.path is not None else sentence(str(error)), ""
+        elif isinstance(error, BaseException):
+            text = f"Something went wrong: {error or type(error).__name__}"
+            details = "".join(traceback.format_exception(error))
         else:
             text, details = error, ""
         self._show(text, details, choices, "error")
@@ -101,6 +106,28 @@ class ErrorBar(QFrame):
         self._show(text, "", choices, "note")
         if not choices:
             self._timer.start(_NOTE_MS)
+
+    def offer(self, text: str, choices: Sequence[Choice]) -> None:
+        """Offer something that must not be lost: other messages cover it for their time only."""
+        self.withdraw(text)
+        self._offers.append((text, choices))
+        self._show_offer()
+
+    def withdraw(self, text: str) -> None:
+        """Take an offer back, for example because it was answered elsewhere."""
+        self._offers = [offer for offer in self._offers if offer[0] != text]
+        if self.isVisible() and self.message == text:
+            self.dismiss()
+
+    def clear(self) -> None:
+        """Put the bar away with everything that is on offer."""
+        self._offers.clear()
+        self.dismiss()
+
+    def _show_offer(self) -> None:
+        if self._offers:
+            text, choices = self._offers[-1]
+            self._show(text, "", choices, "note")
 
     def _show(self, text: str, details: str, choices: Sequence[Choice], mood: str) -> None:
         self._timer.stop()
@@ -133,10 +160,13 @@ class ErrorBar(QFrame):
         action()
 
     def dismiss(self) -> None:
-        """Put the bar away."""
+        """Put the message away; what is on offer below it shows again."""
         self._timer.stop()
+        self._offers = [offer for offer in self._offers if offer[0] != self.message]
+        self.message = ""
         self.hide()
         self.details.hide()
+        self._show_offer()
 
     def _toggle_details(self, on: bool) -> None:
         self.details.setVisible(on)
@@ -145,6 +175,11 @@ class ErrorBar(QFrame):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText("\n\n".join(filter(None, (self.message, self.details.toPlainText()))))
+
+
+def sentence(text: str) -> str:
+    """Return text with a capital first letter."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def shortened(text: str, longest: int = _LONGEST_WORD) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -16,12 +16,16 @@ from seg_editor.session import Workspace
 from seg_editor.session.live import ChipFacts, Kind, RunTimes, Status, status_of
 from seg_editor.session.measured import Measured
 from seg_editor.session.previews import StepPicture, StepPreviews
+from seg_editor.session.recall import Place, Recall
 from seg_editor.session.results import Entry, Known, restore_mask
-from seg_editor.ui.backend import Backend, ModelInfo, Order, Place
+from seg_editor.ui.backend import Backend, ModelInfo, Order
 from seg_editor.ui.bind import bind
 from seg_editor.ui.content import Preview
 from seg_editor.ui.sampler import Run, Sampler
 from seg_editor.ui.state import GenerationSettings
+
+if TYPE_CHECKING:
+    from seg_editor.generation.counterfactual import Counterfactual
 
 __all__ = ["SEED_LIMIT", "Generation", "Status"]
 
@@ -69,13 +73,14 @@ class Generation(QObject):
         self._ended: Status | None = None
         self._scoring = False
         self._began = 0.0
+        self._first_step = 0.0
         self._stale = False
-        self._tokens: dict[int, object] = {}
-        self._index: dict[Place, str] = {}
+        self._recall = Recall()
         self._queue: deque[Order] = deque()
         self._count: tuple[object, int] | None = None
         self._sampler = sampler = Sampler(backend, self)
         sampler.started.connect(self._on_started)
+        sampler.ready.connect(self._on_ready)
         sampler.step.connect(self._on_step)
         sampler.result.connect(self._on_result)
         sampler.scored.connect(self._on_scored)
@@ -93,13 +98,20 @@ class Generation(QObject):
         return self._sampler.running is not None
 
     @property
+    def stopping(self) -> bool:
+        """True while a run that was told to stop has not ended yet."""
+        run = self._sampler.running
+        return run is not None and run.stop.is_set()
+
+    @property
     def status(self) -> Status:
         """What the chip shows."""
         workspace = self._workspace
         return status_of(
             ChipFacts(
                 running=self.running,
-                loading=self.progress == (0, 0),
+                preparing=self.progress == (0, 0),
+                stopping=self.stopping,
                 scoring=self._scoring,
                 waiting=self._sampler.waiting is not None or self.pending(),
                 ended=self._ended,
@@ -116,7 +128,7 @@ class Generation(QObject):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the running order began."""
+        """Seconds since the running order began and its model was there."""
         return time.perf_counter() - self._began if self.running else 0.0
 
     @property
@@ -126,7 +138,9 @@ class Generation(QObject):
         if run is None:
             return self.times.expected(self.next_kind())
         found = self.times.expected(self._kind_of(run.order, total)) if total else None
-        return self.elapsed * total / k if found is None and k else found
+        if found is None and k > 1:
+            found = self.elapsed + (time.perf_counter() - self._first_step) * (total - k) / (k - 1)
+        return found
 
     def preset_steps(self) -> int:
         """Network passes a slice of the next run."""
@@ -200,7 +214,7 @@ class Generation(QObject):
         for unbind in self._unbind:
             unbind()
         self._workspace = workspace
-        self._ended, self._tokens, self._index, self._count = None, {}, {}, None
+        self._ended, self._recall, self._count = None, Recall(), None
         self.paused = ""
         self.steps.clear()
         self._unbind = []
@@ -213,10 +227,13 @@ class Generation(QObject):
         self.changed.emit()
 
     @property
-    def token(self) -> object:
+    def token(self) -> Hashable:
         """The present state of the mask; equal tokens, equal masks."""
-        revision = -1 if self._workspace is None else self._workspace.segmentation.revision
-        return self._tokens.get(revision, revision)
+        return self._recall.token(-1 if self._workspace is None else self._workspace.segmentation.revision)
+
+    def _fits(self, token: Hashable) -> bool:
+        """True when a picture made for this state of the mask is a picture of the present one."""
+        return self._recall.picture_token(token) == self._recall.picture_token(self.token)
 
     def _check_stale(self) -> None:
         workspace = self._workspace
@@ -224,7 +241,7 @@ class Generation(QObject):
         stale = False
         if workspace is not None and result is not None:
             entry = workspace.results.entry(result.request.key)
-            stale = entry is None or entry.mask is None or entry.mask.token != self.token
+            stale = entry is None or entry.mask is None or not self._fits(entry.mask.token)
         if stale != self._stale:
             self._stale = stale
             self.stale_changed.emit(stale)
@@ -249,8 +266,16 @@ class Generation(QObject):
             first=z,
             device=settings.device,
             known=Known(workspace.results),
+            tissue=self._tissue(changes.get("model", settings.model)),
         )
         return replace(made, **changes)
+
+    def _tissue(self, model: str) -> np.ndarray | None:
+        """The tissue map as it was edited, where a model looks at it."""
+        layer = None if self._workspace is None else self._workspace.tissue
+        if layer is None or not any(info.name == model and info.uses_tissue for info in self.models):
+            return None
+        return layer.segmentation.labels.copy()
 
     def generate(self) -> None:
         """Order a run with the settings, the mask and the slice of this moment; what runs stops."""
@@ -276,24 +301,51 @@ class Generation(QObject):
         return any(run is not None and not run.stop.is_set() and run.order.place == order.place for run in runs)
 
     def recall(self, z: int | None = None) -> bool:
-        """Show the picture made before for the present mask, settings and slice; False when there is none."""
-        workspace, settings = self._workspace, self.settings
-        if workspace is None:
+        """Show the picture made before for the present mask, settings and slice; False when there is none.
+
+        What live generation ordered for another mask or other settings stops.
+        """
+        workspace, place = self._workspace, self._place()
+        if workspace is None or place is None:
             return False
         index = workspace.view.cursor[2] if z is None else z
-        seed = settings.seed if settings.seed_locked else None
-        for slices in ("all", (index,)):
-            place = Place(self.token, settings.model, settings.device, settings.preset, settings.steps, seed, slices)
-            found = workspace.results.find(self._index.get(place, ""))
-            if found is not None and index in found.slices:
-                self._ended = None
-                workspace.results.current = found
-                self._check_stale()
-                return True
-        return False
+        entries = [
+            entry
+            for key in self._recall.find(place, index, open_seed=not self.settings.seed_locked)
+            if (entry := workspace.results.entry(key)) is not None and index in entry.request.slices
+        ]
+        if not entries:
+            return False
+        shown = workspace.results.current
+        if shown is None or shown.request.key not in [entry.key for entry in entries]:
+            shown = workspace.results.find(entries[0].key)
+        self._show(workspace, shown)
+        self._drop_live(lambda order: order.place._replace(slices="all") == place)
+        return True
+
+    def show_source(self) -> None:
+        """Take the picture from the stage where nothing is removed any more."""
+        if self._workspace is not None and not self._workspace.segmentation.removed_slices.any():
+            self._show(self._workspace, None)
+            self._drop_live(lambda _order: False)
+
+    def _show(self, workspace: Workspace, result: Counterfactual | None) -> None:
+        self._ended = None
+        workspace.results.current = result
+        self._check_stale()
+
+    def _place(self) -> Place | None:
+        """Where the picture of the present mask and settings is found, of all slices."""
+        order = self.order(slices="all", known={})
+        return None if order is None else order.place
+
+    def _drop_live(self, wanted: Callable[[Order], bool]) -> None:
+        """Stop what live generation ordered, unless it is wanted still."""
+        self._queue = deque(order for order in self._queue if not order.live or wanted(order))
+        self._sampler.drop(lambda order: order.live and not wanted(order))
 
     def restore(self, entry: Entry) -> None:
-        """Bring back a result with the mask that it was made for; the mask as one step that undo takes back."""
+        """Bring back a result with its mask and its settings; the mask as one step that undo takes back."""
         workspace = self._workspace
         result = None if workspace is None else workspace.results.find(entry.key)
         if workspace is None or result is None:
@@ -301,15 +353,25 @@ class Generation(QObject):
         if entry.mask is not None:
             if entry.mask.token != self.token:
                 restore_mask(workspace.segmentation, workspace.case, entry.mask, f"Mask of picture {entry.number}")
-            self._tokens[workspace.segmentation.revision] = entry.mask.token
-        self.settings.seed = entry.request.seed
-        if entry.request.model in {m.name for m in self.models}:
-            self.settings.model = entry.request.model
-            self.settings.preset = entry.request.preset
-        self._ended = None
-        workspace.results.current = result
-        self._check_stale()
+            self._recall.same_mask(workspace.segmentation.revision, entry.mask.token)
+        self._restore_settings(entry)
+        self._show(workspace, result)
+        self._drop_live(lambda _order: False)
         self.changed.emit()
+
+    def _restore_settings(self, entry: Entry) -> None:
+        """Set what would make the picture again; a single slice leaves the choice of slices to live generation."""
+        settings, request = self.settings, entry.request
+        place = self._recall.place_of(entry.key)
+        settings.seed = request.seed
+        if request.model in {m.name for m in self.models}:
+            settings.model = request.model
+            settings.preset = request.preset
+            settings.steps = request.steps if place is None else place.steps
+        if place is not None:
+            settings.device = place.device
+            if place.slices == "all" or not settings.live:
+                settings.slices = "all" if place.slices == "all" else "slice"
 
     def new_seed(self) -> None:
         """Draw another seed."""
@@ -337,14 +399,20 @@ class Generation(QObject):
     def _on_started(self, run: Run) -> None:
         self.progress, self._scoring, self.error = (0, 0), False, None
         self._ended = None
-        self._began = time.perf_counter()
+        self._began = self._first_step = time.perf_counter()
         if run.order.show and not run.order.background:
             self.steps.clear()
         self.changed.emit()
 
+    def _on_ready(self, run: Run) -> None:
+        if self._sampler.running is run:
+            self._began = self._first_step = time.perf_counter()
+
     def _on_step(self, run: Run, step: Any) -> None:
         if not self._current(run):
             return
+        if self.progress == (0, 0):
+            self._first_step = time.perf_counter()
         self.progress = (step.k, step.total)
         order = run.order
         if step.preview is not None and order.show and not order.background:
@@ -361,26 +429,36 @@ class Generation(QObject):
         key, results = made.request.key, workspace.results
         known = results.entry(key)
         if key not in order.known:
-            self.times.add(order.kind(made.request.steps, len(made.request.slices)), seconds)
-        self._index[order.place] = self._index[order.place._replace(seed=None)] = key
+            kind = order.kind(made.request.steps, len(made.request.slices))
+            self.times.add(kind, seconds, sum(made.seconds.values()))
+        if known is not None and known.mask is not None:
+            self._recall.same_picture(order.token, known.mask.token)
+            if run.mask is not None and run.mask.equals(known.mask):
+                self._recall.same_mask(order.token, known.mask.token)
+        self._recall.put(order.place, key)
         if order.show:
             self.previewed.emit(None)
         if order.show and not order.background:
             self.steps.finish(key)
-        if known is not None and known.mask is not None:
-            self._alias(order.token, known.mask.token)
-            if order.show:
-                results.current = results.find(key)
-        else:
-            results.add(made, run.mask, show=order.show)
+        show = self._takes_the_stage(workspace, run, made.slices)
+        if known is None or known.mask is None:
+            results.add(made, run.mask, show=show)
+        elif show:
+            results.current = results.find(key)
         self._check_stale()
         self.made.emit(order, key)
         self.changed.emit()
 
-    def _alias(self, token: object, same: object) -> None:
-        """Two states of the mask gave the same request: they count as one from now on."""
-        if isinstance(token, int) and token != same:
-            self._tokens[token] = same
+    def _takes_the_stage(self, workspace: Workspace, run: Run, slices: Collection[int]) -> bool:
+        """Whether a result is put on display: never in place of a better one for the present mask and slice."""
+        shown, z = workspace.results.current, workspace.view.cursor[2]
+        if not run.order.show or run.replaced:
+            return False
+        if shown is None:
+            return bool(workspace.segmentation.removed_slices.any())
+        if not self._stale and not self._fits(run.order.token):
+            return False
+        return z in slices or z not in shown.slices
 
     def _on_scored(self, run: Run, made: Any, measured: Any) -> None:
         if self._current(run) and self._workspace is not None:
@@ -388,11 +466,14 @@ class Generation(QObject):
             self.changed.emit()
 
     def _on_cancelled(self, run: Run) -> None:
-        if self._current(run):
+        if self._current(run) and not run.replaced:
             self._ended = Status.CANCELLED
         self._after()
 
     def _on_failed(self, run: Run, error: object) -> None:
+        if not self._current(run):
+            self._after()
+            return
         self._ended, self.error = Status.FAILED, error
         self._queue.clear()
         self.settings.live = False

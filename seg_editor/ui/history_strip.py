@@ -75,7 +75,7 @@ class HistoryStrip(QScrollArea):
         self.cards.token = token
 
     def follow(self) -> None:
-        """Show what there is now, and the newest card."""
+        """Show what there is now, and the newest card, or as near to it as the card on display stays in sight."""
         count = len(self.cards.entries)
         self.setVisible(count > 0)
         bar = self.horizontalScrollBar()
@@ -84,6 +84,11 @@ class HistoryStrip(QScrollArea):
             self.cards.grew = False
             bar.setMaximum(max(0, self.cards.minimumWidth() - self.width()))
             bar.setValue(bar.maximum())
+        shown = self.cards.shown
+        if shown >= 0 and bar is not None:
+            card = self.cards.card(shown)
+            low, high = int(card.right()) + _GAP - self.width(), int(card.left()) - _GAP
+            bar.setValue(max(low, min(bar.value(), high)))
 
 
 class _Cards(QWidget):
@@ -134,6 +139,13 @@ class _Cards(QWidget):
         self.setMinimumWidth(_GAP + len(self.entries) * (CARD.width() + _GAP))
         self._strip.follow()
         self.update()
+
+    @property
+    def shown(self) -> int:
+        """Number of the card of the result on display; -1 for none."""
+        current = None if self._workspace is None else self._workspace.results.current
+        key = "" if current is None else current.request.key
+        return next((number for number, entry in enumerate(self.entries) if entry.key == key), -1)
 
     def card(self, number: int) -> QRectF:
         """Where a card is."""

@@ -59,6 +59,7 @@ class Live(QObject):
 
     def _on_edit(self, change: Change) -> None:
         self._focus = change.focus[2]
+        self._generation.show_source()
         mean = self._generation.times.expected(self._generation.next_kind("slice"))
         self._soon(grace(mean))
 
@@ -117,7 +118,7 @@ class Live(QObject):
             self._drawing = True
             generation.new_seed()
             self._drawing = False
-        first = generation.order(slices=(z,), first=z)
+        first = generation.order(slices=(z,), first=z, live=True)
         if first is None or generation.runs(first):
             return
         rest = [replace(first, slices="all", background=True)] if generation.settings.slices == "all" else []
@@ -126,9 +127,10 @@ class Live(QObject):
     def _complete(self, workspace: Workspace, z: int) -> None:
         """Order the slices that the picture recalled lacks, in the background."""
         result = workspace.results.current
-        if result is not None and len(result.slices) == 1 and not self._generation.running:
-            order = self._generation.order(slices="all", first=z, background=True)
-            if order is not None:
+        free = not self._generation.running or self._generation.stopping
+        if result is not None and len(result.slices) == 1 and free:
+            order = self._generation.order(slices="all", first=z, background=True, live=True)
+            if order is not None and not self._generation.runs(order):
                 self._generation.submit([order])
 
 

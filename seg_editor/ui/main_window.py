@@ -217,6 +217,7 @@ class MainWindow(QMainWindow):
         self.empty.open_demo.connect(self.cases.open_demo)
         self.empty.open_path.connect(self.cases.open)
         self.empty.cancel.connect(self.cases.cancel_opening)
+        self.status.result = lambda: self.viewer.shown_result
         self.viewer.hovered.connect(self.status.show_voxel)
         connect_editing(self)
         self.generation.changed.connect(self.later)
@@ -259,7 +260,7 @@ class MainWindow(QMainWindow):
                 bind(self, workspace.results.changed, self.later),
                 bind(self, workspace.view.changed, self._on_view),
             ]
-            follow_workspace(self, workspace)
+            self._unbind.append(follow_workspace(self, workspace))
             self.status.show_voxel(None)
             if self.viewer.panes:
                 self.viewer.panes[0].setFocus()

@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QMenu, QMenuBar
 
 from seg_editor.ui.action_set import ActionSet
 
-_CASE = "open open_file recent open_demo - next_case previous_case - save save_as save_tissue - close quit"
+_CASE = "open open_file recent open_demo - next_case previous_case - save save_as save_tissue recover - close quit"
 _EDIT = """undo redo - navigate paint erase polygon fill pick move reshape -
 brush_smaller brush_larger brush_3d brush_square - label_previous label_next swap lesion_ncr lesion_ed lesion_et -
 segment edit_tissue"""

@@ -38,7 +38,7 @@ class MoveTool:
         label = None if self._settings.whole else workspace.active_label
         axis = int(content.plane) if self._settings.flat else None
         try:
-            self._piece = Piece.at(workspace.active.segmentation.labels, self._start, label, axis)
+            self._piece = Piece.at(workspace.active.segmentation.labels, self._start, label, axis, workspace.locked)
         except SegEditorError as error:
             return sentence(error)
         self._offset = (0, 0, 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from seg_editor.cases import Case, find_cases, open_case
+from seg_editor.cases.naming import parse_name
 from seg_editor.errors import CaseError
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
@@ -75,8 +76,7 @@ class Neighbors(QObject):
                 paths = find_cases(root)
             except CaseError:
                 return [], None
-            here = [i for i, p in enumerate(paths) if p == folder or (p.parent == folder and name in p.name)]
-            return paths, here[0] if here else None
+            return paths, next((i for i, path in enumerate(paths) if _belongs(path, folder, name)), None)
 
         self._task = task = self._tasks.start(work, "look for neighbors")
         task.done.connect(self._found)
@@ -120,6 +120,14 @@ class Neighbors(QObject):
         if self._task is not None:
             self._task.cancel()
             self._task = None
+
+
+def _belongs(path: Path, folder: Path, case_id: str) -> bool:
+    """Whether a path found is the case's folder, or one of its files in a folder of several cases."""
+    if path.parent != folder:
+        return path == folder
+    parsed = parse_name(path)
+    return parsed is not None and parsed.case_id == case_id
 
 
 def stamp_of(path: Path) -> Stamp:

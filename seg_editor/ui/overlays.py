@@ -24,6 +24,8 @@ from seg_editor.ui.state import UiState
 from seg_editor.ui.viewer import Viewer
 
 _FLASH_MS = 1800
+_FLASH_AWAY = QPointF(16, -24)
+_ROOM_PX = 4.0
 _LINE = QColor(255, 255, 255, 235)
 _SHADE = QColor(0, 0, 0, 170)
 _RANGE = (178, 120, 255, 105)
@@ -54,6 +56,16 @@ class Tag(QGraphicsItem):
         self.prepareGeometryChange()
         self.text, self._away, self._warning = text, away, warning
         self.setVisible(bool(text))
+
+    def keep_inside(self, pane: SlicePane, place: QPointF) -> None:
+        """Shift the box so that it lies inside `pane`, for an item at `place` of the scene."""
+        at = QPointF(pane.mapFromScene(place))
+        box, size = self.boundingRect().translated(at), pane.viewport()
+        assert size is not None
+        x = max(min(box.left(), size.width() - box.width() - _ROOM_PX), _ROOM_PX)
+        y = max(min(box.top(), size.height() - box.height() - _ROOM_PX), _ROOM_PX)
+        self.prepareGeometryChange()
+        self._away += QPointF(x, y) - box.topLeft()
 
     def boundingRect(self) -> QRectF:
         """Around the box, in pixels."""
@@ -167,7 +179,8 @@ class Overlays(QObject):
         self._end_flash()
         where = made.pane.mapToScene(made.pane.rect().center()) if at is None else QPointF(*content.view.to_plane(at))
         made.flash.setPos(where)
-        made.flash.show_text(text, QPointF(16, -24), warning=True)
+        made.flash.show_text(text, _FLASH_AWAY, warning=True)
+        made.flash.keep_inside(made.pane, where)
         self._timer.start()
 
     @property

@@ -55,6 +55,14 @@ class Pointer:
     modifiers: Qt.KeyboardModifier
 
 
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """Line segments over a picture: points ``(2 n, 2)`` in mm of the plane, two to a segment, and their color."""
+
+    points: np.ndarray
+    color: QColor
+
+
 class SlicePane(QGraphicsView):
     """A view onto one plane. It shows what it is given and reports the mouse; it decides nothing.
 
@@ -128,15 +136,16 @@ class SlicePane(QGraphicsView):
             self._view, self._region = view, wanted
             self._place()
 
-    def set_outlines(self, outlines: list[tuple[np.ndarray, QColor]]) -> None:
-        """Draw line segments ``(points in mm, color)`` over the picture, always about one pixel wide."""
+    def set_outlines(self, outlines: list[Outline]) -> None:
+        """Draw lines over the picture, always about one pixel wide."""
         while len(self._outlines) < len(outlines):
             item = QGraphicsPathItem()
             item.setZValue(5)
             self._scene.addItem(item)
             self._outlines.append(item)
-        for item, (points, color) in zip(self._outlines, outlines, strict=False):
-            pen = QPen(color, _OUTLINE * self.devicePixelRatioF())
+        for item, outline in zip(self._outlines, outlines, strict=False):
+            points = outline.points
+            pen = QPen(outline.color, _OUTLINE * self.devicePixelRatioF())
             pen.setCosmetic(True)
             item.setPen(pen)
             path = QPainterPath()
@@ -146,6 +155,12 @@ class SlicePane(QGraphicsView):
             item.setVisible(bool(len(points)))
         for item in self._outlines[len(outlines) :]:
             item.setVisible(False)
+
+    def set_footer(self, height: float) -> None:
+        """Keep the lowest pixels free of the picture, for the warning strip."""
+        if height != self.marks.footer:
+            self.marks.footer = height
+            self._place()
 
     @property
     def scale_px(self) -> float:
@@ -160,11 +175,12 @@ class SlicePane(QGraphicsView):
         if self._view is None or port is None:
             return
         region = self._region
-        scale = _FIT * min(port.width() / region.width(), port.height() / region.height()) * self._camera.zoom
+        height = max(1.0, port.height() - self.marks.footer)
+        scale = _FIT * min(port.width() / region.width(), height / region.height()) * self._camera.zoom
         across, down = port.width() / scale, port.height() / scale
         cx, cy = self._center()
         self.setTransform(QTransform.fromScale(scale, scale))
-        self.setSceneRect(QRectF(cx - across / 2, cy - down / 2, across, down))
+        self.setSceneRect(QRectF(cx - across / 2, cy - height / scale / 2, across, down))
         self.refresh()
 
     def _center(self) -> tuple[float, float]:

@@ -9,22 +9,26 @@ from seg_editor.cases import Modality
 from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome, content
-from seg_editor.ui.captions import headings, orientation_warning, slice_number
+from seg_editor.ui.captions import headings, orientation_warning, picture_name, slice_number
 from seg_editor.ui.comparison import Comparison, title_of_first
 from seg_editor.ui.layouts import Slot
-from seg_editor.ui.pane import SlicePane
-from seg_editor.ui.planes import Plane, PlaneView, boundary_segments
+from seg_editor.ui.pane import Outline, SlicePane
+from seg_editor.ui.planes import Plane, PlaneView, boundary_segments, dashes
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import TISSUE_COLORS, label_colors
 
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
-NOT_THIS_SLICE = "nothing generated in this slice"
 NOT_GENERATED = "not generated"
 EARLIER_MASK = "from an earlier mask"
 _FRAME_MM = 8.0
+_DASH_MM = 2.0
 _GHOST = QColor(235, 239, 243, 190)
 _REFEREE = QColor(255, 102, 178)
+REMOVED_LINE = "dashed: removed"
+GENERATED_LINE = "white: generated"
+REFEREE_LINE = "pink: referee"
+REFEREE_NONE = "referee: no tumor seen"
 
 
 class PaneContent:
@@ -103,6 +107,9 @@ class PaneContent:
         first = self._pictures.first(modality, view, index)
         generated = None if role is Role.SOURCE else self._pictures.generated(modality, view, index, rank)
         averaged = self._pictures.averaged(modality, view, index) if role is Role.RESULT and not rank else None
+        untouched = generated is not None and not self._made_here(view, index, rank)
+        if untouched:
+            first, generated, averaged = self._pictures.source(modality, view, index), None, None
         self._comparison = Comparison(
             self._pictures.compare, role, first, generated, averaged, self._workspace.case.volumes[modality]
         )
@@ -110,10 +117,10 @@ class PaneContent:
         item.smooth = self._ui.smooth
         part = crop or (slice(None), slice(None))
         patch = content.patch_of(view, first[part].shape, crop)
-        item.show_levels(self._comparison.gray(window, part, patch, self._faded), view, crop)
+        item.show_levels(self._comparison.gray(window, part, patch, untouched), view, crop)
         self._draw_codes(self._comparison.codes(part), crop)
         item.setVisible(True)
-        self._mark(role, generated is not None or averaged is not None)
+        self._mark(role, generated is not None or averaged is not None, untouched)
         self._comparison.guide(self.pane.marks, patch)
         self.draw_marks()
 
@@ -132,28 +139,37 @@ class PaneContent:
         self.pane.marks.message = f"This case has no {modality.display}."
         self.draw_marks()
 
+    def _made_here(self, view: PlaneView, index: int, rank: int) -> bool:
+        """True when this pane's counterfactual differs from the source by being generated in this slice."""
+        pictures = self._pictures
+        return (not rank and pictures.previewed(view, index)) or pictures.made_in(pictures.rank(rank), view, index)
+
     @property
-    def _faded(self) -> bool:
+    def _outdated(self) -> bool:
         """True when the counterfactual on display was made for an earlier mask."""
         return self.stale and self._pictures.preview is None and not self.slot.rank
 
-    def _mark(self, role: Role, generated: bool) -> None:
+    def _mark(self, role: Role, generated: bool, untouched: bool = False) -> None:
         marks, case = self.pane.marks, self._workspace.case
         view, index, modality = self.view, self.index, self.modality
         marks.accent = self.accent
         marks.ambiguous, marks.warning = self._orientation
         number = slice_number(case, view.plane, index)
-        marks.title, marks.subtitle = headings(self.slot, role, modality, view.plane, number, view.count - 1)
+        marks.title, marks.subtitle = headings(
+            self.slot, picture_name(role, untouched), modality, view.plane, number, view.count - 1
+        )
         low, high = self._workspace.view.window(modality) if modality in case.volumes else (0.0, 0.0)
         marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
         marks.synthetic = role is not Role.SOURCE and generated
-        if self._pictures.compare.referee and self._pictures.seen(role, view, index) is not None:
-            marks.subtitle += " · pink: referee"
-        marks.badge = ""
+        marks.badge = NOT_GENERATED if untouched else ""
+        marks.outdated = False
         marks.message = ""
         marks.color_bar, marks.color_ticks = None, ()
         if role is Role.SOURCE:
-            title_of_first(marks, self._pictures)
+            against = self._pictures.against
+            title_of_first(marks, self._pictures, self._pictures.made_in(against, view, index))
+            return
+        if untouched:
             return
         preview = self._pictures.preview
         if not generated and preview is not None:
@@ -165,9 +181,7 @@ class PaneContent:
             return
         previewing = preview is not None
         if not previewing:
-            marks.badge = self._badge(view, index)
-            if view.plane is not Plane.AXIAL and not self._pictures.covers(view, index):
-                marks.subtitle += f" · {NOT_THIS_SLICE}"
+            marks.badge, marks.outdated = self._badge(view, index), self._outdated
         if self._comparison is not None:
             hole = self._pictures.hole(view, index) if self._pictures.against is None else None
             self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
@@ -177,9 +191,7 @@ class PaneContent:
         if result is None:
             return ""
         made = result.slices
-        if view.plane is Plane.AXIAL and index not in made:
-            return NOT_GENERATED
-        if self._faded:
+        if self._outdated:
             return EARLIER_MASK
         if view.plane is not Plane.AXIAL and self._holes(view, index) - set(made):
             return f"only {len(made)} axial {'slice' if len(made) == 1 else 'slices'} generated"
@@ -218,7 +230,7 @@ class PaneContent:
         pane, view, index = self.pane, self.view, self.index
         if not self._labels_shown:
             pane.labels.setVisible(False)
-            pane.set_outlines([])
+            self._draw_outlines([], [])
             return
         codes = self._pictures.labels(segmentation.labels, segmentation.revision, view, index)
         crop = content.used_part(codes)
@@ -233,23 +245,32 @@ class PaneContent:
     def _outline(self, codes: np.ndarray) -> None:
         state, ui = self._workspace.view, self._ui
         if not state.outline:
-            self.pane.set_outlines([])
+            self._draw_outlines([], [])
             return
         view = self.view
         colors = label_colors(self._workspace.case.scheme, self._ui.label_colors)
         found = self._pictures.outlines(codes, self._workspace.segmentation.revision, view, self.index)
-        outlines = [(points, QColor(*colors[v])) for v, points in found if v not in ui.hidden_labels]
+        outlines = [Outline(points, QColor(*colors[v])) for v, points in found if v not in ui.hidden_labels]
+        legend = []
         hole = None if self.role is Role.SOURCE else self._pictures.hole(view, self.index)
         if hole is not None and hole.any():
-            outlines.append((boundary_segments(hole, view.step), _GHOST))
+            outlines.append(Outline(boundary_segments(hole, view.step), _GHOST))
+            legend.append(GENERATED_LINE)
         elif self._workspace.segmentation.revision:
             gone = (view.cut(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
-            outlines.append((boundary_segments(gone, view.step), _GHOST))
+            if gone.any():
+                outlines.append(Outline(dashes(boundary_segments(gone, view.step), _DASH_MM), _GHOST))
+                legend.append(REMOVED_LINE)
         if self._pictures.compare.referee:
             seen = self._pictures.seen(self.role, view, self.index)
             if seen is not None:
-                outlines.append((boundary_segments(seen, view.step), _REFEREE))
+                outlines.append(Outline(boundary_segments(seen, view.step), _REFEREE))
+                legend.append(REFEREE_LINE if seen.any() else REFEREE_NONE)
+        self._draw_outlines(outlines, legend)
+
+    def _draw_outlines(self, outlines: list[Outline], legend: list[str]) -> None:
         self.pane.set_outlines(outlines)
+        self.pane.marks.legend = " · ".join(legend)
 
     def color_labels(self) -> None:
         """Change colors, opacity and visibility of the labels without touching a pixel."""

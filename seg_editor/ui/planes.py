@@ -8,7 +8,7 @@ import numpy as np
 
 from seg_editor.session import Plane
 
-__all__ = ["Plane", "PlaneView", "boundary_segments", "plane_name"]
+__all__ = ["Plane", "PlaneView", "boundary_segments", "dashes", "plane_name"]
 
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 
@@ -164,3 +164,16 @@ def boundary_segments(mask: np.ndarray, step: tuple[float, float]) -> np.ndarray
     points += (left, top)
     points *= step
     return points
+
+
+def dashes(points: np.ndarray, length: float) -> np.ndarray:
+    """Return every other `length` mm of voxel edges ``(2 n, 2)``, as :func:`boundary_segments` gives them.
+
+    Edges across are told apart by their place across, edges down by their place down. A dashed pen would begin anew with
+    each edge, and edges are often shorter than a dash.
+    """
+    edges = points.reshape(-1, 2, 2)
+    down = edges[:, 0, 0] == edges[:, 1, 0]
+    middle = edges.mean(axis=1)
+    place = np.where(down, middle[:, 1], middle[:, 0])
+    return np.asarray(edges[np.floor(place / length) % 2 == 0].reshape(-1, 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,33 @@ from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 NOTHING = "This changes nothing here"
 MOVED_ON = "The labels changed meanwhile: try again"
+
+
+class _Kept:
+    """What operations on one case share; each scene holds that of its own case, so a late worker cannot mix two up.
+
+    Parameters
+    ----------
+    case : Case
+    """
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._border: tuple[object, Border] | None = None
+        self._plane: MirrorPlane | None = None
+
+    def border(self, key: object, make: Callable[[], Border]) -> Border:
+        """In the worker: the border of the selection, made once while nothing but the amount changes."""
+        kept = self._border
+        if kept is None or key is None or kept[0] != key:
+            self._border = kept = (key, make())
+        return kept[1]
+
+    def mirror(self) -> MirrorPlane:
+        """In the worker: the mid-sagittal plane, estimated once."""
+        if self._plane is None:
+            self._plane = mid_sagittal(self._case)
+        return self._plane
 
 
 @dataclass(frozen=True)
@@ -71,8 +99,7 @@ class Reshape(QObject):
         self._running: _Wish | None = None
         self._next: _Wish | None = None
         self._shown: object = None
-        self._borders: tuple[object, Border] | None = None
-        self._plane: MirrorPlane | None = None
+        self._kept: _Kept | None = None
         bind(self, self.settings.changed, lambda _name: self.refresh())
         bind(self, ui.changed, lambda name: self.refresh() if name in ("tool", "layout", "maximized") else None)
 
@@ -103,7 +130,7 @@ class Reshape(QObject):
         for unbind in self._unbind:
             unbind()
         self.cancel()
-        self._workspace, self._borders, self._plane = workspace, None, None
+        self._workspace, self._kept = workspace, None if workspace is None else _Kept(workspace.case)
         self._unbind = []
         if workspace is not None:
             self._unbind = [
@@ -170,8 +197,9 @@ class Reshape(QObject):
         return self._workspace.segmentation.revision, None if settings.whole else view.active_label, place
 
     def _scene(self, border_key: object = None) -> Scene:
-        workspace = self._workspace
+        workspace, kept = self._workspace, self._kept
         assert workspace is not None
+        assert kept is not None
         content = self._viewer.active
         plane, index = (2, workspace.view.cursor[2]) if content is None else (int(content.plane), content.index)
         return Scene(
@@ -182,22 +210,9 @@ class Reshape(QObject):
             index=index,
             locked=workspace.view.locked,
             brain=workspace.case.brain,
-            mirror=lambda: self._mirror(workspace),
-            border=lambda make: self._border(border_key, make),
+            mirror=kept.mirror,
+            border=partial(kept.border, border_key),
         )
-
-    def _border(self, key: object, make: Callable[[], Border]) -> Border:
-        """In the worker: the border of the selection, made once while nothing but the amount changes."""
-        kept = self._borders
-        if kept is None or key is None or kept[0] != key:
-            self._borders = kept = (key, make())
-        return kept[1]
-
-    def _mirror(self, workspace: Workspace) -> MirrorPlane:
-        """In the worker: the mid-sagittal plane, estimated once a case."""
-        if self._plane is None:
-            self._plane = mid_sagittal(workspace.case)
-        return self._plane
 
     def _want(self, wish: _Wish) -> None:
         waiting = self._next

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 from typing import Any
@@ -36,12 +36,13 @@ def quick_handover() -> Iterator[None]:
 
 
 class Run(QObject):
-    """One order on its way, with the flag that stops it."""
+    """One order on its way, with the flag that stops it; `replaced` when a picture made before took its place."""
 
     def __init__(self, order: Order) -> None:
         super().__init__()
         self.order = order
         self.stop = Event()
+        self.replaced = False
         self.fraction = 0.0
         self.mask: Mask | None = None
 
@@ -49,6 +50,7 @@ class Run(QObject):
 class _Worker(QObject):
     """Lives in the worker thread. Every run ends with exactly one of finished, cancelled and failed."""
 
+    ready = pyqtSignal(object)
     step = pyqtSignal(object, object)
     result = pyqtSignal(object, object, float)
     scored = pyqtSignal(object, object, object)
@@ -89,8 +91,11 @@ class _Worker(QObject):
 
     def _run(self, run: Run) -> bool:
         """Generate, then measure: at once the slice on display, then all; False when the run was stopped."""
-        started = time.perf_counter()
         order, made = run.order, None
+        if not run.stop.is_set():
+            self._backend.load(order.model, order.device)
+            self.ready.emit(run)
+        started = time.perf_counter()
         if not run.stop.is_set():
             for step in self._backend.run(order, run.stop.is_set):
                 if run.stop.is_set():
@@ -133,12 +138,13 @@ class Sampler(QObject):
 
     Signals
     -------
-    started(Run), step(Run, Step), result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Measured),
+    started(Run), ready(Run) when its model is loaded, step(Run, Step), result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Measured),
     finished(Run), cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception),
     ended() after a run was let go of, when :attr:`running` is None or the next one
     """
 
     started = pyqtSignal(object)
+    ready = pyqtSignal(object)
     step = pyqtSignal(object, object)
     result = pyqtSignal(object, object, float)
     scored = pyqtSignal(object, object, object)
@@ -159,6 +165,7 @@ class Sampler(QObject):
         self._worker.moveToThread(self._thread)
         self._go.connect(self._worker.run)
         self._load.connect(self._worker.load)
+        self._worker.ready.connect(self.ready)
         self._worker.step.connect(self._on_step)
         self._worker.result.connect(self.result)
         self._worker.scored.connect(self.scored)
@@ -210,6 +217,15 @@ class Sampler(QObject):
             return False
         self.running.stop.set()
         return True
+
+    def drop(self, unwanted: Callable[[Order], bool]) -> None:
+        """Let go of the running and the waiting order where they are unwanted: a picture took their place."""
+        if self.waiting is not None and unwanted(self.waiting.order):
+            self.waiting = None
+        run = self.running
+        if run is not None and not run.stop.is_set() and unwanted(run.order):
+            run.replaced = True
+            run.stop.set()
 
     def shut_down(self, milliseconds: int = 120_000) -> bool:
         """Stop and end the thread for good; it ends after the step in progress."""

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
+from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.session import Workspace
 from seg_editor.ui.captions import file_voxel
 from seg_editor.ui.icons import icon
-from seg_editor.ui.panels.parts import named
+from seg_editor.ui.panels.parts import ElidedLabel, named
 from seg_editor.ui.theme import Theme
 
 
@@ -22,10 +23,11 @@ class Status(QStatusBar):
         self.setSizeGripEnabled(False)
         self.setMinimumHeight(30)
         self._workspace: Workspace | None = None
-        self.readout = named(QLabel(), "readout")
+        self.readout = named(ElidedLabel(), "readout")
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
         self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.readout.setToolTip("Voxel: indices in the file of the modality shown, from 0. World: RAS+, in mm.")
+        self.readout.setToolTip("Voxel: indices in the file of the modality shown, from 0. RAS: world position in mm."
+            " Where tissue was generated: source → counterfactual.")
         self._voxel: tuple[int, int, int] | None = None
         self.case = QLabel()
         self.work = QLabel()
@@ -39,6 +41,7 @@ class Status(QStatusBar):
         for widget in (self.work, self.bar, self.cancel, self.case):
             self.addPermanentWidget(widget)
         self.show_work("", 0.0)
+        self.result: Callable[[], Counterfactual | None] = lambda: None
         self._cancel: Callable[[], object] | None = None
         self.cancel.clicked.connect(lambda: self._cancel() if self._cancel else None)
 
@@ -64,7 +67,7 @@ class Status(QStatusBar):
         """Show what lies under the mouse; outside the volume the crosshair's voxel."""
         self._voxel = voxel
         if self._workspace is not None:
-            self.readout.setText(describe(self._workspace, voxel or self._workspace.view.cursor))
+            self.readout.setText(describe(self._workspace, voxel or self._workspace.view.cursor, self.result()))
 
     def flash(self, text: str) -> None:
         """Show a message in place of the read-out until the mouse moves."""
@@ -85,16 +88,29 @@ class Status(QStatusBar):
         self.cancel.setVisible(bool(what) and cancel is not None)
 
 
-def describe(workspace: Workspace, voxel: tuple[int, int, int]) -> str:
-    """Return the voxel in the shown modality's file, the world position, every intensity and the label, as one line."""
+def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterfactual | None = None) -> str:
+    """Return the voxel in the shown modality's file, the world position, every intensity and the label, as one line.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    voxel : (x, y, z)
+    result : Counterfactual, optional
+        Where it is generated, its intensity stands behind the source's, after an arrow.
+    """
     case = workspace.case
     world = case.grid.world(voxel)
     place = "({}, {}, {})".format(*file_voxel(case.volumes[workspace.view.modality].source, voxel))
     millimeters = "({:.1f}, {:.1f}, {:.1f}) mm".format(*world)
-    values = []
+    x, y, z = voxel
+    made = () if result is None or not result.hole.mask[voxel] else result.modalities
+    values = ["source → counterfactual"] if made else []
     for modality in case.modalities:
         volume = case.volumes[modality]
-        value = float(volume.raw[voxel]) * volume.slope + volume.inter
-        values.append(f"{modality.display} {value:.5g}")
+        stored = [volume.raw[voxel]]
+        if result is not None and modality in made:
+            stored.append(result.slice_raw(case, modality, z)[x, y])
+        shown = " → ".join(f"{float(value) * volume.slope + volume.inter:.5g}" for value in stored)
+        values.append(f"{modality.display} {shown}")
     label = workspace.case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
-    return "    ".join((f"voxel {place}", f"world {millimeters}", "   ".join(values), label))
+    return "    ".join((f"voxel {place}", f"RAS {millimeters}", "   ".join(values), label))

@@ -41,6 +41,7 @@ _HELP = (
     "A click puts the crosshair onto the surface; a letter looks from that side."
 )
 PREPARING = "Preparing the 3D view…"
+REMOVED_GHOST = "gray: removed tumor"
 _BRAIN = (226, 221, 214)
 _REMOVED = (235, 239, 243)
 _LOOKS = {"glass": (0.2, 1.2), "solid": (1.0, 0.0)}
@@ -103,6 +104,7 @@ class SurfacePane(QWidget):
         self._model = model
         self._extent = _extent(workspace.case.grid.shape, workspace.case.grid.spacing, box)
         self.accent = QColor("#3FBFAD")
+        self.footer = 0.0
         self.picture = SurfacePicture(tasks, self)
         self.picture.changed.connect(self.update)
         self._pressed: tuple[QPointF, Qt.MouseButton, Turn] | None = None
@@ -192,11 +194,18 @@ class SurfacePane(QWidget):
         if self._ui.crosshair:
             self._paint_crosshair(painter, picture.scene)
         scale = picture.scene.scale(self.turn, self.width(), self.height())
-        chrome.paint_scale_bar(painter, port, port.bottom(), scale)
-        chrome.paint_heading(painter, port, "3D", "Updating…" if self._model.busy else "")
+        chrome.paint_scale_bar(painter, port, port.bottom() - self.footer, scale)
+        chrome.paint_heading(painter, port.adjusted(0, 0, -self.looks.width(), 0), "3D", self._subtitle)
         self._gizmo.paint(painter, port, self.turn)
         if self.hasFocus():
             painter.fillRect(QRectF(0, 0, self.width(), 2), self.accent)
+
+    @property
+    def _subtitle(self) -> str:
+        """What is going on, and what the gray shape is."""
+        surfaces = self._model.surfaces
+        ghost = self._workspace.view.overlay and surfaces is not None and surfaces.removed is not None
+        return " · ".join(filter(None, ("Updating…" if self._model.busy else "", REMOVED_GHOST if ghost else "")))
 
     def _paint_crosshair(self, painter: QPainter, scene: Scene) -> None:
         spacing = np.asarray(self._workspace.case.grid.spacing)

@@ -11,6 +11,7 @@ from PyQt6.QtGui import QKeyEvent, QKeySequence
 
 from seg_editor.editing import nearest_voxel
 from seg_editor.session import Workspace
+from seg_editor.ui.bind import bind
 from seg_editor.ui.gestures import Chord, Gestures, modal_keys
 from seg_editor.ui.move_tool import MoveTool
 from seg_editor.ui.operations import ReshapeSettings
@@ -33,6 +34,7 @@ _HELD = (
     (Qt.KeyboardModifier.ShiftModifier, "Shift"),
     (Qt.KeyboardModifier.AltModifier, "Alt"),
 )
+OUTLINE_DROPPED = "The outline was given up: another tool is in hand"
 _ZOOM_STEP = 1.2
 _ZOOM_DRAG_PX = 120.0
 
@@ -79,6 +81,8 @@ class Tools(QObject):
         self.space_held = False
         self.use_preset("seg-editor")
         viewer.pane_made.connect(self._connect)
+        viewer.panes_going.connect(self.cancel)
+        bind(self, ui.changed, self._on_ui)
 
     @property
     def stroking(self) -> bool:
@@ -148,6 +152,16 @@ class Tools(QObject):
                 self._do_modal(name)
                 return True
         return super().eventFilter(watched, event)
+
+    def _on_ui(self, name: str) -> None:
+        """A drag ends with the pane that holds it; an outline ends with its tool."""
+        if name == "maximized":
+            self.cancel()
+        elif name == "tool" and self.drafting and self._ui.tool is not Tool.POLYGON:
+            content = self._viewer.active
+            self.cancel()
+            if content is not None:
+                self._refuse(content, OUTLINE_DROPPED)
 
     def _do_modal(self, name: str) -> None:
         if name == "o_back":

@@ -10,8 +10,10 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
 from seg_editor.editing import Box
+from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
+from seg_editor.ui.chrome import STRIP
 from seg_editor.ui.content import Pictures, Preview
 from seg_editor.ui.layouts import PLANS, Slot
 from seg_editor.ui.pane import SlicePane
@@ -36,8 +38,11 @@ class Viewer(QWidget):
         A pane was made; tools connect to its mouse.
     hovered(object)
         The voxel ``(x, y, z)`` under the mouse, or None.
+    panes_going()
+        The panes are about to be replaced; what is being drawn in them ends now.
     """
 
+    panes_going = pyqtSignal()
     pane_made = pyqtSignal(object, object)
     hovered = pyqtSignal(object)
 
@@ -57,6 +62,7 @@ class Viewer(QWidget):
         self.live: PaneContent | None = None
         self._tissue: np.ndarray | None = None
         self._stale = False
+        self._footer = 0.0
         self._accent = QColor("#3FBFAD")
         self._grid = PaneGrid()
         self.slice_bar = SliceBar()
@@ -88,6 +94,12 @@ class Viewer(QWidget):
         """The pane that keys act on: the one that the mouse visited last."""
         return self.contents[min(self._active, len(self.contents) - 1)] if self.contents else None
 
+    @property
+    def shown_result(self) -> Counterfactual | None:
+        """The counterfactual that belongs to the active pane."""
+        made = self.active
+        return None if made is None or self.pictures is None else self.pictures.rank(made.slot.rank or 0)
+
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Show another case, or none."""
         for unbind in self._unbind:
@@ -96,6 +108,7 @@ class Viewer(QWidget):
         self._workspace = workspace
         self._tissue = None
         self._stale = False
+        self._footer = 0.0 if workspace is None or not workspace.results.entries else STRIP
         self.slice_bar.set_workspace(workspace)
         self._clear()
         if self._surfaces is not None:
@@ -117,6 +130,7 @@ class Viewer(QWidget):
         self._tasks.shut_down()
 
     def _rebuild(self) -> None:
+        self.panes_going.emit()
         focus = QApplication.focusWidget()
         keyboard_here = focus is not None and self.isAncestorOf(focus)
         self._clear()
@@ -143,6 +157,7 @@ class Viewer(QWidget):
         pane = SlicePane(self._grid)
         made = PaneContent(pane, slot, workspace, self._ui, pictures)
         made.tissue_map, made.stale, made.accent = self._tissue, self._stale, self._accent
+        pane.set_footer(self._footer)
         self.contents.append(made)
         pane.moved.connect(lambda p: self._on_move(made, p))
         pane.pressed.connect(lambda _p: self._activate(made))
@@ -157,7 +172,7 @@ class Viewer(QWidget):
             self._surfaces = SurfaceModel(workspace, self._tasks, self)
         box = pictures.brain_box
         self.surface = pane = SurfacePane(workspace, self._ui, self._surfaces, self._tasks, box, self._grid)
-        pane.accent = self._accent
+        pane.accent, pane.footer = self._accent, self._footer
         pane.focus_changed.connect(self._mark_active)
         pane.double_clicked.connect(lambda: self._toggle_maximized(None))
         return pane
@@ -236,9 +251,22 @@ class Viewer(QWidget):
         """Show a step of the running generation in the counterfactual panes, or stop doing so."""
         if self.pictures is not None:
             self.pictures.preview = preview
+            if preview is not None:
+                self._make_room()
             for made in self.contents:
                 if made.role is not Role.SOURCE:
                     made.draw_picture()
+
+    def _make_room(self) -> None:
+        """Keep room for the warning strip in every pane, so that linked panes stay alike; it stays for this case."""
+        if self._footer:
+            return
+        self._footer = STRIP
+        for pane in self.panes:
+            pane.set_footer(STRIP)
+        if self.surface is not None:
+            self.surface.footer = STRIP
+            self.surface.update()
 
     def draw(self) -> None:
         """Redraw everything."""
@@ -370,6 +398,8 @@ class Viewer(QWidget):
     def _on_results(self) -> None:
         if self._workspace is not None and self.pictures is not None:
             self.pictures.set_result(self._workspace.results.current)
+            if self._workspace.results.current is not None:
+                self._make_room()
             for made in self.contents:
                 made.draw()
             self._update_bar()

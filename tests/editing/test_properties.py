@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -19,8 +21,10 @@ from seg_editor.editing import (
     InterpolateSlices,
     KeepLargest,
     Mirrored,
+    MovePiece,
     PaintOver,
     PaintStroke,
+    Piece,
     Polygon,
     RemoveSmall,
     RemoveTumor,
@@ -95,6 +99,57 @@ LOCKS = st.frozensets(st.sampled_from([1, 2, 4]), max_size=2)
 RESTRICTED: st.SearchStrategy[Within] = st.one_of(
     st.builds(Within, SHAPES, *PLACES, st.just(False), LOCKS), st.builds(Within, EDITS, *PLACES, st.just(True), LOCKS)
 )
+
+
+@settings(max_examples=300, deadline=None)
+@given(volumes(), EDITS, *PLACES, st.booleans(), LOCKS, SPACINGS)
+def test_no_operation_changes_where_a_locked_label_is(
+    labels: np.ndarray,
+    edit: Edit,
+    axis: int | None,
+    index: int,
+    sees_all: bool,
+    locked: frozenset[int],
+    spacing: tuple[float, float, float],
+) -> None:
+    segmentation = Segmentation(labels, SCHEME_124, spacing)
+    with suppress(UsageError):
+        segmentation.apply(Within(edit, axis, index, sees_all, locked))
+    for label in locked:
+        np.testing.assert_array_equal(segmentation.labels == label, labels == label)
+
+
+@settings(max_examples=100, deadline=None)
+@given(volumes(), VOXELS, SHIFTS.map(lambda s: tuple(int(v) for v in s)), LABEL, LOCKS)
+def test_a_moved_piece_leaves_locked_labels_where_they_are(
+    labels: np.ndarray, at: tuple[int, int, int], offset: tuple[int, int, int], label: int | None, locked: frozenset[int]
+) -> None:
+    segmentation = Segmentation(labels, SCHEME_124)
+    with suppress(UsageError):
+        piece = Piece.at(segmentation.labels, at, label, locked=locked)
+        segmentation.apply(Within(MovePiece(piece, piece.kept_inside(offset)), locked=locked))
+    for value in locked:
+        np.testing.assert_array_equal(segmentation.labels == value, labels == value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(volumes(), st.lists(POINTS, min_size=1, max_size=4), BRUSHES, AXES, VALUES, LOCKS)
+def test_no_stroke_changes_where_a_locked_label_is(
+    labels: np.ndarray,
+    points: list[tuple[float, float, float]],
+    brush: Brush,
+    axis: int,
+    value: int,
+    locked: frozenset[int],
+) -> None:
+    segmentation = Segmentation(labels, SCHEME_124)
+    stroke = Stroke(segmentation, brush, axis, value, locked=locked)
+    stroke.begin(points[0])
+    for point in points[1:]:
+        stroke.extend(point)
+    stroke.commit()
+    for label in locked:
+        np.testing.assert_array_equal(segmentation.labels == label, labels == label)
 
 
 def check_counts(segmentation: Segmentation) -> None:

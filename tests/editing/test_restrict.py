@@ -146,6 +146,18 @@ def test_a_piece_moves_and_leaves_background() -> None:
     np.testing.assert_array_equal(seg.labels, labels)
 
 
+def test_a_piece_moves_around_its_locked_core() -> None:
+    labels = with_ball()
+    labels[6, 6, 5] = 4
+    seg = segmentation(labels)
+    piece = Piece.at(seg.labels, (5, 6, 5), locked=frozenset({4}))
+    seg.apply(Within(MovePiece(piece, (1, 0, 0)), locked=frozenset({4})))
+    assert np.argwhere(seg.labels == 4).tolist() == [[6, 6, 5]]
+    assert seg.labels[7, 6, 5] == 0
+    with pytest.raises(UsageError, match="locked"):
+        Piece.at(seg.labels, (6, 6, 5), label=4, locked=frozenset({4}))
+
+
 def test_a_piece_stays_inside_and_over_background_only() -> None:
     labels = with_ball()
     labels[11, 6, 5] = 4

@@ -24,9 +24,9 @@ H, W = 6, 5
 def parts() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     return {
-        "filled": rng.normal(size=(4, 5, H, W)).astype(np.float32),
-        "unknown": rng.random((5, H, W)) < 0.5,
-        "brain": rng.random((5, H, W)) < 0.5,
+        "filled": rng.normal(size=(4, len(NEIGHBORS), H, W)).astype(np.float32),
+        "unknown": rng.random((len(NEIGHBORS), H, W)) < 0.5,
+        "brain": rng.random((len(NEIGHBORS), H, W)) < 0.5,
         "mirrored": rng.normal(size=(4, H, W)).astype(np.float32),
         "mirror_valid": rng.random((H, W)) < 0.5,
         "position": rng.normal(size=(3, H, W)).astype(np.float32),
@@ -52,11 +52,12 @@ def test_named_channels_hold_what_they_say() -> None:
 
 def test_every_channel_in_order() -> None:
     given = parts()
+    here = NEIGHBORS.index(0)
     channels = assemble(**given)
     expected = [
-        *given["filled"].reshape(20, H, W),
+        *given["filled"].reshape(-1, H, W),
         *given["unknown"],
-        *given["brain"][[0, 2, 4]],
+        *given["brain"][[here - 2, here, here + 2]],
         *given["mirrored"],
         given["mirror_valid"],
         *given["position"],
@@ -70,9 +71,10 @@ def test_absent_modalities_are_zero_and_flagged() -> None:
     given = parts()
     given["present"] = np.array([True, False, True, False])
     channels = assemble(**given)
-    assert not channels[5:10].any()
-    assert not channels[15:20].any()
-    assert np.array_equal(channels[0:5], given["filled"][0])
+    n = len(NEIGHBORS)
+    assert not channels[n : 2 * n].any()
+    assert not channels[3 * n : 4 * n].any()
+    assert np.array_equal(channels[:n], given["filled"][0])
     mirror_at = LATERAL_CHANNEL - 5
     assert not channels[[mirror_at + 1, mirror_at + 3]].any()
     assert channels[-4:].mean((1, 2)).tolist() == [1, 0, 1, 0]

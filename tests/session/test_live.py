@@ -17,7 +17,7 @@ from seg_editor.session.previews import StepPicture, StepPreviews
         (ChipFacts(has_result=True, stale=True), Status.STALE),
         (ChipFacts(has_result=True, stale=True, waiting=True), Status.WAITING),
         (ChipFacts(running=True, waiting=True), Status.WAITING),
-        (ChipFacts(running=True, loading=True), Status.LOADING),
+        (ChipFacts(running=True, preparing=True), Status.PREPARING),
         (ChipFacts(running=True), Status.RUNNING),
         (ChipFacts(running=True, scoring=True, has_result=True), Status.SCORING),
         (ChipFacts(has_result=True), Status.FRESH),

@@ -11,9 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.training.conftest import SPLITS
 from tests.training.slice_data import TINY, write_slices
 from tests.training.tasks import SETTINGS, TinyTask, tensors
 from training.models.diffusion_task import DiffusionTask, MonitorSettings
+from training.models.inpaint import InpaintSettings
+from training.models.inpaint_task import InpaintTask
 from training.presets import ARMS
 from training.train.loader import BatchSource, default_workers, draw
 from training.train.loop import train
@@ -86,6 +89,36 @@ def test_an_error_in_a_worker_arrives(tmp_path: Path) -> None:
 
     with pytest.raises(FloatingPointError, match="bad sample"):
         train(Broken(), SETTINGS, tmp_path, device="cpu", workers=1)
+
+
+@pytest.mark.parametrize(("resident", "workers"), [(True, 0), (False, 2)])
+def test_a_task_whose_data_lie_on_the_device_needs_no_workers(resident: bool, workers: int) -> None:
+    asked = []
+
+    class Resident(TinyTask):
+        def settle(self, device: torch.device) -> bool:
+            asked.append(device)
+            return resident
+
+    source = BatchSource(Resident(), 2, 0, [range(2)], CPU, workers=2)
+    assert (source.workers, source.resident, asked) == (workers, resident, [CPU])
+    assert_equal(source(3), BatchSource(TinyTask(), 2, 0, [range(2)], CPU)(3))
+    source.close()
+
+
+def test_m5_settles_on_a_gpu_with_room(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = InpaintTask(prepared, train_ids=SPLITS["train"], val_ids=[], settings=InpaintSettings(crop=32))
+    need, cuda, moved = task.sampler.data.nbytes, torch.device("cuda"), []
+    assert not task.settle(CPU)
+    monkeypatch.setattr(task.sampler.data, "to", moved.append)
+    for free, wanted in ((2 * need - 1, []), (2 * need, [cuda])):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10 * need))
+        assert not task.settle(cuda)  # nothing really moved
+        assert moved == wanted
+    rows = [range(0, 4, 2), range(1, 4, 2)]
+    source = BatchSource(task, 4, 0, rows, CPU, workers=1)
+    assert_equal(source(1), BatchSource(task, 4, 0, rows, CPU)(1))
+    source.close()
 
 
 def test_how_many_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,7 +189,8 @@ def test_captions_count_as_the_file_does_from_zero(hands: Hands) -> None:
     x, y, z = hands.workspace.view.cursor
     nx, ny, nz = hands.workspace.case.grid.shape
     titles = [pane.marks.title for pane in hands.window.viewer.panes]
-    assert titles == [f"Axial {z} / {nz - 1}", f"Coronal {ny - 1 - y} / {ny - 1}", f"Sagittal {nx - 1 - x} / {nx - 1}"]
+    expected = ("Axial", z, nz), ("Coronal", ny - 1 - y, ny), ("Sagittal", nx - 1 - x, nx)
+    assert titles == [f"{name} {number} (0–{count - 1})" for name, number, count in expected]
     assert f"voxel ({nx - 1 - x}, {ny - 1 - y}, {z})" in hands.window.status.readout.text()
     assert slice_number(hands.workspace.case, Plane.AXIAL, z) == z
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -205,17 +204,6 @@ def test_export_counterfactual(hands: Hands, tmp_path: Path, wait: Wait, qtbot: 
     assert f"{case_id}_seg_edited.nii.gz" in names
     assert any(name.endswith(".png") for name in names)
     assert "synthetic" in hands.window.exports.png_name()
-
-
-def test_recovery_is_offered_and_restores(opened: MainWindow, hands: Hands, qtbot: object) -> None:
-    calls = []
-    recovery = SimpleNamespace(recovery=object(), recover=lambda: calls.append("restored") or 3)
-    recovery.dismiss_recovery = lambda: calls.append("discarded")
-    opened.cases._offer_recovery(recovery)
-    buttons = {b.text(): b for b in opened.errors.findChildren(QPushButton)}
-    buttons["Restore the edits"].click()
-    assert calls == ["restored"]
-    assert "3 unsaved steps" in opened.errors.text.text()
 
 
 def test_themes_and_keys_are_remembered(opened: MainWindow, preferences: Preferences) -> None:

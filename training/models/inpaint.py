@@ -102,15 +102,25 @@ class InpaintSampler:
         """
         drawn = self._draw(size, seed, step)[list(rows)]
         device, count = self.data.device, len(drawn.hole)
-        made: dict[str, Tensor] = {}
+        made = self._room(count)
         for part in self._chunks(drawn):
+            if len(part) == 1:
+                self._make(drawn[part], {k: v.narrow(0, part[0], 1) for k, v in made.items()})
+                continue
+            some = self._room(len(part))
+            self._make(drawn[part], some)
             at = torch.tensor(part, device=device)
-            for name, values in self._make(drawn[part]).items():
-                if name not in made:
-                    made[name] = values.new_empty(count, *values.shape[1:])
-                made[name].index_copy_(0, at, values)
-        noise = draw_noise(made["residual"].shape[1:], drawn.key.tolist(), device)
-        return {**made, "noise": noise[:, 0]}
+            for name, whole in made.items():
+                whole.index_copy_(0, at, some[name])
+        ranges, sigma = (torch.from_numpy(drawn.values[k]).to(device) for k in ("range", "sigma"))
+        noise = draw_noise(made["residual"].shape[1:], drawn.key.tolist(), device)[:, 0]
+        return {**made, "noise": noise, "range": ranges.view(count, 2, -1), "sigma": sigma[:, 0]}
+
+    def _room(self, count: int) -> dict[str, Tensor]:
+        """Where samples go, on the data's device."""
+        m, size = conditioning.N_MODALITIES, [self.settings.crop] * 2
+        shapes = {"context": [conditioning.CONTEXT_CHANNELS], "residual": [m], "weight": [m], "hole": []}
+        return {k: torch.empty(count, *shape, *size, device=self.data.device) for k, shape in shapes.items()}
 
     def _chunks(self, drawn: _Draws) -> Iterator[list[int]]:
         """Rows that are made together: all warped or all straight."""
@@ -159,26 +169,26 @@ class InpaintSampler:
         floats = {name: np.asarray(v, np.float32) for name, v in values.items()}
         return _Draws(hole, z, chance["warp"][:, 0] < s.warp, key, floats)
 
-    def _make(self, drawn: _Draws) -> dict[str, Tensor]:
-        """Samples that are all warped or all straight."""
+    def _make(self, drawn: _Draws, to: dict[str, Tensor]) -> None:
+        """Write samples that are all warped or all straight."""
         v = drawn.on(self.data.device)
         target = self.data.targets(drawn.hole, drawn.z)
         warped = bool(drawn.warped[0])
         grid = self._grid(v, self._corner(v, target), warped)
         planes = self.data.planes(drawn.hole, drawn.z, target)
         seen = planes.sampled(grid, "bilinear" if warped else "nearest")  # straight ones meet the voxels exactly
-        return {**self._assembled(seen, grid, v), "range": torch.unflatten(v["range"], 1, (2, -1)), "sigma": v["sigma"][:, 0]}
+        self._assemble(seen, grid, v, to)
 
     def _corner(self, v: dict[str, Tensor], target: Tensor) -> Tensor:
         """First voxel (b, 2) of a window near some target voxel, inside the slice where it fits."""
         size = self.settings.crop
-        before = (target.flatten(1).cumsum(1, dtype=torch.int32) <= v["voxel"]).sum(1)
+        before = (target.flatten(1).cumsum(1, dtype=torch.int32) <= v["voxel"].int()).sum(1)
         center = torch.stack([before // target.shape[2], before % target.shape[2]], 1) + v["jitter"]
         last = (v["place"][:, :2] - size).clamp(min=0)
         return torch.minimum((center - size // 2).clamp(min=0), last)
 
     def _grid(self, v: dict[str, Tensor], corner: Tensor, warped: bool) -> Tensor:
-        """Where each voxel of the crops comes from, in voxels of the planes; (b, crop, crop, 2)."""
+        """Where each voxel of the crops comes from, in voxels of the planes; (b, 2, crop, crop)."""
         size = self.settings.crop
         half = (size - 1) / 2 if warped else 0.0
         i, j = torch.meshgrid([torch.arange(size, device=corner.device) - half] * 2, indexing="ij")
@@ -186,25 +196,26 @@ class InpaintSampler:
             a, b, c, d = v["turn"].T[:, :, None, None]
             knots = torch.unflatten(v["knots"], 1, (2, _KNOTS, _KNOTS))
             bend = F.interpolate(knots, size=(size, size), mode="bicubic", align_corners=True)
-            grid = torch.stack([a * i + b * j + bend[:, 0], c * i + d * j + bend[:, 1]], -1)
+            grid = torch.stack([a * i + b * j, c * i + d * j], 1) + bend
         else:
-            grid = torch.stack([i, j], -1)[None]
-        grid = grid + (corner + half)[:, None, None]
-        return torch.where(v["flip"][:, :, None, None] > 0, grid.flip(1), grid)
+            grid = torch.stack([i, j])[None]
+        grid = grid + (corner + half)[:, :, None, None]
+        return torch.where(v["flip"][:, :, None, None] > 0, grid.flip(2), grid)
 
-    def _assembled(self, seen: Planes, grid: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _assemble(self, seen: Planes, grid: Tensor, v: dict[str, Tensor], to: dict[str, Tensor]) -> None:
         """Change intensities, drop modalities and mirror, lay out the channels of :func:`conditioning.assemble`."""
         m, middle = conditioning.N_MODALITIES, len(conditioning.NEIGHBORS) // 2
         parts = seen.parts()
-        unknown, brain, target = (parts[k] > 0.5 for k in ("unknown", "brain", "target"))  # majority
-        hole = unknown[:, middle] & brain[:, middle]
-        target &= unknown[:, middle, None]
-        valid = (parts["valid"] > 0.5) & (v["mirror"] > 0)[..., None, None]
+        for name in ("unknown", "brain", "valid", "target"):
+            parts[name].gt_(0.5)  # majority
+        unknown, brain = parts["unknown"], parts["brain"]
+        hole = torch.mul(unknown[:, middle], brain[:, middle], out=to["hole"])
+        target = parts["target"].mul_(unknown[:, middle, None])
+        valid = parts["valid"].mul_(v["mirror"][..., None, None])
         gain, offset, present = (v[k][:, :, None, None] for k in ("gain", "offset", "present"))
-        context = seen.stack.new_empty(len(grid), conditioning.CONTEXT_CHANNELS, *grid.shape[1:3])
         n = len(conditioning.NEIGHBORS)
         sizes = [m * n, n, len(conditioning.BRAIN_AT), m, 1, 3, 1, m]
-        filled, to_unknown, to_brain, mirrored, to_valid, position, depth, flags = torch.split(context, sizes, 1)
+        filled, to_unknown, to_brain, mirrored, to_valid, position, depth, flags = torch.split(to["context"], sizes, 1)
         lit = torch.unflatten(filled, 1, (m, n))
         torch.mul(torch.unflatten(parts["filled"], 1, (m, n)), (gain * present)[:, :, None], out=lit)
         lit.add_((offset * present)[:, :, None]).mul_(brain[:, None])
@@ -216,8 +227,8 @@ class InpaintSampler:
         torch.clamp(parts["depth"], max=conditioning.DEPTH_LIMIT, out=depth).div_(conditioning.DEPTH_SCALE)
         flags.copy_(present.expand_as(flags))
         # tumor voxels are unknown but have no healthy truth: the network sees plain noise there
-        residual = parts["change"] * gain * (target & brain[:, middle, None])
-        return {"context": context, "residual": residual, "hole": hole.float(), "weight": target * present}
+        torch.mul(parts["change"], gain, out=to["residual"]).mul_(target * hole[:, None])
+        torch.mul(target, present, out=to["weight"])
 
 
 def _columns(table: NDArray[np.float64], counts: dict[str, int]) -> dict[str, NDArray[np.float64]]:
@@ -242,7 +253,7 @@ def _place(facts: CaseFacts, z: int) -> list[float]:
 def _positions(grid: Tensor, v: dict[str, Tensor]) -> Tensor:
     """:func:`conditioning.positions` at `grid`, (b, 3, h, w); a flip changes the sign of the lateral distance."""
     w, h, a, b, c, first, rows, superior = v["place"].T[:, :, None, None]
-    x, y = grid.unbind(-1)
+    x, y = grid.unbind(1)
     inside = (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1)
     sign = 1 - 2 * v["flip"][:, :, None]
     lateral = (a * x + b * y + c) * inside * sign / conditioning.LATERAL_SCALE

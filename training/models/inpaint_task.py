@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from seg_editor.errors import UsageError
 from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters
 from training.models.inpaint import InpaintSampler, InpaintSettings, inpaint_loss
-from training.prepare.bank import BANK_KEYS, BankedCase, PlacedHoles, bank_hash, load_bank, unpack
+from training.prepare.bank import BANK_KEYS, BankedCase, PlacedHoles, bank_hash, read_bank, unpack
 from training.prepare.prepared import PreparedCase
 
 
@@ -58,9 +58,9 @@ class InpaintTask:
         self.config = config or InpaintConfig()
         self.settings = settings or InpaintSettings()
         self.compile_network = compile_network
-        cases = [BankedCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids]
+        cases = (BankedCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids)
         try:
-            self.sampler = InpaintSampler(cases, load_bank(data / "holes"), self.settings)
+            self.sampler = InpaintSampler(cases, read_bank(data / "holes"), self.settings)
         except ValueError as error:
             raise UsageError(f"{data / 'holes'}: {error}", remedy="Run seg-train prepare with --shapes") from error
         self.held_out = [read_held_out(data, i) for i in val_ids]
@@ -71,6 +71,18 @@ class InpaintTask:
 
     def batch(self, size: int, seed: int, step: int) -> dict[str, Tensor]:
         return self.sampler.batch(size, seed, step)
+
+    def batch_rows(self, size: int, seed: int, step: int, rows: range) -> dict[str, Tensor]:
+        return self.sampler.batch_rows(size, seed, step, rows)
+
+    def settle(self, device: torch.device) -> bool:
+        """Move the data to a GPU, where batches are then made; False where they stay on the host.
+
+        They do so for want of memory: of what is free at most half is taken.
+        """
+        if device.type == "cuda" and self.sampler.data.nbytes <= torch.cuda.mem_get_info(device)[0] / 2:
+            self.sampler.data.to(device)
+        return self.sampler.data.device.type == device.type != "cpu"
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         if self.compile_network:

@@ -24,7 +24,8 @@ Ints = NDArray[np.int64]
 #: Target voxels that a slice needs to be drawn.
 LEAST_AREA = 30
 #: The tensors that lie on the device.
-_TENSORS = ("volumes", "mirrored", "brain", "unknown", "target", "mirror_valid", "fill", "depth", "_bytes")
+_OF_BANK = ("unknown", "target", "mirror_valid", "fill", "depth")
+_TENSORS = ("volumes", "mirrored", "brain", *_OF_BANK, "_bytes")
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class Planes:
         return dict(zip(sizes, torch.split(self.stack, list(sizes.values()), 1), strict=True))
 
     def sampled(self, grid: Tensor, mode: str) -> Planes:
-        """The planes at `grid` (b, h, w, 2), in voxels; 0 beyond them."""
-        last = torch.tensor(self.stack.shape[-2:], device=grid.device) - 1
-        at = (2 * grid / last - 1).flip(-1)
+        """The planes at `grid` (b, 2, h, w), in voxels; 0 beyond them."""
+        last = [n - 1 for n in self.stack.shape[-2:]]
+        at = torch.stack([2 * grid[:, axis] / last[axis] - 1 for axis in (1, 0)], -1)
         return Planes(F.grid_sample(self.stack, at, mode=mode, padding_mode="zeros", align_corners=True))
 
 
@@ -95,6 +96,15 @@ class ResidentSet:
     depth : uint8 (n)
         Distance to the nearest known voxel.
     """
+
+    volumes: Tensor
+    mirrored: Tensor
+    brain: Tensor
+    unknown: Tensor
+    target: Tensor
+    mirror_valid: Tensor
+    fill: Tensor
+    depth: Tensor
 
     def __init__(self, cases: Iterable[BankedCase], bank: Iterable[PlacedHoles]) -> None:
         self._add_cases(cases)
@@ -136,18 +146,16 @@ class ResidentSet:
     def _add_bank(self, bank: Iterable[PlacedHoles]) -> None:
         """Lay the placements out for :attr:`size`."""
         self.case_of: list[int] = []
-        self.first: list[int] = []
+        first: list[int] = []
         starts, areas = [np.zeros(1, np.int64)], []
         edges: list[NDArray[np.float64]] = []
-        parts: dict[str, list[NDArray[Any]]] = {
-            k: [] for k in ("unknown", "target", "mirror_valid", "fill", "depth")
-        }
+        parts: dict[str, list[NDArray[Any]]] = {k: [] for k in ("unknown", "target", "mirror_valid", "fill", "depth")}
         planes = 0
         for holes in bank:
             if holes.case_id not in self.number or int(holes.area.max()) < LEAST_AREA:
                 continue
             self.case_of.append(self.number[holes.case_id])
-            self.first.append(planes)
+            first.append(planes)
             chance = np.where(holes.area >= LEAST_AREA, np.sqrt(holes.area), 0.0).cumsum()
             edges.append(len(edges) + chance / chance[-1])
             areas.append(holes.area)
@@ -158,17 +166,13 @@ class ResidentSet:
                 parts[name].append(self._packed(unpack(getattr(holes, name), shape)))
             parts["fill"].append(_by_plane(holes))
             parts["depth"].append(holes.depth)
-        if not self.first:
+        if not first:
             raise ValueError("the hole bank holds nothing for these cases")
-        self._start, self._edges, self._area = (np.concatenate(a) for a in (starts, edges, areas))
+        self.first = np.array(first)
+        start, self._edges, self._area = (np.concatenate(a) for a in (starts, edges, areas))
+        self._spans = np.stack([start[:-1], start[1:]], 1)
         for name in list(parts):
             setattr(self, name, torch.from_numpy(np.concatenate(parts.pop(name))))
-
-    unknown: Tensor
-    target: Tensor
-    mirror_valid: Tensor
-    fill: Tensor
-    depth: Tensor
 
     def _packed(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
         _, w, h = mask.shape
@@ -188,11 +192,11 @@ class ResidentSet:
         """Placements, slices (weighted by the root of their target area) and those areas, from numbers in [0, 1)."""
         which = (hole * len(self.first)).astype(np.int64)
         plane = np.searchsorted(self._edges, which + slice_, side="right")
-        return which, plane - np.asarray(self.first)[which], self._area[plane].astype(np.int64)
+        return which, plane - self.first[which], self._area[plane].astype(np.int64)
 
     def targets(self, hole: Ints, z: Ints) -> Tensor:
         """Masks of the healthy hole voxels, bool (b, x, y)."""
-        return self._mask(self.target, np.asarray(self.first)[hole] + z)
+        return self._mask(self.target, self.first[hole] + z)
 
     def planes(self, hole: Ints, z: Ints, target: Tensor) -> Planes:
         """Slices and their neighbors, unaugmented; `target` is what :meth:`targets` gave."""
@@ -200,10 +204,11 @@ class ResidentSet:
         b, n, middle = len(hole), len(neighbors), len(neighbors) // 2
         facts = [self.facts[self.case_of[k]] for k in hole]
         zs = np.clip(z[:, None] + neighbors, 0, np.array([f.shape[2] for f in facts])[:, None] - 1)
-        own, placed = (zs + np.array(first)[:, None] for first in ([f.first for f in facts], self._firsts(hole)))
+        own = zs + np.array([f.first for f in facts])[:, None]
+        placed = zs + self.first[hole][:, None]
         unknown = self._mask(self.unknown, placed)
         filled = self._of(self.volumes, own.ravel())
-        spans = [(self._start[k], self._start[k + 1]) for k in placed.ravel()]
+        spans = self._spans[placed.ravel()].tolist()
         values = torch.cat([self.fill[modalities * i : modalities * j] for i, j in spans])
         filled.masked_scatter_(unknown.flatten(0, 1)[:, None], values)
         filled = torch.unflatten(filled, 0, (b, n)).transpose(1, 2)
@@ -216,16 +221,13 @@ class ResidentSet:
         torch.unflatten(to["filled"], 1, (modalities, n)).copy_(filled)
         to["unknown"].copy_(unknown)
         to["brain"].copy_(self._mask(self.brain, own))
-        torch.mul(self._of(self.mirrored, own[:, middle]), valid[:, None], out=to["mirrored"])
         to["valid"][:, 0].copy_(valid)
+        to["mirrored"].copy_(self._of(self.mirrored, own[:, middle])).mul_(to["valid"])
         to["depth"][:, 0].copy_(depth)
-        truth = self._of(self.volumes, own[:, middle]).float()
-        to["change"].copy_((truth - filled[:, :, middle]) * target[:, None])
         to["target"][:, 0].copy_(target)
+        to["change"].copy_(self._of(self.volumes, own[:, middle]))
+        to["change"].sub_(to["filled"][:, middle::n]).mul_(to["target"])
         return made
-
-    def _firsts(self, hole: Ints) -> list[int]:
-        return [self.first[k] for k in hole]
 
     def _of(self, table: Tensor, rows: Ints) -> Tensor:
         return table.index_select(0, torch.from_numpy(rows).to(self.device, non_blocking=True))

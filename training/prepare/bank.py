@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -240,7 +241,13 @@ def load_shard(path: Path) -> list[PlacedHoles]:
 
 def load_bank(folder: Path, limit: int | None = None) -> list[PlacedHoles]:
     """Read all shards of a folder in name order; see :func:`load_shard`."""
-    return [placed for path in sorted(folder.glob("holes_*.npz"))[:limit] for placed in load_shard(path)]
+    return list(read_bank(folder, limit))
+
+
+def read_bank(folder: Path, limit: int | None = None) -> Iterator[PlacedHoles]:
+    """What :func:`load_bank` gives, with one shard in memory at a time."""
+    for path in sorted(folder.glob("holes_*.npz"))[:limit]:
+        yield from load_shard(path)
 
 
 def bank_hash(folder: Path) -> str:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seg_editor.generation.registry import choose_device
 from training.prepare.job import peak_mb
 from training.prepare.manifest import read_manifest
 from training.train.loader import AHEAD, BatchSource
 
 
-def bench_loader(data: Path, model: str, *, batch: int = 16, seconds: float = 5.0, workers: int = 0) -> dict[str, Any]:
+def bench_loader(
+    data: Path, model: str, *, batch: int = 16, seconds: float = 5.0, workers: int = 0, device: str = "cpu"
+) -> dict[str, Any]:
     """Draw training batches of ``m5``, ``m4`` or ``m2`` for some seconds, as a run does.
 
-    What a run leaves to the device (noise; M4's augmentation) is not done.
+    What a run leaves to the device after the loader (noise of ``m2``; M4's augmentation) is not done.
 
     Parameters
     ----------
@@ -25,21 +29,27 @@ def bench_loader(data: Path, model: str, *, batch: int = 16, seconds: float = 5.
     batch : int
     seconds : float
     workers : int
-        Processes that draw; 0: this one.
+        Processes that draw; 0: this one. ``m5`` needs none where its data fit on a GPU.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``: where ``m5`` makes its batches.
 
     Returns
     -------
     dict
         ``images_per_second``, ``images_per_core_second`` (of processor time; without workers only), ``images``,
         ``batch``, ``seconds``, ``load_seconds`` (until the first batch is drawn), ``workers``, ``threads`` of torch,
-        ``cores``, ``peak_mb`` of the process so far.
+        ``cores``, ``peak_mb`` of the process so far, ``device``, ``resident_mb`` of ``m5``'s data there.
     """
     import torch
 
     began = time.monotonic()
+    place = choose_device(device)
+    wait: Callable[[], object] = torch.cuda.synchronize if place.type == "cuda" else lambda: None
     task = _task(data, model)
-    source = BatchSource(task, batch, 0, [range(batch)], torch.device("cpu"), workers=workers)
+    source = BatchSource(task, batch, 0, [range(batch)], place, workers=workers)
+    workers = source.workers
     source.drawn(0)
+    wait()
     loaded = time.monotonic()
     ahead = AHEAD * workers
     for step in range(1, ahead + 1):  # drawn before the clock starts
@@ -49,6 +59,7 @@ def bench_loader(data: Path, model: str, *, batch: int = 16, seconds: float = 5.
     while count == 0 or time.monotonic() - start < seconds:
         count += 1
         source.drawn(ahead + count)
+        wait()
     spent, busy = time.monotonic() - start, time.process_time() - busy
     source.close()
     return {
@@ -63,6 +74,8 @@ def bench_loader(data: Path, model: str, *, batch: int = 16, seconds: float = 5.
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "peak_mb": peak_mb(),
+        "device": place.type,
+        "resident_mb": round(task.sampler.data.nbytes / 1e6, 1) if model == "m5" else None,
     }
 
 

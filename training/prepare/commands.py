@@ -66,6 +66,7 @@ def add_commands(commands: Any) -> None:
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--seconds", type=float, default=5.0, help="measured time a model")
     p.add_argument("--workers", type=int, default=0, help="processes that draw (default: this one)")
+    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where m5 makes its batches")
     p.add_argument("--json", action="store_true")
 
 
@@ -129,13 +130,15 @@ def run_bench_loader(args: argparse.Namespace) -> int:
     for model in args.models.split(","):
         if model not in BENCH_MODELS:
             raise UsageError(f"there is no loader {model}", remedy=f"Choose from {', '.join(BENCH_MODELS)}")
-        rows.append(bench_loader(args.data, model, batch=args.batch, seconds=args.seconds, workers=args.workers))
+        how = {"batch": args.batch, "seconds": args.seconds, "workers": args.workers, "device": args.device}
+        rows.append(bench_loader(args.data, model, **how))
         if not args.json:
             r = rows[-1]
             print(
                 f"{model}: {r['images_per_second']} images/s ({r['images']} images, batch {r['batch']}, "
                 f"{r['workers']} workers, {r['threads']} threads; "
-                f"loaded in {r['load_seconds']} s, peak {r['peak_mb']} MB)"
+                f"loaded in {r['load_seconds']} s, peak {r['peak_mb']} MB"
+                + (f", {r['resident_mb']} MB of data on {r['device']})" if r["resident_mb"] else ")")
             )
     if args.json:
         print(json.dumps(rows))

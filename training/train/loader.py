@@ -1,4 +1,7 @@
-"""Batches of a run, drawn ahead by worker processes. A batch is a function of (seed, step), whoever draws it."""
+"""Batches of a run, drawn ahead by worker processes or by the task on the device.
+
+A batch is a function of (seed, step), whoever draws it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ class Draws(Protocol):
     """The part of a task that makes batches.
 
     A task may also have ``batch_rows(size, seed, step, rows)``, which draws some rows only and leaves to
-    ``finish(batch)`` what is cheaper on the device: noise, augmentation.
+    ``finish(batch)`` what is cheaper on the device: noise, augmentation. With ``settle(device)`` it may take its data
+    to the device; when that says True it draws there, and no worker is needed.
     """
 
     def batch(self, size: int, seed: int, step: int) -> Batch: ...
@@ -57,14 +61,16 @@ class BatchSource:
         This process's rows of it, a range for each part of an accumulated step.
     device : torch.device
     workers : int
-        Processes that draw ahead; 0 draws where the batch is asked for. Where processes can be forked they share what
-        the task holds in memory; elsewhere each gets a copy.
+        Processes that draw ahead; 0 draws where the batch is asked for, and so does a task that draws on the device.
+        Where processes can be forked they share what the task holds in memory; elsewhere each gets a copy.
     """
 
     def __init__(
         self, task: Draws, size: int, seed: int, rows: list[range], device: torch.device, *, workers: int = 0
     ) -> None:
-        self.task, self.device, self.workers = task, device, workers
+        settle: Callable[[torch.device], bool] = getattr(task, "settle", lambda _: False)
+        self.resident = settle(device)
+        self.task, self.device, self.workers = task, device, 0 if self.resident else workers
         self._steps = _Steps(task, size, seed, rows)
         self._finish: Callable[[Batch], Batch] = getattr(task, "finish", dict)
         self._iterator: Iterator[list[Batch]] | None = None
@@ -84,7 +90,7 @@ class BatchSource:
         self._last = None
 
     def drawn(self, step: int) -> list[Batch]:
-        """The same, unfinished and on the host."""
+        """The same, unfinished and where the task draws."""
         if self.workers == 0:
             return self._steps[step]
         if self._iterator is None or self._next != step:

@@ -35,7 +35,7 @@ class BrushPanel(Section):
         self.radius.setSingleStep(0.5)
         self.radius.setDecimals(1)
         self.radius.setSuffix(" mm")
-        self.radius.setFixedWidth(88)
+        self.radius.setFixedWidth(96)
         self.radius.setToolTip("Brush radius ([ and ], or Shift+wheel over the picture)")
         self.radius.valueChanged.connect(self._set_radius)
         self._slider = QSlider(Qt.Orientation.Horizontal)

@@ -16,8 +16,9 @@ from seg_editor.ui.theme import Theme
 
 _MOODS = {
     Status.RUNNING: "busy",
-    Status.LOADING: "busy",
+    Status.PREPARING: "busy",
     Status.SCORING: "busy",
+    Status.STOPPING: "busy",
     Status.WAITING: "busy",
     Status.FRESH: "good",
     Status.STALE: "warn",

@@ -135,6 +135,11 @@ class Segments(QFrame):
             line.addWidget(button)
             self._buttons[key] = button
 
+    @property
+    def buttons(self) -> tuple[QToolButton, ...]:
+        """The buttons, from left to right."""
+        return tuple(self._buttons.values())
+
     def button(self, key: object) -> QToolButton:
         """Return the button of a key."""
         return self._buttons[key]
@@ -148,6 +153,17 @@ class Segments(QFrame):
         """Enable a button, or say in its tooltip why it is disabled."""
         self._buttons[key].setEnabled(not why_not)
         self._buttons[key].setToolTip(f"{tip}. Not now: {why_not}." if why_not else tip)
+
+
+class ElidedLabel(QLabel):
+    """A line of plain text that ends in an ellipsis where the room ends."""
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw the shortened text."""
+        painter, room = QStylePainter(self), self.contentsRect()
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
 
 
 class ElidedCombo(QComboBox):

@@ -1,0 +1,100 @@
+"""Offers the edits that a crash left behind, until the user restores or discards them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PyQt6.QtWidgets import QMessageBox, QWidget
+
+from seg_editor.errors import SegEditorError
+from seg_editor.session.layer import Layer, TissueScheme
+from seg_editor.ui.error_bar import ErrorBar
+
+Confirm = Callable[[str, str, Sequence[str]], str]
+RESTORE, SAVE_WITHOUT, TAKE_BACK = "Restore the edits", "Save without them", "Take back and restore"
+_LOST = "The last session with this case ended without saving."
+_LOST_TISSUE = "The last session ended without saving the edited tissue map."
+
+
+def make_confirm(window: QWidget) -> Confirm:
+    """Return a question in a dialog: text, detail and choices; the answer is a choice, or ``""`` for Cancel."""
+
+    def confirm(text: str, detail: str, choices: Sequence[str]) -> str:
+        box = QMessageBox(window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(text)
+        box.setInformativeText(detail)
+        buttons = {choice: box.addButton(choice, QMessageBox.ButtonRole.AcceptRole) for choice in choices}
+        box.setDefaultButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
+        box.exec()
+        pressed = box.clickedButton()
+        return next((choice for choice, button in buttons.items() if button is pressed), "")
+
+    return confirm
+
+
+class Recoveries:
+    """Asks about the steps of a session that ended without saving.
+
+    Parameters
+    ----------
+    errors : ErrorBar
+        Where the offer stands.
+    confirm : callable
+        See :func:`make_confirm`; looked up at every question.
+    """
+
+    def __init__(self, errors: ErrorBar, confirm: Confirm) -> None:
+        self._errors = errors
+        self._confirm = confirm
+        self.on_change: Callable[[], object] = lambda: None
+
+    def offer(self, layer: Layer) -> None:
+        """Offer what can be recovered of a layer, if anything."""
+        if layer.recovery is not None:
+            choices = ((RESTORE, lambda: self.restore(layer)), ("Discard them", lambda: self.give_up(layer)))
+            self._errors.offer(_lost(layer), choices)
+
+    def restore(self, layer: Layer) -> None:
+        """Do the steps again; ask first when steps made since opening have to go for that."""
+        if layer.recovery is None:
+            return
+        self._errors.withdraw(_lost(layer))
+        made = len(layer.history)
+        detail = (
+            "The edits of the last session belong to the labels as they were opened. "
+            f"What was done since ({made} step{'s' if made > 1 else ''}) is taken back for good."
+        )
+        if made and not self._confirm("Take back what was done since opening?", detail, (TAKE_BACK,)):
+            self.offer(layer)
+            return
+        try:
+            steps = layer.recover(take_back=True)
+        except SegEditorError as error:
+            self.offer(layer)
+            self._errors.show_error(error)
+        else:
+            self._errors.show_note(f"{steps} unsaved step{'s were' if steps != 1 else ' was'} restored.")
+
+    def may_save(self, layer: Layer) -> bool:
+        """Ask before a save after which the steps could not be restored any more."""
+        if layer.recovery is None:
+            return True
+        chosen = self._confirm(
+            "Save before the edits of the last session are restored?",
+            "They belong to the labels as they were opened: after this save they cannot be restored.",
+            (RESTORE, SAVE_WITHOUT),
+        )
+        if chosen == RESTORE:
+            self.restore(layer)
+        return chosen == SAVE_WITHOUT
+
+    def give_up(self, layer: Layer) -> None:
+        """Drop what can be recovered, for good."""
+        layer.dismiss_recovery()
+        self._errors.withdraw(_lost(layer))
+        self.on_change()
+
+
+def _lost(layer: Layer) -> str:
+    return _LOST_TISSUE if isinstance(layer.segmentation.scheme, TissueScheme) else _LOST

@@ -1,0 +1,125 @@
+"""The edits that a crash left behind: offered until answered, restored over later edits, never lost to a save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QPushButton
+
+from seg_editor.session import Workspace
+from seg_editor.ui.main_window import MainWindow
+from seg_editor.ui.recovery import RESTORE, SAVE_WITHOUT, TAKE_BACK
+from tests.session.steps import crash, dab
+from tests.ui.conftest import Hands, settle
+
+Wait = Callable[[Callable[[], bool]], None]
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def left(
+    window: MainWindow, big_case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait, qtbot: object
+) -> np.ndarray:
+    """Labels of a session that crashed; its case is open again."""
+    monkeypatch.setenv("SEG_EDITOR_STATE", str(tmp_path / "state"))
+    before = Workspace.open(big_case)
+    before.apply(dab(8))
+    before.apply(dab(14))
+    labels = before.segmentation.labels.copy()
+    crash(before)
+    window.cases.journal = True
+    window.cases.open(big_case)
+    wait(lambda: window.workspace is not None)
+    settle(qtbot, window)
+    return labels
+
+
+def answer(window: MainWindow, choice: str) -> list[tuple[str, ...]]:
+    """Answer every question with `choice`; return the list of the choices that were given."""
+    seen: list[tuple[str, ...]] = []
+    window.cases.confirm = lambda _text, _detail, choices: (seen.append(tuple(choices)), choice)[1]
+    return seen
+
+
+def button(window: MainWindow, text: str) -> QPushButton:
+    """A choice in the bar."""
+    return next(b for b in window.errors.findChildren(QPushButton) if b.text() == text and b.isVisible())
+
+
+def labels(window: MainWindow) -> np.ndarray:
+    assert window.workspace is not None
+    return window.workspace.segmentation.labels
+
+
+def test_restore(window: MainWindow, left: np.ndarray) -> None:
+    button(window, RESTORE).click()
+    assert np.array_equal(labels(window), left)
+    assert "2 unsaved steps" in window.errors.message
+
+
+def test_the_offer_outlives_other_messages(window: MainWindow, left: np.ndarray) -> None:
+    window.errors.show_note("Something else.")
+    window.errors.show_error("And this failed.")
+    assert "failed" in window.errors.message
+    window.errors.close_button.click()
+    button(window, RESTORE).click()
+    assert np.array_equal(labels(window), left)
+    window.errors.close_button.click()
+    assert not window.errors.isVisible()
+
+
+def test_an_offer_put_away_is_still_in_the_menu(window: MainWindow, left: np.ndarray, qtbot: object) -> None:
+    window.errors.close_button.click()
+    assert not window.errors.isVisible()
+    action = window.actions_table["recover"]
+    assert action.isEnabled()
+    action.trigger()
+    assert np.array_equal(labels(window), left)
+    settle(qtbot, window)
+    assert not action.isEnabled()
+    assert "nothing unsaved" in action.toolTip()
+
+
+def test_discarded_for_good(window: MainWindow, left: np.ndarray, qtbot: object) -> None:
+    button(window, "Discard them").click()
+    settle(qtbot, window)
+    assert not window.errors.isVisible()
+    assert not window.actions_table["recover"].isEnabled()
+
+
+def test_restoring_after_a_stroke_asks_and_takes_it_back(window: MainWindow, left: np.ndarray) -> None:
+    assert window.workspace is not None
+    window.workspace.apply(dab(24))
+    painted = labels(window).copy()
+    asked = answer(window, "")
+    button(window, RESTORE).click()
+    assert asked == [(TAKE_BACK,)]
+    assert np.array_equal(labels(window), painted)
+    answer(window, TAKE_BACK)
+    button(window, RESTORE).click()
+    assert np.array_equal(labels(window), left)
+    assert len(window.workspace.history) == 2
+
+
+@pytest.mark.parametrize("choice", ["", RESTORE, SAVE_WITHOUT])
+def test_the_first_save_asks(window: MainWindow, left: np.ndarray, choice: str, wait: Wait, qtbot: object) -> None:
+    assert window.workspace is not None
+    workspace, hands = window.workspace, Hands(window)
+    if choice != RESTORE:
+        workspace.apply(dab(24))
+    asked = answer(window, choice)
+    hands.key(Qt.Key.Key_S, CTRL)
+    wait(lambda: not window.cases.saving)
+    assert asked == [(RESTORE, SAVE_WITHOUT)]
+    assert (workspace.recovery is None) is (choice != "")
+    assert workspace.dirty is (choice != SAVE_WITHOUT)
+    assert np.array_equal(labels(window), left) is (choice == RESTORE)
+
+
+def test_an_offer_goes_with_its_case(window: MainWindow, left: np.ndarray) -> None:
+    assert window.cases.close()
+    assert not window.errors.isVisible()
