@@ -152,6 +152,13 @@ class Director:
         self.trigger("layout_single")
         self.trigger("show_result")
         self.shoot("result")
+        for mode in ("fade", "swipe", "checker"):
+            self.trigger(f"compare_{mode}")
+            self.shoot(f"compare_{mode}")
+        self.trigger("compare_plain")
+        for layout in ("eight", "models"):
+            self.trigger(f"layout_{layout}")
+            self.shoot(layout)
         self.trigger("layout_compare")
         self.trigger("undo")
         self.shoot("stale")

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ __all__ = [
     "tissue_map",
 ]
 
-METHOD_VERSION = "atropos-4"
+METHOD_VERSION = "atropos-5"
 """Part of the cache key: change it whenever a change of settings changes maps."""
 
 _PREFERENCE = (Modality.T1, Modality.T1C, Modality.T2, Modality.FLAIR)
@@ -50,6 +51,7 @@ _VOID = 0.65
 _GLARE = 1.5
 """T1 over its median above which a voxel is fat, skin or a vessel; left out where they would be taken for a tissue."""
 _MIN_BRAIN_VOXELS = 1000
+_FOUND: WeakKeyDictionary[Case, dict[Path | None, TissueMap]] = WeakKeyDictionary()
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +65,7 @@ class TissueMap:
         0 outside the brain, 1 CSF, 2 GM, 3 WM. Inside the tumor it says what would be there without it, so that
         the map is complete wherever the brain is; `five_class` pastes the tumor on top.
     source : str
-        ``"atropos"`` or ``"referee"``.
+        ``"atropos"``, ``"referee"``, or ``"edited"`` by hand.
     agreement : dict of str to float
         What the map was checked against: `classes.evidence`; 1 is agreement, 0 contradiction.
     """
@@ -146,8 +148,17 @@ def tissue_map(
 
 
 def known_tissue_map(case: Case, cache_dir: Path | None = None) -> TissueMap | None:
-    """The tissue map of a case if it was found before, else None; takes no time."""
-    return _from_cache(_entry(case, cache_dir), case.brain)
+    """The tissue map of a case if it was found before, else None.
+
+    The first call reads it from the cache (about a fifth of a second); it is kept for as long as the case is.
+    """
+    kept = _FOUND.get(case, {})
+    if cache_dir not in kept:
+        found = _from_cache(_entry(case, cache_dir), case.brain)
+        if found is None:
+            return None
+        _FOUND[case] = kept = {**kept, cache_dir: found}
+    return kept[cache_dir]
 
 
 def healthy_tissue(

@@ -11,6 +11,7 @@ import numpy as np
 
 from seg_editor.bench.driver import Driver
 from seg_editor.bench.watchdog import Watchdog
+from seg_editor.cases import open_case
 
 
 def opening(driver: Driver) -> dict[str, float]:
@@ -31,12 +32,15 @@ def opening(driver: Driver) -> dict[str, float]:
 
 def next_case(driver: Driver) -> dict[str, float]:
     """Open the next case of a folder after it was read ahead; the folder holds the case twice."""
-    folder = driver.path if driver.path.is_dir() else driver.path.parent
     window = driver.window
+    case = open_case(driver.path)
+    files = {v.source.path for v in (*case.volumes.values(), case.labels, case.mask_file) if v is not None}
     with tempfile.TemporaryDirectory() as root:
         first, second = Path(root) / "1", Path(root) / "2"
         for copy in (first, second):
-            shutil.copytree(folder, copy)
+            copy.mkdir()
+            for file in files:
+                shutil.copy(file, copy)
         window.cases.open(first)
         driver.until(lambda: window.workspace is not None and not window.neighbors.reading_ahead)
         before = driver.workspace

@@ -5,10 +5,19 @@ from __future__ import annotations
 from seg_editor.editing.brush import Brush, BrushShape, PaintOver
 from seg_editor.editing.delta import Box, Change, Delta
 from seg_editor.editing.history import History
-from seg_editor.editing.morphology import Border, FillHoles, GrowShrink, KeepLargest, RemoveSmall, Smooth, SmoothMethod
+from seg_editor.editing.morphology import (
+    Border,
+    FillHoles,
+    GrowShrink,
+    KeepLargest,
+    RemoveSmall,
+    Smooth,
+    SmoothMethod,
+    solid_pieces,
+)
 from seg_editor.editing.rearrange import Mirrored, MirrorOperation, MovePiece, Piece
 from seg_editor.editing.regions import Erase, Fill, PaintMask, Polygon, RemoveTumor, ReplaceAll, Scope
-from seg_editor.editing.restrict import RangeGate, Ready, Within, compute
+from seg_editor.editing.restrict import Gate, MaskGate, RangeGate, Ready, Within, compute
 from seg_editor.editing.segmentation import Edit, LiveEdit, OriginalRule, Patch, Segmentation
 from seg_editor.editing.slices import CopySlice, InterpolateSlices
 from seg_editor.editing.stroke import Block, PaintStroke, Stroke, nearest_voxel
@@ -26,11 +35,13 @@ __all__ = [
     "Erase",
     "Fill",
     "FillHoles",
+    "Gate",
     "GrowShrink",
     "History",
     "InterpolateSlices",
     "KeepLargest",
     "LiveEdit",
+    "MaskGate",
     "MirrorOperation",
     "Mirrored",
     "MovePiece",
@@ -54,4 +65,5 @@ __all__ = [
     "Within",
     "compute",
     "nearest_voxel",
+    "solid_pieces",
 ]

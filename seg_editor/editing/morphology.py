@@ -177,6 +177,29 @@ class RemoveSmall:
         return Patch(box, small[parts], 0)
 
 
+def solid_pieces(mask: Mask, spacing: Spacing, min_ml: float) -> Mask:
+    """`mask` without its 26-connected pieces that are small or lie in one axial slice: what a network leaves as debris.
+
+    Parameters
+    ----------
+    mask : bool array (x, y, z)
+    spacing : (float, float, float)
+        mm per voxel.
+    min_ml : float
+        Smaller pieces go, but for the largest of all.
+
+    Returns
+    -------
+    bool array (x, y, z)
+    """
+    parts, sizes = _pieces(mask)
+    large = sizes * float(np.prod(spacing)) / 1000.0 >= min_ml
+    large[int(np.argmax(sizes))] = True
+    thick = [part[2].stop - part[2].start > 1 for part in ndimage.find_objects(parts)]
+    kept: Mask = (large & np.array([False, *thick]))[parts]
+    return kept
+
+
 @dataclass(frozen=True)
 class FillHoles:
     """Fill background that is enclosed by the tumor on all sides, or in the slices with normal `axis`.

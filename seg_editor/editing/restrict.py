@@ -38,6 +38,26 @@ class RangeGate:
 
 
 @dataclass(frozen=True, eq=False)
+class MaskGate:
+    """True inside a mask, and where a second gate lets paint in.
+
+    Parameters
+    ----------
+    mask : bool array (x, y, z)
+    other : callable, optional
+        Box -> bool array of its shape.
+    """
+
+    mask: Mask
+    other: Gate | None = None
+
+    def __call__(self, box: Box) -> Mask:
+        """Bool array of the shape of `box`."""
+        inside = self.mask[box]
+        return inside if self.other is None else inside & self.other(box)
+
+
+@dataclass(frozen=True, eq=False)
 class Within:
     """An edit that changes only what it may.
 

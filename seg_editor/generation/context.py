@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +54,11 @@ class CaseContext:
     scales: Mapping[Modality, IntensityScale]
 
     @classmethod
-    def of(cls, case: Case, unknown: Mask) -> CaseContext:
-        """Empty `unknown` (bool, the case's grid) and prepare the rest."""
+    def of(cls, case: Case, unknown: Mask, *, check: Callable[[], None] = lambda: None) -> CaseContext:
+        """Empty `unknown` (bool, the case's grid) and prepare the rest.
+
+        `check` is called between the parts of the work and ends it by raising.
+        """
         unknown = unknown & case.brain
         brain = case.brain
         found = ndi.find_objects(brain.astype(np.uint8))[0]
@@ -71,13 +74,16 @@ class CaseContext:
                 values = case.volumes[m].values(box)
                 scales[m] = IntensityScale.of(values, known)
                 normalized[i] = scales[m].normalize(values)
+                check()
         present = np.array([m in case.volumes for m in MODALITIES])
         first = int(np.flatnonzero(present)[0])
         plane = estimate_plane(normalized[first], known)
+        check()
         filled = to_network_units(normalized, brain)
         filled[:, unknown] = 0
         indices = np.flatnonzero(present)
         solved = harmonic_fill(filled[indices], unknown, known)
+        check()
         for row, i in enumerate(indices):
             filled[i][unknown] = solved[row]
         depth = _depth(unknown)

@@ -164,7 +164,7 @@ class Engine:
         if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256, recipe):
             raise UsageError("the request belongs to another case, hole or model", remedy="Plan the run again")
         check_cancel(cancel)
-        context = self._context_for(case, hole, request, tumor)
+        context = self._context_for(case, hole, request, tumor, cancel)
         check_cancel(cancel)
         part = hole.restricted(request.slices)
         patches = {m: np.zeros(case.grid.shape, case.volumes[m].raw.dtype)[part.box] for m in request.modalities}
@@ -196,7 +196,12 @@ class Engine:
         yield Step(total, total, order[-1], preview, time.perf_counter() - began, result)
 
     def _context_for(
-        self, case: Case, hole: Hole, request: GenerationRequest, tumor: NDArray[np.bool_] | None
+        self,
+        case: Case,
+        hole: Hole,
+        request: GenerationRequest,
+        tumor: NDArray[np.bool_] | None,
+        cancel: Cancel | None,
     ) -> CaseContext:
         from scipy import ndimage as ndi
 
@@ -208,7 +213,7 @@ class Engine:
             unknown = hole.mask
             if stays is not None:
                 unknown = unknown | (ndi.binary_dilation(stays.mask, iterations=TUMOR_MARGIN) & case.brain)
-            self._context = (key, CaseContext.of(case, unknown))
+            self._context = (key, CaseContext.of(case, unknown, check=lambda: check_cancel(cancel)))
         return self._context[1]
 
     def _passes(

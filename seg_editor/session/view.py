@@ -98,6 +98,8 @@ class ViewState(Observable):
         Labels that painting never changes.
     gate : IntensityRange or None
         Paint goes only where this modality lies in the range.
+    in_brain : bool
+        Paint goes only inside the brain.
     on_tissue : bool
         Tools, undo and redo act on the tissue map in place of the tumor.
     tissue_label : int
@@ -119,6 +121,7 @@ class ViewState(Observable):
     erase_active_only = Field(True)
     locked: Field[frozenset[int]] = Field(frozenset())
     gate: Field[IntensityRange | None] = Field(None)
+    in_brain = Field(True)
     on_tissue = Field(False)
     tissue_label = Field(1)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.cases import Case, open_case
+from seg_editor.cases import Case, open_case, read_labels
 from seg_editor.cases.write import remove_leftovers
-from seg_editor.editing import Change, Edit, History, RangeGate, Segmentation, Stroke
-from seg_editor.errors import ExportError, UsageError
+from seg_editor.editing import Change, Edit, Gate, History, MaskGate, RangeGate, Segmentation, Stroke
+from seg_editor.errors import CaseError, ExportError, UsageError
 from seg_editor.session.journal import Recovery, default_journal_folder
-from seg_editor.session.layer import Layer, TissueScheme, labels_hash
+from seg_editor.session.layer import Layer, TissueScheme
 from seg_editor.session.results import Results, opened_labels
 from seg_editor.session.saving import Save, Written, file_hash
 from seg_editor.session.view import ViewState
@@ -152,15 +152,36 @@ class Workspace:
         self.view.on_tissue = False
         if labels is not None:
             made = Segmentation(labels, TissueScheme(), self.case.grid.spacing)
-            self.tissue = Layer(made, f"{labels_hash(labels)[:8]}{self.case.content_hash}", self._folder)
+            self.tissue = Layer(made, f"tissue{self.case.content_hash}", self._folder)
         self.tissue_changed.emit()
+
+    def open_tissue(self) -> None:
+        """Take the tissue map saved at `tissue_path` as the layer.
+
+        Raises
+        ------
+        CaseError
+            It cannot be read, or is no tissue map of this case.
+        """
+        volume = read_labels(self.tissue_path)
+        fits = volume.raw.shape == self.case.grid.shape and volume.raw.min() >= 0
+        if not fits or volume.raw.max() > max(TissueScheme().label_values):
+            raise CaseError("this is no tissue map of the case", path=self.tissue_path, remedy="Keep the new one")
+        self._last_seen[self.tissue_path.resolve()] = volume.source.sha256
+        self.set_tissue(volume.raw.astype(np.uint8))
 
     def apply(self, edit: Edit) -> Change | None:
         """Do `edit` on the active layer as one step; None when it changes nothing; `UsageError` when it refuses."""
         return self.active.segmentation.apply(edit)
 
-    def gate(self) -> RangeGate | None:
-        """Where paint may go by the view's intensity range."""
+    def gate(self) -> Gate | None:
+        """Where paint may go: inside the brain, and in the view's intensity range; None for anywhere."""
+        chosen = self.range_gate()
+        brain = self.case.brain if self.view.in_brain else None
+        return chosen if brain is None or not brain.any() else MaskGate(brain, chosen)
+
+    def range_gate(self) -> RangeGate | None:
+        """Where the view's intensity range lets paint in; None without a range."""
         chosen = self.view.gate
         if chosen is None or chosen.modality not in self.case.volumes:
             return None

@@ -183,7 +183,10 @@ _REST: tuple[Action, ...] = (
     ),
     Action("opacity_less", "Labels fainter", _k("A"), "Make the labels more transparent", "", "view", needs_case),
     Action("opacity_more", "Labels stronger", _k("D"), "Make the labels less transparent", "", "view", needs_case),
-    Action("crosshair", "Crosshair", _k("C"), "Show or hide the crosshair", "crosshair", "view", needs_case, True),
+    Action(
+        "crosshair", "Crosshair", _k("C", itksnap=("X", "C")), "Show or hide the crosshair", "crosshair", "view",
+        needs_case, True
+    ),
     Action(
         "tissue", "Tissue map", _k("T"), "Show CSF, gray and white matter over the source", "tissue", "view",
         needs_tissue_shown, True

@@ -41,8 +41,9 @@ def slice_number(case: Case, plane: Plane, index: int) -> int:
 
 def picture_name(role: Role, untouched: bool) -> str:
     """Return what a pane's picture is; `untouched` says that nothing was generated in this slice."""
-    if untouched and role is Role.RESULT:
-        return f"{Role.SOURCE.display} ({NOTHING_HERE})"
+    if untouched:
+        shown = Role.SOURCE if role is Role.RESULT else role
+        return f"{shown.display} ({NOTHING_HERE})"
     return role.display
 
 

@@ -17,12 +17,15 @@ TEXT = QColor("#D5DBE2")
 MUTED = QColor("#8A94A0")
 WARNING = QColor("#E5B45A")
 _SHADE = QColor(0, 0, 0, 160)
+_VEIL = QColor(0, 0, 0, 110)
 _BACK = QColor(0, 0, 0, 175)
 SYNTHETIC = "SYNTHETIC – not for clinical use"
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200)
 _EDGE = 10.0
 STRIP = 24.0
 _LINE = 16.0
+_NARROW = 320.0
+_UNDER_HEADING = 52.0
 _PIXMAP_REACH = 240.0
 
 
@@ -139,8 +142,9 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
     if marks.warning:
         _paint_warning(painter, port, bottom, marks.warning)
     _paint_captions(painter, port, marks)
-    if marks.corner:
-        painter.setFont(font(11))
+    painter.setFont(font(11))
+    small = port.width() < _NARROW and port.height() < _NARROW
+    if marks.corner and not small:
         over_letter = port.width() / 2 - 2 * _EDGE < painter.fontMetrics().horizontalAdvance(marks.corner)
         corner = QRectF(port.left(), bottom - _EDGE - (2 if over_letter else 1) * _LINE, port.width() - _EDGE, _LINE)
         _text(painter, corner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, marks.corner, MUTED)
@@ -198,6 +202,7 @@ def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneVie
     painter.setFont(font(14, bold=True))
     inner = QRectF(port.left(), port.top(), port.width(), floor - port.top()).adjusted(_EDGE, 8.0, -_EDGE, -8.0)
     middle, center = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignHCenter
+    narrow = port.width() < _NARROW and port.height() > 1.5 * port.width()
     sides = (
         (Qt.AlignmentFlag.AlignLeft | middle, left),
         (Qt.AlignmentFlag.AlignRight | middle, right),
@@ -205,12 +210,14 @@ def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneVie
         (Qt.AlignmentFlag.AlignBottom | center, bottom),
     )
     for side, letter in sides:
-        back = painter.boundingRect(inner, int(side), letter).adjusted(-3, 0, 3, 0)
+        lower = _UNDER_HEADING if narrow and side & Qt.AlignmentFlag.AlignTop else 0.0
+        box = inner.adjusted(0, lower, 0, 0)
+        back = painter.boundingRect(box, int(side), letter).adjusted(-3, 0, 3, 0)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(_BACK)
         painter.drawRoundedRect(back, 4, 4)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        _text(painter, inner, side, letter, TEXT)
+        _text(painter, box, side, letter, TEXT)
 
 
 def scale_bar_mm(pixels_per_mm: float, room: float) -> int:
@@ -255,6 +262,7 @@ def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str, le
         shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(room))
         if text is title:
             width = metrics.horizontalAdvance(shown)
+        painter.fillRect(QRectF(x - 2, y, metrics.horizontalAdvance(shown) + 4, height), _VEIL)
         _text(painter, QRectF(x, y, port.width(), height), Qt.AlignmentFlag.AlignLeft, shown, color)
         y += height
     return width, y
@@ -316,7 +324,8 @@ def _paint_strip(painter: QPainter, port: QRectF) -> None:
     painter.fillRect(box, QColor("#1B1508"))
     painter.setFont(font(11, bold=True))
     painter.setPen(WARNING)
-    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), SYNTHETIC)
+    fits = painter.fontMetrics().horizontalAdvance(SYNTHETIC) < port.width() - _EDGE
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), SYNTHETIC if fits else SYNTHETIC.split()[0])
 
 
 def paint_brush(painter: QPainter, at: QPointF, shape: str, radius: float) -> None:

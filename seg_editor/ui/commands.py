@@ -16,6 +16,7 @@ from seg_editor.session import Workspace
 from seg_editor.ui.actions import Facts
 from seg_editor.ui.edit_commands import EditCommands
 from seg_editor.ui.live_commands import LiveCommands
+from seg_editor.ui.live_wiring import reveal
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.shortcut_sheet import ShortcutSheet
 from seg_editor.ui.state import Layout, Role, Tool
@@ -188,8 +189,7 @@ class Commands:
             view.modality = modalities[(modalities.index(view.modality) + by) % len(modalities)]
 
     def _generate(self) -> None:
-        if self._window.ui.layout is Layout.SINGLE and self._window.ui.picture is Role.SOURCE:
-            self._window.ui.layout = Layout.COMPARE
+        reveal(self._window)
         self._window.generation.generate()
 
     def _stop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from seg_editor.session import Workspace
@@ -14,9 +15,10 @@ from seg_editor.ui.compare import EnsembleView, Mode
 from seg_editor.ui.compare_link import CompareLink
 from seg_editor.ui.comparison import title_of
 from seg_editor.ui.ensemble import SIZES
+from seg_editor.ui.folding import SPACING, Group, fold_into, folded_choice
 from seg_editor.ui.generation import Generation
 from seg_editor.ui.icons import icon
-from seg_editor.ui.panels.parts import Segments, named
+from seg_editor.ui.panels.parts import ElidedLabel, Segments, named
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import Theme
 
@@ -37,6 +39,7 @@ _DIALS: dict[Mode, tuple[str, str, float, float, str]] = {
 }
 _MAX_THRESHOLD = 0.5
 _TICKS = 1000
+_NARROW = 520
 
 
 class Dial(QFrame):
@@ -117,7 +120,7 @@ class CompareBar(QFrame):
             )
         )
         self.ensemble.chosen.connect(lambda view: setattr(link.state, "ensemble", view))
-        self.spread = named(QLabel(), "small")
+        self.spread = named(ElidedLabel(), "small")
         self.steps = Dial("Steps", 110, 38)
         self.steps.setToolTip("How the last picture came to be: step through its previews")
         self.steps.slider.valueChanged.connect(self._scrub)
@@ -133,7 +136,9 @@ class CompareBar(QFrame):
         for line in (first, second):
             line.setContentsMargins(12, 6, 12, 6)
             line.setSpacing(12)
+        self.folding = Group(self.modes, folded_choice(self.modes))
         first.addWidget(self.modes)
+        first.addWidget(self.folding.small)
         first.addWidget(self.dial, 1)
         first.addWidget(self.source)
         first.addWidget(self.threshold, 1)
@@ -143,8 +148,7 @@ class CompareBar(QFrame):
             button.setProperty("framed", True)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             first.addWidget(button)
-        second.addWidget(self.spread)
-        second.addStretch(1)
+        second.addWidget(self.spread, 1)
         second.addWidget(self.ensemble)
         self.second = QWidget()
         self.second.setLayout(second)
@@ -161,6 +165,22 @@ class CompareBar(QFrame):
             assert action is not None
             action.triggered.connect(lambda _checked=False, size=size: self._link.ensemble.start(size))
         return menu
+
+    def _fit(self) -> None:
+        """Fold the modes into a menu where the room ends."""
+        self.folding.small.setText(f"{self._link.state.mode.display} ▾")
+        others = (self.dial, self.source, self.threshold, self.steps, self.seeds, self.referee)
+        taken = sum(part.minimumSizeHint().width() + SPACING for part in others if not part.isHidden())
+        fold_into(self.width() - 2 * SPACING - taken, (self.folding,), (self.folding,))
+
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as the window may be: what does not fit then is cut, the window never grows by it."""
+        return QSize(_NARROW, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fold and unfold."""
+        super().resizeEvent(event)
+        self._fit()
 
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""
@@ -253,6 +273,7 @@ class CompareBar(QFrame):
             and steps[0].slice_index == workspace.view.cursor[2]
         )
         self.steps.setVisible(usable and not self._generation.running)
+        self._fit()
         if usable and not self.steps.slider.isSliderDown() and not self.steps.slider.hasFocus():
             self._show_step(len(steps), len(steps))
 

@@ -53,6 +53,7 @@ class CompareLink(QObject):
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
         self._dragged: PaneContent | None = None
+        self._scrubbed: Preview | None = None
         self._panes: dict[QObject, PaneContent] = {}
         self._blink = QTimer(self)
         self._blink.timeout.connect(self._flip)
@@ -67,11 +68,15 @@ class CompareLink(QObject):
             unbind()
         self._workspace = workspace
         self._unbind = []
+        self._scrubbed = None
         self.state.against, self.state.ensemble = "", EnsembleView.OFF
         self.ensemble.set_workspace(workspace)
         if workspace is not None and self._viewer.pictures is not None:
             self._viewer.pictures.compare = self.state
-            self._unbind = [bind(self, workspace.results.changed, self._on_results)]
+            self._unbind = [
+                bind(self, workspace.results.changed, self._on_results),
+                bind(self, workspace.view.changed, self._on_view),
+            ]
             self._on_results()
 
     def choose(self, mode: Mode) -> None:
@@ -118,15 +123,30 @@ class CompareLink(QObject):
         steps = self._generation.steps
         if 0 <= number < len(steps):
             step = steps[number]
-            self._viewer.set_preview(Preview(step.slice_index, step.pictures))
-            self.foreign.emit("of the result, not of this step")
+            total = self._passes(steps.key)
+            title = f"Step {step.k} of {total}" if total else f"Step {step.k}"
+            self._scrubbed = Preview(step.slice_index, step.pictures, title)
         else:
-            self._viewer.set_preview(None)
-            self._tell_foreign()
+            self._scrubbed = None
+        self._viewer.set_preview(self._scrubbed)
+        self._tell_foreign()
+
+    def _passes(self, key: str) -> int:
+        """Network passes a slice of a result; 0 when it is kept no more."""
+        entry = None if self._workspace is None else self._workspace.results.entry(key)
+        return 0 if entry is None else entry.request.steps
 
     def _tell_foreign(self) -> None:
-        averaged = self.state.ensemble is not EnsembleView.OFF
-        self.foreign.emit("of one seed, not of all" if averaged else "")
+        """Say what the figures belong to where the slice on display shows something else."""
+        z = None if self._workspace is None else self._workspace.view.cursor[2]
+        if self._scrubbed is not None and self._scrubbed.slice_index == z:
+            self.foreign.emit("of the result, not of this step")
+        else:
+            self.foreign.emit("of one seed, not of all" if self.state.ensemble is not EnsembleView.OFF else "")
+
+    def _on_view(self, name: str) -> None:
+        if name == "cursor":
+            self._tell_foreign()
 
     def _on_results(self) -> None:
         workspace, pictures = self._workspace, self._viewer.pictures
@@ -134,6 +154,10 @@ class CompareLink(QObject):
             return
         if self.state.against and self.state.against not in workspace.results:
             self.state.against = ""
+        if self._scrubbed is not None:
+            self._scrubbed = None
+            self._viewer.set_preview(None)
+            self._tell_foreign()
         others = tuple(self._others(workspace))
         if [o.request.key for o in others] != [o.request.key for o in pictures.others]:
             pictures.others = others

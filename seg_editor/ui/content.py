@@ -25,10 +25,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Preview:
-    """A step of a running generation: one axial slice in image values, array order ``(x, y)``."""
+    """A step of a generation: one axial slice in image values, array order ``(x, y)``, and what to call it."""
 
     slice_index: int
     pictures: Mapping[Any, np.ndarray]
+    title: str = ""
 
 
 class _Shared:

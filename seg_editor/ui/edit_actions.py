@@ -31,7 +31,7 @@ EDITING: tuple[Action, ...] = (
         "edit", needs_redo
     ),
     Action(
-        "navigate", "Navigate", keys("1", "N", itksnap=("1",), slicer=("0", "N"), napari=("6", "N")),
+        "navigate", "Navigate", keys("1", "N", itksnap=("1", "2"), slicer=("0", "N"), napari=("6", "N")),
         "Move the crosshair; drag with the right button to change brightness and contrast", "navigate", "tools",
         needs_case, True
     ),
@@ -89,8 +89,8 @@ EDITING: tuple[Action, ...] = (
         "", "tools", needs_case
     ),
     Action(
-        "swap", "Swap with background", keys("X"), "Paint with background, and with the label again", "", "tools",
-        needs_case
+        "swap", "Swap with background", keys("X", itksnap=()), "Paint with background, and with the label again", "",
+        "tools", needs_case
     ),
     Action("lesion_ncr", "Paint necrosis", keys("Alt+1"), "Paint a necrotic core", "", "tools", needs_scheme("ncr")),
     Action("lesion_ed", "Paint edema", keys("Alt+2"), "Paint edema", "", "tools", needs_scheme("ed")),

@@ -35,7 +35,7 @@ def connect_editing(window: MainWindow) -> None:
     window.cases.save_changed.connect(lambda what: status.show_work(what, -1.0))
     window.cases.save_changed.connect(lambda _what: window.later())
     window.tissue.edited.connect(lambda box: draw_tissue(window, box))
-    window.tissue.ready.connect(lambda labels: offer_tissue_recovery(window) if labels is not None else None)
+    window.tissue.ready.connect(lambda labels: offer_tissue(window) if labels is not None else None)
 
 
 def follow_workspace(window: MainWindow, workspace: Workspace) -> Callable[[], None]:
@@ -86,7 +86,9 @@ def offer_segmentation(window: MainWindow, labels: np.ndarray) -> None:
     segmentation = workspace.segmentation
     if segmentation.in_stroke:
         window.tools.cancel()
-    lost = sum(segmentation.volume_ml(value) for value in segmentation.counts if value)
+    lost = sum(
+        segmentation.volume_ml(value) for value in segmentation.counts if value and value not in workspace.view.locked
+    )
     if not lost:
         adopt(window, labels, keep=False)
         return
@@ -107,8 +109,14 @@ def adopt(window: MainWindow, labels: np.ndarray, *, keep: bool) -> None:
     except SegEditorError as error:
         window.errors.show_error(error)
         return
-    text = "M4 found the whole tumor and labeled it as edema: it knows no subregions. Undo takes it back."
-    window.errors.show_note(text if done else "The automatic segmentation changes nothing.")
+    workspace = window.workspace
+    if not done or workspace is None:
+        window.errors.show_note("The automatic segmentation changes nothing. Locked labels stay as they are.")
+        return
+    volume = np.count_nonzero(labels) * float(np.prod(workspace.case.grid.spacing)) / 1000.0
+    window.errors.show_note(
+        f"M4 marked {volume:.3g} ml as possible tumor, all of it as edema: check every slice. Undo takes it back."
+    )
 
 
 def draw_tissue(window: MainWindow, box: Box) -> None:
@@ -118,8 +126,27 @@ def draw_tissue(window: MainWindow, box: Box) -> None:
             content.draw_tissue()
 
 
-def offer_tissue_recovery(window: MainWindow) -> None:
-    """Offer the edits of the tissue map that a crash left behind."""
-    layer = None if window.workspace is None else window.workspace.tissue
-    if layer is not None:
-        window.cases.recoveries.offer(layer)
+def offer_tissue(window: MainWindow) -> None:
+    """Offer the tissue map that was saved with the case, and the edits that a crash left behind."""
+    workspace = window.workspace
+    if workspace is None or workspace.tissue is None:
+        return
+    if not workspace.knows(workspace.tissue_path):
+        text = f"{workspace.tissue_path.name} holds the tissue map saved with this case."
+        choices = (("Use the saved map", lambda: use_saved_tissue(window)), ("Keep the new one", lambda: None))
+        window.errors.offer(text, choices)
+    window.cases.recoveries.offer(workspace.tissue)
+
+
+def use_saved_tissue(window: MainWindow) -> None:
+    """Take the saved tissue map; ask first when the one there is was edited."""
+    workspace = window.workspace
+    if workspace is None or workspace.tissue is None:
+        return
+    detail = "Its unsaved edits are lost."
+    if workspace.tissue.dirty and not window.cases.confirm("Replace the tissue map?", detail, ("Replace",)):
+        return
+    try:
+        window.tissue.open_saved()
+    except SegEditorError as error:
+        window.errors.show_error(error)

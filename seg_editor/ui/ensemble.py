@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
@@ -10,6 +12,9 @@ from seg_editor.errors import UsageError
 from seg_editor.session import Workspace
 from seg_editor.session.ensemble import Ensemble, Spread, figures_spread
 from seg_editor.ui.generation import SEED_LIMIT, Generation
+
+if TYPE_CHECKING:
+    from seg_editor.generation.counterfactual import Counterfactual
 
 SIZES = (4, 8, 16)
 
@@ -30,6 +35,7 @@ class EnsembleRun(QObject):
         self._generation = generation
         self._workspace: Workspace | None = None
         self._keys: list[str] = []
+        self._results: list[Counterfactual] = []
         self._places: set[object] = set()
         self._made: Ensemble | None = None
         self.wanted = 0
@@ -70,7 +76,8 @@ class EnsembleRun(QObject):
 
     def drop(self) -> None:
         """Forget the ensemble; its results stay in the history."""
-        self._keys, self._places, self._made, self.wanted, self._seen = [], set(), None, 0, 0
+        self._keys, self._results, self._places, self._made = [], [], set(), None
+        self.wanted = self._seen = 0
         self.changed.emit()
 
     def spreads(self) -> Mapping[str, Spread]:
@@ -81,13 +88,16 @@ class EnsembleRun(QObject):
     def _collect(self, order: object, key: str) -> None:
         if self._workspace is None or getattr(order, "place", None) not in self._places or key in self._keys:
             return
-        self._keys.append(key)
-        results = [self._workspace.results.find(kept) for kept in self._keys]
+        found = self._workspace.results.find(key)
+        if found is None:
+            return
         try:
-            self._made = Ensemble([result for result in results if result is not None])
+            self._made = Ensemble([*self._results, found])
         except UsageError:
             self.drop()
             return
+        self._keys.append(key)
+        self._results.append(replace(found, hole=self._results[0].hole) if self._results else found)
         self.changed.emit()
 
     def _measured(self) -> None:

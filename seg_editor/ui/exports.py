@@ -14,6 +14,7 @@ from PyQt6.QtWidgets import QFileDialog, QWidget
 from seg_editor import __version__
 from seg_editor.errors import ExportError
 from seg_editor.session import Workspace
+from seg_editor.session.results import opened_labels
 from seg_editor.ui.captions import slice_number
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.generation import Generation
@@ -99,7 +100,7 @@ class Exports(QObject):
         return image
 
     def export_result(self) -> None:
-        """Write the counterfactual on display into a folder."""
+        """Write the counterfactual on display into a folder, with the mask that it was made for."""
         workspace = self.workspace
         result = None if workspace is None else workspace.results.current
         if workspace is None or result is None:
@@ -109,7 +110,11 @@ class Exports(QObject):
             return
         case, measured = workspace.case, self._generation.measured()
         metrics = None if measured is None or not measured.complete else measured.metrics
-        labels = workspace.segmentation.labels.copy()
+        entry = workspace.results.entry(result.request.key)
+        if entry is not None and entry.mask is not None:
+            labels = entry.mask.labels_on(opened_labels(case))
+        else:
+            labels = workspace.segmentation.labels.copy()
 
         def work(progress: Progress, cancelled: Cancelled) -> Path:
             from seg_editor.export import write_counterfactual

@@ -13,6 +13,7 @@ import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from seg_editor.session import Workspace
+from seg_editor.session.layer import labels_hash
 from seg_editor.session.live import ChipFacts, Kind, RunTimes, Status, status_of
 from seg_editor.session.measured import Measured
 from seg_editor.session.previews import StepPicture, StepPreviews
@@ -125,6 +126,16 @@ class Generation(QObject):
     def stale(self) -> bool:
         """True when the mask changed since the result on display was ordered."""
         return self._stale
+
+    @property
+    def removed(self) -> bool:
+        """True when tumor was removed, so that there is something to generate."""
+        return self._workspace is not None and bool(self._workspace.segmentation.removed_slices.any())
+
+    @property
+    def has_results(self) -> bool:
+        """True when a picture was made of this case."""
+        return self._workspace is not None and len(self._workspace.results) > 0
 
     @property
     def elapsed(self) -> float:
@@ -325,7 +336,7 @@ class Generation(QObject):
 
     def show_source(self) -> None:
         """Take the picture from the stage where nothing is removed any more."""
-        if self._workspace is not None and not self._workspace.segmentation.removed_slices.any():
+        if self._workspace is not None and not self.removed:
             self._show(self._workspace, None)
             self._drop_live(lambda _order: False)
 
@@ -336,8 +347,20 @@ class Generation(QObject):
 
     def _place(self) -> Place | None:
         """Where the picture of the present mask and settings is found, of all slices."""
-        order = self.order(slices="all", known={})
-        return None if order is None else order.place
+        settings = self.settings
+        if self._workspace is None or self.model_problem:
+            return None
+        tissue = self._tissue(settings.model)
+        return Place(
+            self.token,
+            settings.model,
+            settings.device,
+            settings.preset,
+            settings.steps,
+            settings.seed,
+            "all",
+            "" if tissue is None else labels_hash(tissue),
+        )
 
     def _drop_live(self, wanted: Callable[[Order], bool]) -> None:
         """Stop what live generation ordered, unless it is wanted still."""
@@ -418,7 +441,7 @@ class Generation(QObject):
         if step.preview is not None and order.show and not order.background:
             self.steps.add(StepPicture(step.k, step.slice_index, step.preview))
             if step.result is None:
-                self.previewed.emit(Preview(step.slice_index, step.preview))
+                self.previewed.emit(Preview(step.slice_index, step.preview, f"Step {step.k} of {step.total}"))
         self.changed.emit()
 
     def _on_result(self, run: Run, made: Any, seconds: float) -> None:
@@ -455,7 +478,7 @@ class Generation(QObject):
         if not run.order.show or run.replaced:
             return False
         if shown is None:
-            return bool(workspace.segmentation.removed_slices.any())
+            return self.removed
         if not self._stale and not self._fits(run.order.token):
             return False
         return z in slices or z not in shown.slices

@@ -8,9 +8,11 @@ from PyQt6.QtWidgets import QWidget
 
 from seg_editor.errors import DeviceMemoryError, SegEditorError
 from seg_editor.session.results import Entry
+from seg_editor.ui.backend import Order
 from seg_editor.ui.bind import bind
 from seg_editor.ui.device_page import DevicePage
 from seg_editor.ui.preferences import Preferences
+from seg_editor.ui.state import Layout, Role
 
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
@@ -23,12 +25,26 @@ def connect_live(window: MainWindow) -> None:
     generation, compare, history = window.generation, window.compare, window.history
     generation.failed.connect(lambda error: show_failure(window, error))
     generation.changed.connect(history.cards.update)
+    generation.made.connect(lambda order, _key: _on_made(window, order))
     compare.foreign.connect(window.metrics_panel.set_foreign)
     history.set_token(lambda: generation.token)
     history.compared.connect(compare.against)
     history.restored.connect(lambda entry: restore(window, entry))
     bind(window, compare.state.changed, lambda name: _on_compare(window, name))
     window.settings_dialog.add_page("Device", lambda: device_page(window))
+
+
+def reveal(window: MainWindow) -> None:
+    """Make room for the counterfactual where a single pane shows the source."""
+    if window.ui.layout is Layout.SINGLE and window.ui.picture is Role.SOURCE:
+        window.ui.layout = Layout.COMPARE
+
+
+def _on_made(window: MainWindow, order: Order) -> None:
+    """Show the first picture of a case that live generation made; later the layout is the user's."""
+    workspace = window.workspace
+    if workspace is not None and order.live and len(workspace.results) == 1 and not window.tools.stroking:
+        reveal(window)
 
 
 def _on_compare(window: MainWindow, name: str) -> None:

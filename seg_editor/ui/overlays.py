@@ -264,7 +264,7 @@ class Overlays(QObject):
             self._draw_preview(made)
 
     def _draw_range(self, made: _Layer) -> None:
-        gate = None if self._workspace is None else self._workspace.gate()
+        gate = None if self._workspace is None else self._workspace.range_gate()
         if gate is None or not self._ui.tool.sets_labels:
             made.show_codes(made.range, None)
             return

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtGui import QKeyEvent
-from PyQt6.QtWidgets import QDialog, QFrame, QLabel, QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from seg_editor.ui.action_set import ActionSet, native_key
 from seg_editor.ui.action_table import ACTIONS, GROUPS
@@ -40,6 +50,11 @@ class Palette(QDialog):
         self.list = QTreeWidget()
         self.list.setColumnCount(2)
         self.list.setHeaderHidden(True)
+        header = self.list.header()
+        assert header is not None
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setStyleSheet("QTreeWidget::item { padding: 5px 8px; }")
@@ -86,7 +101,6 @@ class Palette(QDialog):
                 if not enabled or column == 1:
                     item.setForeground(column, color)
             self.list.addTopLevelItem(item)
-        self.list.setColumnWidth(0, 400)
         self.list.setCurrentItem(self.list.topLevelItem(0))
         self._explain()
 

@@ -176,7 +176,7 @@ class PaneContent:
             marks.message = f"Generating axial slice {slice_number(case, Plane.AXIAL, preview.slice_index)}…"
             return
         if not generated:
-            any_hole = bool(self._workspace.segmentation.revision) or self._workspace.results.current is not None
+            any_hole = self._workspace.segmentation.removed_slices.any()
             marks.message = NEEDS_RUN if any_hole else NEEDS_REMOVAL
             return
         previewing = preview is not None
@@ -185,6 +185,9 @@ class PaneContent:
         if self._comparison is not None:
             hole = self._pictures.hole(view, index) if self._pictures.against is None else None
             self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
+        if preview is not None and preview.title and role is Role.RESULT and not self.slot.rank:
+            if self._pictures.previewed(view, index):
+                marks.title = preview.title
 
     def _badge(self, view: PlaneView, index: int) -> str:
         result = self._pictures.rank(self.slot.rank or 0)

@@ -99,6 +99,8 @@ class Reshape(QObject):
         self._running: _Wish | None = None
         self._next: _Wish | None = None
         self._shown: object = None
+        self._applying = False
+        self._rested: int | None = None
         self._kept: _Kept | None = None
         bind(self, self.settings.changed, lambda _name: self.refresh())
         bind(self, ui.changed, lambda name: self.refresh() if name in ("tool", "layout", "maximized") else None)
@@ -121,6 +123,12 @@ class Reshape(QObject):
         return float(np.count_nonzero(new & ~old)) * voxel, float(np.count_nonzero(old & ~new)) * voxel
 
     @property
+    def resting(self) -> bool:
+        """True after an operation was applied, until a setting or the labels change: nothing more is previewed."""
+        workspace = self._workspace
+        return self._applying or (workspace is not None and workspace.segmentation.revision == self._rested)
+
+    @property
     def computing(self) -> bool:
         """True while anything is being computed."""
         return self._task is not None
@@ -134,8 +142,8 @@ class Reshape(QObject):
         self._unbind = []
         if workspace is not None:
             self._unbind = [
-                bind(self, workspace.segmentation.committed, lambda _change: self.refresh()),
-                bind(self, workspace.history.changed, self.refresh),
+                bind(self, workspace.segmentation.committed, lambda _change: self._on_labels()),
+                bind(self, workspace.history.changed, self._on_labels),
                 bind(self, workspace.view.changed, self._on_view),
             ]
         self.refresh()
@@ -153,11 +161,18 @@ class Reshape(QObject):
 
     def refresh(self) -> None:
         """Compute the preview again while the tool is in hand, or end it."""
+        self._rested = None
         workspace = self._workspace
         if workspace is None or self._ui.tool is not Tool.RESHAPE or workspace.view.on_tissue:
             self._show(None, "")
             return
         self._want(self._wish(self.settings.operation, apply=False))
+
+    def _on_labels(self) -> None:
+        if self.resting:
+            self._show(None, "")
+        else:
+            self.refresh()
 
     def apply(self) -> None:
         """Make the previewed operation one step."""
@@ -261,7 +276,14 @@ class Reshape(QObject):
         elif ready is None:
             self.refused.emit(problem or NOTHING)
         else:
-            segmentation.apply(ready)
+            self._applying = True
+            try:
+                segmentation.apply(ready)
+            finally:
+                self._applying = False
+            self._rested = segmentation.revision
+            if self._next is not None and not self._next.apply:
+                self._next = None
             self.applied.emit(ready.name)
 
     def _show(self, ready: Ready | None, problem: str) -> None:

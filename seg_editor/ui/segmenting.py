@@ -9,30 +9,30 @@ import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from seg_editor.cases import Case, Subregion
-from seg_editor.editing import Ready, ReplaceAll, compute
+from seg_editor.editing import Ready, ReplaceAll, Within, compute, solid_pieces
 from seg_editor.errors import ModelError
 from seg_editor.session import Workspace
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 NAME = "Segment automatically"
+SMALLEST_ML = 0.5
 FOUND_NOTHING = "The automatic segmentation found no tumor in FLAIR. Paint one, or go on without."
 
 
 def load_referee() -> Any:
-    """Load the first referee that is installed.
+    """Load the referee that is installed.
 
     Raises
     ------
     ModelError
         There is none, or it cannot be read.
     """
-    from seg_editor.generation.referee import Referee
-    from seg_editor.generation.registry import list_models, load_model
+    from seg_editor.generation.referee import find_referee
 
-    names = [card.name for card in list_models() if card.kind == "referee"]
-    if not names:
+    referee = find_referee()
+    if referee is None:
         raise ModelError("no model that segments is installed", remedy="Add m4 under resources/models")
-    return Referee(load_model(names[0], device="auto"))
+    return referee
 
 
 class Segmenting(QObject):
@@ -59,7 +59,7 @@ class Segmenting(QObject):
         self._task: Task | None = None
         self._workspace: Workspace | None = None
         self._referee: Any = None
-        self._ready: tuple[int, Ready | None] = (-1, None)
+        self._ready: tuple[object, Ready | None] = (None, None)
 
     @property
     def running(self) -> bool:
@@ -77,15 +77,17 @@ class Segmenting(QObject):
         if workspace is None or self._task is not None:
             return
         case, segmentation = workspace.case, workspace.segmentation
-        present, revision = segmentation.labels.copy(), segmentation.revision
+        present, locked = segmentation.labels.copy(), workspace.view.locked
+        state = segmentation.revision, locked
 
-        def work(progress: Progress, cancelled: Cancelled) -> tuple[np.ndarray, int, Ready | None]:
+        def work(progress: Progress, cancelled: Cancelled) -> tuple[np.ndarray, object, Ready | None]:
             progress(-1.0, "loading the model")
             if self._referee is None:
                 self._referee = self.make_referee()
             five = self._referee.segment(case, progress=progress, cancel=cancelled)
             labels = tumor_labels(case, five).astype(present.dtype)
-            return labels, revision, compute(ReplaceAll(labels, NAME), present, case.scheme, case.grid.spacing)
+            edit = Within(ReplaceAll(labels, NAME), locked=locked)
+            return labels, state, compute(edit, present, case.scheme, case.grid.spacing)
 
         self._task = task = self._tasks.start(work, "segment")
         task.progress.connect(lambda part, what: self.progress.emit(f"{NAME}: {what.lower()}", part))
@@ -104,26 +106,33 @@ class Segmenting(QObject):
     def adopt(self, labels: np.ndarray, *, keep: bool) -> bool:
         """Make the labels found the segmentation in one step, or with `keep` only where nothing is labeled yet.
 
-        False when that changes nothing.
+        Locked labels stay as they are. Afterwards the largest slice of what changed is on display and edema is the
+        active label. False when nothing changes.
         """
         workspace = self._workspace
         if workspace is None:
             return False
-        segmentation = workspace.segmentation
-        revision, ready = self._ready
-        if keep or revision != segmentation.revision:
+        segmentation, view = workspace.segmentation, workspace.view
+        state, ready = self._ready
+        if keep or state != (segmentation.revision, view.locked):
             present = segmentation.labels
             wanted = np.where(present > 0, present, labels).astype(present.dtype) if keep else labels
-            ready = compute(ReplaceAll(wanted, NAME), present, segmentation.scheme, workspace.case.grid.spacing)
-        return ready is not None and segmentation.apply(ready) is not None
+            edit = Within(ReplaceAll(wanted, NAME), locked=view.locked)
+            ready = compute(edit, present, segmentation.scheme, workspace.case.grid.spacing)
+        change = None if ready is None else segmentation.apply(ready)
+        if change is None:
+            return False
+        view.cursor = change.focus
+        view.active_label = segmentation.scheme.value(Subregion.ED)
+        return True
 
     def _end(self) -> None:
         self._task = None
         self.progress.emit("", 0.0)
 
-    def _finish(self, made: tuple[np.ndarray, int, Ready | None]) -> None:
-        labels, revision, ready = made
-        self._ready = revision, ready
+    def _finish(self, made: tuple[np.ndarray, object, Ready | None]) -> None:
+        labels, state, ready = made
+        self._ready = state, ready
         self._end()
         self.found.emit(labels)
 
@@ -133,7 +142,18 @@ class Segmenting(QObject):
 
 
 def tumor_labels(case: Case, five: np.ndarray) -> np.ndarray:
-    """Label values of a five-class map: tumor becomes edema, as M4 knows no subregions; uint8 ``(x, y, z)``."""
+    """Label values of a five-class map, without its debris: tumor becomes edema, as M4 knows no subregions.
+
+    Parameters
+    ----------
+    case : Case
+    five : uint8 array (x, y, z)
+
+    Returns
+    -------
+    uint8 array (x, y, z)
+    """
     from seg_editor.generation.referee import TUMOR
 
-    return np.where(five == TUMOR, case.scheme.value(Subregion.ED), 0).astype(np.uint8)
+    found = solid_pieces(five == TUMOR, case.grid.spacing, SMALLEST_ML)
+    return np.where(found, case.scheme.value(Subregion.ED), 0).astype(np.uint8)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from collections.abc import Sequence
+
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from seg_editor.ui.action_set import native_key
 from seg_editor.ui.action_table import ACTIONS, GROUPS, PRESETS
 from seg_editor.ui.actions import Action
+from seg_editor.ui.gestures import Chord
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
 _GROUPS = (
     *("tools", "mouse", "slices", "view", "generate", "file"),
     *("modal", "edit", "operations", "compare", "export", "help"),
 )
-_COLUMNS = 4
-_ROOM = 12
+_COLUMNS, _COLUMN_PX = 4, 330
+_LARGEST = QSize(1440, 860)
+_EDGE_PX = 80
+_ROOM = 16
+TOOL_TEXTS = {action.id: action.text.split(" ")[0] for action in ACTIONS if action.menu == "tools"}
 _TITLES = {**dict(GROUPS), "mouse": "Mouse", "modal": "While an outline is drawn"}
 
 
@@ -44,7 +50,9 @@ class ShortcutSheet(QDialog):
         outer.setSpacing(16)
         outer.addLayout(head)
         outer.addWidget(self._area)
-        self.resize(1440, 860)
+        screen = self.screen()
+        free = _LARGEST if screen is None else screen.availableSize() - QSize(_EDGE_PX, _EDGE_PX)
+        self.resize(_LARGEST.boundedTo(free))
         self._fill()
 
     def _choose(self, preset: str) -> None:
@@ -57,8 +65,9 @@ class ShortcutSheet(QDialog):
         columns = QHBoxLayout(body)
         columns.setContentsMargins(8, 16, 8, 16)
         columns.setSpacing(16)
-        made = [QVBoxLayout() for _ in range(_COLUMNS)]
-        filled = [0] * _COLUMNS
+        count = min(max(self.width() // _COLUMN_PX, 1), _COLUMNS)
+        made = [QVBoxLayout() for _ in range(count)]
+        filled = [0] * count
         for group in _GROUPS:
             actions = [a for a in ACTIONS if self._group_of(a) == group and a.keys_for(self._preset)]
             shortest = filled.index(min(filled))
@@ -79,18 +88,27 @@ class ShortcutSheet(QDialog):
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(0, 1)
         for line, action in enumerate(actions):
-            grid.addWidget(QLabel(action.text.rstrip("…")), line, 0)
-            keys = QHBoxLayout()
-            keys.setSpacing(4)
-            keys.addStretch(1)
-            for key in _fitting(action.keys_for(self._preset)):
-                shown = key if action.kind == "mouse" else native_key(key)
-                cap = named(QLabel(shown), "keycap")
-                cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
-                keys.addWidget(cap)
-            grid.addLayout(keys, line, 1)
+            text = QLabel(described(action, actions, self._preset))
+            text.setWordWrap(True)
+            grid.addWidget(text, line, 0)
+            grid.addLayout(self._caps(action), line, 1)
         column.addLayout(grid)
         column.addSpacing(12)
+
+    def _caps(self, action: Action) -> QVBoxLayout:
+        """Every key of an action, as many in a line as fit."""
+        lines = QVBoxLayout()
+        lines.setSpacing(4)
+        for together in in_lines(action.keys_for(self._preset)):
+            line = QHBoxLayout()
+            line.setSpacing(4)
+            line.addStretch(1)
+            for key in together:
+                cap = named(QLabel(key if action.kind == "mouse" else native_key(key)), "keycap")
+                cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
+                line.addWidget(cap)
+            lines.addLayout(line)
+        return lines
 
     @staticmethod
     def _group_of(action: Action) -> str:
@@ -99,6 +117,25 @@ class ShortcutSheet(QDialog):
         return action.menu or "slices"
 
 
-def _fitting(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the keys that fit into a line: the first, and a second that is short."""
-    return keys[:2] if sum(map(len, keys[:2])) <= _ROOM else keys[:1]
+def described(action: Action, others: Sequence[Action], preset: str) -> str:
+    """Return the text of an action, for a gesture with the tools that it is for.
+
+    A gesture for all tools says so where one of `others` takes its control for some tools.
+    """
+    text = action.text.rstrip("…")
+    if action.tools:
+        return f"{text} ({', '.join(TOOL_TEXTS[tool] for tool in action.tools)})"
+    mine = {Chord.parse(key) for key in action.keys_for(preset)} if action.kind == "mouse" else set()
+    taken = {Chord.parse(key) for other in others if other.tools for key in other.keys_for(preset)}
+    return f"{text} (other tools)" if mine & taken else text
+
+
+def in_lines(keys: Sequence[str]) -> list[list[str]]:
+    """Return all keys, in lines that fit."""
+    lines: list[list[str]] = []
+    for key in keys:
+        if lines and sum(map(len, lines[-1])) + len(key) <= _ROOM:
+            lines[-1].append(key)
+        else:
+            lines.append([key])
+    return lines

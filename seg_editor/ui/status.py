@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import QSize, Qt
-from PyQt6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
+from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
 
 from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.session import Workspace
@@ -25,9 +25,10 @@ class Status(QStatusBar):
         self._workspace: Workspace | None = None
         self.readout = named(ElidedLabel(), "readout")
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
-        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.readout.setToolTip("Voxel: indices in the file of the modality shown, from 0. RAS: world position in mm."
-            " Where tissue was generated: source → counterfactual.")
+        self.readout.setToolTip(
+            "Voxel: indices in the file of the modality shown, from 0. RAS: world position in mm."
+            " Where tissue was generated: source → counterfactual."
+        )
         self._voxel: tuple[int, int, int] | None = None
         self.case = QLabel()
         self.work = QLabel()

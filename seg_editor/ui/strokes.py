@@ -9,6 +9,8 @@ from seg_editor.session import Workspace
 Point = tuple[float, float, float]
 HIDDEN = "The labels are hidden: S shows them"
 
+OUTSIDE_BRAIN = 'Outside the brain: "Only in" of the brush says where paint may go'
+
 
 class Strokes:
     """Edits of the layer in hand by the settings of the view. No Qt here.
@@ -91,7 +93,7 @@ class Strokes:
         if block is Block.LOCKED:
             return "This label is locked: its lock in the panel opens it"
         if block is Block.GATE:
-            return "Outside the intensity range of the brush"
+            return OUTSIDE_BRAIN if workspace.view.gate is None else "Outside the intensity range of the brush"
         if block is Block.SAME:
             return "Nothing to erase here" if self._erasing else ""
         if block is Block.RULE and self._erasing:

@@ -96,7 +96,7 @@ class SurfaceModel(QObject):
         self._fresh = True
         workspace = self._workspace
         case, segmentation = workspace.case, workspace.segmentation
-        labels, original = segmentation.labels.copy(), segmentation.original
+        labels, original = segmentation.labels.copy(), segmentation.original.copy()
         brain = None if self.surfaces is None else self.surfaces.brain
 
         def work(_progress: Progress, cancelled: Cancelled) -> Surfaces:

@@ -71,6 +71,12 @@ class Tissue(QObject):
         task.failed.connect(self._fail)
         self.progress.emit("Tissue map", -1.0)
 
+    def open_saved(self) -> None:
+        """Take the map that was saved with the case in place of the one there is; `CaseError` when it is no such."""
+        if self._workspace is not None:
+            self._workspace.open_tissue()
+            self._show(self._workspace)
+
     def cancel(self) -> None:
         """Stop computing."""
         if self._task is not None:
@@ -83,11 +89,15 @@ class Tissue(QObject):
         workspace = self._workspace
         assert workspace is not None
         workspace.set_tissue(made.labels)
+        self.progress.emit("", 0.0)
+        self._show(workspace)
+
+    def _show(self, workspace: Workspace) -> None:
         assert workspace.tissue is not None
         segmentation = workspace.tissue.segmentation
         self.labels = segmentation.labels
+        self._unbind()
         self._unbind = bind(self, segmentation.changed, self.edited.emit)
-        self.progress.emit("", 0.0)
         self.ready.emit(self.labels)
 
     def _fail(self, error: object) -> None:

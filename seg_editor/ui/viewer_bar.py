@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QAction, QResizeEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
 from seg_editor.cases import MODALITIES
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
+from seg_editor.ui.folding import SPACING, Group, fold_into, folded_choice, menu_button
 from seg_editor.ui.panels.parts import Segments
 from seg_editor.ui.planes import Plane, plane_name
 from seg_editor.ui.state import Layout, Role, UiState
@@ -21,25 +21,6 @@ _SHORT = {Plane.AXIAL: "Ax", Plane.CORONAL: "Cor", Plane.SAGITTAL: "Sag"}
 
 _LAYOUTS = tuple(Layout)
 _OVERLAYS = ("overlay", "outline", "tissue", "crosshair")
-_SPACING = 12
-
-
-@dataclass
-class _Group:
-    """Buttons beside each other, and the one button with a menu that stands for them where the bar is too narrow."""
-
-    full: QWidget
-    small: QToolButton
-    wanted: bool = True
-
-    def width(self, folded: bool) -> int:
-        """How much of the bar it takes, with the space before it."""
-        return ((self.small if folded else self.full).sizeHint().width() + _SPACING) if self.wanted else 0
-
-    def fold(self, folded: bool) -> None:
-        """Show one or the other, or neither."""
-        self.full.setVisible(self.wanted and not folded)
-        self.small.setVisible(self.wanted and folded)
 
 
 class ViewerBar(QFrame):
@@ -66,13 +47,13 @@ class ViewerBar(QFrame):
         overlays = [actions[name] for name in _OVERLAYS]
         layouts = [actions[f"layout_{layout}"] for layout in _LAYOUTS]
         self.modalities, self.planes, self.pictures, self.overlays, self.layouts = self._groups = (
-            *(_Group(choice, _folded_choice(choice)) for choice in (self.modality, self.plane, self.picture)),
-            _Group(_button_row(overlays), _menu_button("Overlays ▾", "What is drawn over the picture", overlays)),
-            _Group(_button_row(layouts), _menu_button("Layout ▾", "How the panes are arranged", layouts)),
+            *(Group(choice, folded_choice(choice)) for choice in (self.modality, self.plane, self.picture)),
+            Group(_button_row(overlays), menu_button("Overlays ▾", "What is drawn over the picture", overlays)),
+            Group(_button_row(layouts), menu_button("Layout ▾", "How the panes are arranged", layouts)),
         )
         line = QHBoxLayout(self)
-        line.setContentsMargins(_SPACING, 6, _SPACING, 6)
-        line.setSpacing(_SPACING)
+        line.setContentsMargins(SPACING, 6, SPACING, 6)
+        line.setSpacing(SPACING)
         for group in self._groups:
             if group is self.overlays:
                 line.addStretch(1)
@@ -83,19 +64,12 @@ class ViewerBar(QFrame):
 
     def _fit(self) -> None:
         """Fold as many groups as must be, those first whose choice is rarely changed."""
-        room = self.width() - _SPACING
         order = (self.layouts, self.pictures, self.overlays, self.planes, self.modalities)
-        folded: list[_Group] = []
-        for group in order:
-            if sum(each.width(each in folded) for each in self._groups) <= room:
-                break
-            folded.append(group)
-        for group in self._groups:
-            group.fold(group in folded)
+        fold_into(self.width() - SPACING, self._groups, order)
 
     def minimumSizeHint(self) -> QSize:
         """Everything folded."""
-        return QSize(_SPACING + sum(group.width(True) for group in self._groups), super().minimumSizeHint().height())
+        return QSize(SPACING + sum(group.width(True) for group in self._groups), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Fold and unfold."""
@@ -147,42 +121,10 @@ class ViewerBar(QFrame):
         self._name_folded()
 
     def _name_folded(self) -> None:
-        for choice, group in ((self.modality, self.modalities), (self.plane, self.planes), (self.picture, self.pictures)):
+        choices = (self.modality, self.plane, self.picture)
+        for choice, group in zip(choices, (self.modalities, self.planes, self.pictures), strict=True):
             group.small.setText(next((f"{b.text()} ▾" for b in choice.buttons if b.isChecked()), "▾"))
         self._fit()
-
-
-def _menu_button(text: str, tip: str, actions: Sequence[QAction] = ()) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setProperty("framed", True)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-    menu = QMenu(button)
-    menu.addActions(actions)
-    button.setMenu(menu)
-    return button
-
-
-def _folded_choice(choice: Segments) -> QToolButton:
-    """Return a button whose menu presses the buttons of a choice."""
-    small = _menu_button("▾", "")
-    menu = small.menu()
-    assert menu is not None
-
-    def fill() -> None:
-        menu.clear()
-        for button in choice.buttons:
-            action = QAction(button.text(), menu)
-            action.setCheckable(True)
-            action.setChecked(button.isChecked())
-            action.setEnabled(button.isEnabled())
-            action.triggered.connect(button.click)
-            menu.addAction(action)
-
-    menu.aboutToShow.connect(fill)
-    return small
 
 
 def _button_row(actions: Sequence[QAction]) -> QWidget:

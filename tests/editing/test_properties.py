@@ -122,7 +122,11 @@ def test_no_operation_changes_where_a_locked_label_is(
 @settings(max_examples=100, deadline=None)
 @given(volumes(), VOXELS, SHIFTS.map(lambda s: tuple(int(v) for v in s)), LABEL, LOCKS)
 def test_a_moved_piece_leaves_locked_labels_where_they_are(
-    labels: np.ndarray, at: tuple[int, int, int], offset: tuple[int, int, int], label: int | None, locked: frozenset[int]
+    labels: np.ndarray,
+    at: tuple[int, int, int],
+    offset: tuple[int, int, int],
+    label: int | None,
+    locked: frozenset[int],
 ) -> None:
     segmentation = Segmentation(labels, SCHEME_124)
     with suppress(UsageError):

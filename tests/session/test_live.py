@@ -19,6 +19,7 @@ from seg_editor.session.previews import StepPicture, StepPreviews
         (ChipFacts(running=True, waiting=True), Status.WAITING),
         (ChipFacts(running=True, preparing=True), Status.PREPARING),
         (ChipFacts(running=True), Status.RUNNING),
+        (ChipFacts(running=True, preparing=True, stopping=True), Status.STOPPING),
         (ChipFacts(running=True, scoring=True, has_result=True), Status.SCORING),
         (ChipFacts(has_result=True), Status.FRESH),
         (ChipFacts(ended=Status.CANCELLED, has_result=True, stale=True), Status.CANCELLED),
@@ -47,6 +48,13 @@ def test_times_of_the_last_ten_runs() -> None:
         times.add(kind, seconds)
     assert times.mean(kind) == pytest.approx(1.2)
     assert times.mean(Kind("m5", "cpu", 6, 40)) is None
+
+
+def test_preparation_comes_once_a_run() -> None:
+    times = RunTimes()
+    times.add(Kind("m5", "cpu", 6, 1), 8.0, generating=3.0)
+    assert times.expected(Kind("m5", "cpu", 6, 10)) == pytest.approx(5.0 + 30.0)
+    assert times.expected(Kind("m5", "cpu", 6, 1)) == pytest.approx(8.0)
 
 
 def test_the_hour_is_told_before_it_starts() -> None:

@@ -201,3 +201,13 @@ def test_seen_is_bits() -> None:
     seen = Seen.of((7,), classes)
     assert np.array_equal(seen.slice(7), classes[0] == 4)
     assert seen.nbytes == 15
+
+
+def test_a_mask_that_changes_a_locked_label_is_refused(workspace: Workspace) -> None:
+    segmentation = workspace.segmentation
+    mask = mask_of(workspace.case, segmentation.labels, segmentation.original)
+    workspace.apply(RemoveTumor())
+    removed = segmentation.labels.copy()
+    with pytest.raises(UsageError, match="locked"):
+        restore_mask(segmentation, workspace.case, mask, "Mask of picture 1", frozenset({2}))
+    assert np.array_equal(segmentation.labels, removed)

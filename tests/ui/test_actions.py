@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PyQt6.QtGui import QKeySequence
 
@@ -84,3 +86,10 @@ def test_reasons_follow_the_state() -> None:
     assert BY_ID["generate"].why_disabled(Facts(has_case=True, removed=True, slices="all")) == ""
     assert BY_ID["generate"].why_disabled(Facts(has_case=True, model_problem="No model")) == "No model"
     assert "T2" in BY_ID["modality_t2"].why_disabled(case)
+
+
+def test_edits_of_the_tumor_wait_while_the_tissue_map_is_in_hand() -> None:
+    facts = Facts(has_case=True, has_tumor=True, modalities=("flair",))
+    for name in ("remove", "segment", "remove_component", "op_grow"):
+        assert BY_ID[name].why_disabled(facts) == ""
+        assert "tissue map" in BY_ID[name].why_disabled(replace(facts, on_tissue=True))

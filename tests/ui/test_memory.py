@@ -1,16 +1,24 @@
-"""A thousand strokes: memory stays flat, undo stays within its budget."""
+"""Memory stays flat: over a thousand strokes, and from case to case."""
 
 from __future__ import annotations
 
 import gc
 import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.editing import Brush
-from tests.ui.conftest import Hands
+from seg_editor.session import Workspace
+from seg_editor.ui.bind import _Relay
+from seg_editor.ui.main_window import MainWindow
+from tests.session.steps import dab
+from tests.tiny import make_case
+from tests.ui.conftest import Hands, settle
 
 _ROUND, _GROWTH = 250, 6 << 20
 
@@ -41,3 +49,30 @@ def test_memory_is_flat_over_a_thousand_strokes(hands: Hands) -> None:
     assert len(history) == 4 * _ROUND
     assert history.nbytes < 4 * _ROUND * 1500
     assert seen[-1] - seen[0] < _GROWTH, seen
+
+
+def test_a_case_that_was_left_is_freed(
+    window: MainWindow, tmp_path: Path, qtbot: object, wait: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Of five cases opened in turn, each edited, with a counterfactual and a tissue map, only the last one stays."""
+    left: list[weakref.ref[Workspace]] = []
+    relays = []
+    for number in range(5):
+        folder = make_case(tmp_path / f"BraTS2021_9100{number}", shape=(32, 32, 24), seed=number)
+        window.cases.open(folder)
+        wait(lambda name=folder.name: window.workspace is not None and window.workspace.case.case_id == name)
+        assert window.workspace is not None
+        left.append(weakref.ref(window.workspace))
+        window.workspace.set_tissue(window.workspace.case.brain.astype("uint8"))
+        window.workspace.apply(dab(8))
+        settle(qtbot, window)
+        window.actions_table["remove"].trigger()
+        settle(qtbot, window)
+        window.actions_table["generate"].trigger()
+        wait(lambda: not window.generation.running)
+        wait(lambda: not window._tasks._running)
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
+        relays.append(len(window.findChildren(_Relay)))
+    assert [ref() is not None for ref in left] == [False] * 4 + [True]
+    assert relays[-1] == relays[1], relays

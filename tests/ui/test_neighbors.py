@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,15 @@ def test_a_damaged_neighbor_is_no_trouble_until_it_is_opened(window: MainWindow,
     wait(window, "BraTS2021_70001")
     assert not window.errors.isVisible()
     assert window.neighbors.take(folder / "BraTS2021_70002") is None
+
+
+def test_names_that_begin_alike_in_one_folder(window: MainWindow, tmp_path: Path) -> None:
+    flat = tmp_path / "flat" / "cases"
+    flat.mkdir(parents=True)
+    for name in ("Pat1", "Pat10", "Pat2"):
+        for file in make_case(tmp_path / "made" / name, shape=(24, 24, 16)).glob("*.nii.gz"):
+            shutil.copy(file, flat / file.name)
+    window.cases.open(flat / "Pat1_flair.nii.gz")
+    wait(window, "Pat1")
+    assert window.neighbors.previous == flat / "Pat10_flair.nii.gz"
+    assert window.neighbors.next == flat / "Pat2_flair.nii.gz"

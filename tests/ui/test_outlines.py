@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from PyQt6.QtCore import QEvent, Qt
 
 from seg_editor.ui.state import Tool
@@ -14,6 +15,12 @@ from tests.ui.steps import flashing, labels, outline
 
 Wait = Callable[[Callable[[], bool]], None]
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture(autouse=True)
+def anywhere(hands: Hands) -> None:
+    """Air may be painted: shapes are what is tested here."""
+    hands.workspace.view.in_brain = False
 
 
 def test_a_polygon_fills_exactly_its_inside(hands: Hands) -> None:
@@ -81,3 +88,29 @@ def test_two_corners_are_no_outline(hands: Hands) -> None:
     hands.key(Qt.Key.Key_Escape)
     assert not hands.window.tools.drafting
     assert hands.window.ui.tool is Tool.POLYGON
+
+
+def test_an_outline_ends_with_its_tool(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (4.5, 4.5, z), (10.5, 4.5, z))
+    hands.key(Qt.Key.Key_B)
+    assert not hands.window.tools.drafting
+    assert "given up" in flashing(hands)
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (20.5, 20.5, z))
+    polygon = hands.window.tools._polygon
+    assert polygon is not None
+    assert len(polygon.points) == 1
+
+
+def test_the_words_beside_the_mouse_stay_inside_the_pane(hands: Hands) -> None:
+    content = hands.window.viewer.contents[0]
+    for x, y in ((0, 0), (59, 0), (0, 63), (59, 63)):
+        hands.window.tools.overlays.flash(content, "A long reason why nothing happened here", (x, y, 20))
+        layer = hands.window.tools.overlays.layer(content)
+        assert layer is not None
+        port = content.pane.viewport()
+        assert port is not None
+        at = content.pane.mapFromScene(layer.flash.pos()).toPointF()
+        assert port.rect().toRectF().contains(layer.flash.boundingRect().translated(at))

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor
 
+from seg_editor.cases.volume import read_labels
 from seg_editor.editing import Brush
+from seg_editor.ui.layouts import PLANS
 from seg_editor.ui.state import Tool
 from tests.ui.conftest import RIGHT, Hands, settle
+from tests.ui.steps import flashing
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
 @pytest.fixture
 def painter(hands: Hands) -> Hands:
-    """Hands with the paint tool and a small brush on a slice."""
+    """Hands with the paint tool and a small brush on a slice; air may be painted, as shapes are what is tested."""
+    hands.workspace.view.in_brain = False
     hands.key(Qt.Key.Key_B)
     hands.workspace.view.brush = Brush("round", 2.0)
     hands.workspace.view.active_label = 2
@@ -176,3 +181,41 @@ def test_removed_tumor_keeps_an_outline(hands: Hands) -> None:
     pens = [item.pen().color() for item in hands.pane()._outlines if item.isVisible()]
     assert pens
     assert all(isinstance(color, QColor) and color.red() > 200 for color in pens)
+
+
+@pytest.mark.parametrize("name", ["layout", "maximized"])
+def test_a_stroke_ends_when_its_pane_goes(hands: Hands, name: str) -> None:
+    before = labels(hands).copy()
+    hands.key(Qt.Key.Key_B)
+    hands.workspace.view.active_label = 1
+    x, y, z = hands.workspace.view.cursor
+    hands.drag([(x, y, z), (x + 6, y, z)], release=False)
+    assert not np.array_equal(labels(hands), before)
+    if name == "layout":
+        hands.window.ui.layout = next(layout for layout in PLANS if layout != hands.window.ui.layout)
+    else:
+        hands.window.ui.maximized = 0
+    np.testing.assert_array_equal(labels(hands), before)
+    assert not hands.window.tools.stroking
+    assert not hands.workspace.segmentation.in_stroke
+    hands.drag([(x, y, z), (x + 6, y, z)])
+    assert hands.workspace.history.names == ("Paint",)
+
+
+def test_air_is_not_painted_unless_asked(hands: Hands, tmp_path: Path) -> None:
+    workspace, panel = hands.workspace, hands.window.brush_panel.range
+    brain, z = workspace.case.brain, workspace.view.cursor[2]
+    air = np.argwhere(~brain[:, :, z])[0]
+    spot = (float(air[0]), float(air[1]), float(z))
+    hands.key(Qt.Key.Key_B)
+    assert panel.modality.currentText() == "Brain"
+    hands.drag([spot])
+    assert "Outside the brain" in flashing(hands)
+    hands.drag([spot, tuple(float(v) for v in workspace.view.cursor)])
+    written = read_labels(workspace.save_segmentation(tmp_path / "inside_seg.nii.gz")).raw
+    assert written.any()
+    assert not (written > 0)[~brain].any()
+    panel._choose("")
+    assert panel.modality.currentText() == "Anywhere"
+    hands.drag([spot])
+    assert labels(hands)[air[0], air[1], z] == workspace.active_label

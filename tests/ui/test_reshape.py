@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, Qt
 
+from seg_editor.editing import Border
 from seg_editor.editing.regions import component_at
+from seg_editor.session import Workspace
 from tests.session.steps import dab
 from tests.ui.conftest import Hands, settle
 from tests.ui.steps import flashing, labels
@@ -108,3 +110,32 @@ def test_removing_the_piece_under_the_mouse_and_one_subregion(hands: Hands, wait
     hands.window.actions_table["remove_ed"].trigger()
     wait(lambda: workspace.history.undo_name == "Remove Edema (ED)")
     assert set(np.unique(labels(hands))) == {0, 1, 4}
+
+
+def test_nothing_more_is_previewed_after_applying(hands: Hands, wait: Wait, qtbot: object) -> None:
+    reshape, panel = hands.window.reshape, hands.window.operations_panel
+    hands.key(Qt.Key.Key_H)
+    preview_ready(hands, wait)
+    panel.apply.click()
+    wait(lambda: hands.workspace.history.names == ("Grow",) and not reshape.computing)
+    settle(qtbot, hands.window)
+    assert reshape.preview is None
+    assert panel.hint.text().startswith("Applied")
+    assert panel.apply.isEnabled()
+    panel.slider.setValue(4)
+    preview_ready(hands, wait)
+    assert panel.hint.text().count("Preview")
+
+
+def test_what_operations_share_belongs_to_one_case(hands: Hands) -> None:
+    reshape = hands.window.reshape
+    first = reshape._scene("the same key")
+    mine = first.border(lambda: Border(first.labels, None, first.spacing, 3.0))
+    hands.window.reshape.set_workspace(Workspace(hands.workspace.case))
+    second = reshape._scene("the same key")
+    late = first.border(lambda: Border(first.labels, 1, first.spacing, 3.0))
+    made = Border(second.labels, None, second.spacing, 3.0)
+    assert late is mine
+    assert second.border(lambda: made) is made
+    assert second.mirror() is not first.mirror()
+    assert first.mirror() is first.mirror()

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,14 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QPushButton
 
 from seg_editor.cases import open_case, read_labels
+from seg_editor.editing import RemoveTumor
 from seg_editor.errors import ExportError
 from seg_editor.session.saving import Save, Written
-from seg_editor.ui.case_actions import DISCARD, SAVE
+from seg_editor.session import Workspace
+from seg_editor.ui.case_actions import CANCEL, DISCARD, REPLACE, SAVE, SAVE_AS, SAVE_EMPTY
 from seg_editor.ui.main_window import MainWindow
-from tests.session.steps import dab
+from tests.session.steps import crash, dab
+from tests.tiny import make_case
 from tests.ui.conftest import Hands
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -108,6 +112,151 @@ def test_save_and_close_writes_tumor_and_tissue(hands: Hands) -> None:
     assert not workspace.dirty
     assert workspace.tissue_path.name == f"{workspace.case.case_id}_tissue.nii.gz"
     assert np.array_equal(read_labels(workspace.tissue_path).raw, tissue)
+    hands.window.cases.ask = lambda _purpose: DISCARD
+
+
+@pytest.mark.parametrize("choice", ["", SAVE_EMPTY])
+def test_saving_without_tumor_over_a_tumor_asks(hands: Hands, choice: str, wait: Wait) -> None:
+    workspace, asked = hands.workspace, []
+    path = workspace.segmentation_path
+    before, tumor = path.read_bytes(), workspace.segmentation.labels.copy()
+    hands.window.cases.confirm = lambda _text, _detail, choices: (asked.append(tuple(choices)), choice)[1]
+    workspace.apply(RemoveTumor())
+    hands.key(Qt.Key.Key_S, CTRL)
+    wait(lambda: not hands.window.cases.saving)
+    assert asked == [(SAVE_AS, SAVE_EMPTY)]
+    assert workspace.dirty is (choice == "")
+    assert (path.read_bytes() == before) is (choice == "")
+    if choice:
+        assert path.with_name(f"{path.name}.bak").read_bytes() == before
+        hands.window.cases.confirm = lambda *_: pytest.fail("nothing is lost any more")
+        workspace.undo()
+        assert np.array_equal(workspace.segmentation.labels, tumor)
+        hands.key(Qt.Key.Key_S, CTRL)
+        wait(lambda: not workspace.dirty)
+    assert np.array_equal(labels_on_disk(workspace.case.folder), tumor)
+
+
+def test_a_tissue_map_of_another_session_is_not_replaced_unasked(hands: Hands, wait: Wait) -> None:
+    workspace, asked = hands.workspace, []
+    workspace.tissue_path.write_bytes(b"the map of another day")
+    workspace.set_tissue(workspace.case.brain.astype(np.uint8))
+    hands.window.cases.confirm = lambda text, _detail, _choices: (asked.append(text), "")[1]
+    assert not hands.window.cases.save_tissue()
+    assert workspace.tissue_path.name in asked[0]
+    assert workspace.tissue_path.read_bytes() == b"the map of another day"
+    hands.window.cases.confirm = lambda _text, _detail, _choices: REPLACE
+    assert hands.window.cases.save_tissue()
+    wait(lambda: not hands.window.cases.saving)
+    hands.window.cases.confirm = lambda *_: pytest.fail("it is this session's own")
+    assert hands.window.cases.save_tissue()
+    wait(lambda: not hands.window.cases.saving)
+    assert np.array_equal(read_labels(workspace.tissue_path).raw, workspace.case.brain)
+
+
+def test_a_saved_tissue_map_is_offered_with_its_unsaved_edits(
+    window: MainWindow, big_case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    monkeypatch.setenv("SEG_EDITOR_STATE", str(tmp_path / "state"))
+    before = Workspace.open(big_case)
+    before.set_tissue(before.case.brain.astype(np.uint8))
+    assert before.tissue is not None
+    before.view.on_tissue = True
+    before.apply(dab(20, value=3))
+    job = before.begin_save(tissue=True)
+    before.end_save(job, job.run())
+    saved = before.tissue.segmentation.labels.copy()
+    before.apply(dab(30, value=2))
+    edited = before.tissue.segmentation.labels.copy()
+    crash(before)
+    made = SimpleNamespace(labels=before.case.brain.astype(np.uint8) * 2)
+    monkeypatch.setattr("seg_editor.anatomy.tissue.tissue_map", lambda *_args, **_options: made)
+    window.cases.journal = True
+    window.cases.open(big_case)
+    wait(lambda: window.workspace is not None)
+    assert window.workspace is not None
+    window.tissue.start()
+    wait(lambda: window.tissue.labels is not None)
+    choices = {b.text(): b for b in window.errors.findChildren(QPushButton)}
+    choices["Use the saved map"].click()
+    tissue = window.workspace.tissue
+    assert tissue is not None
+    assert np.array_equal(tissue.segmentation.labels, saved)
+    assert not tissue.dirty
+    window.cases.recover()
+    assert np.array_equal(tissue.segmentation.labels, edited)
+    window.cases.confirm = lambda *_: pytest.fail("it was read in this session")
+    assert window.cases.save_tissue()
+    wait(lambda: not window.cases.saving)
+
+
+@pytest.fixture
+def slow_opening(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The next case opens only when this is set."""
+    reading, read = threading.Event(), Workspace.open
+
+    def slow(*args: object, **options: object) -> Workspace:
+        assert reading.wait(10)
+        return read(*args, **options)
+
+    monkeypatch.setattr(Workspace, "open", slow)
+    return reading
+
+
+def opening_ended(window: MainWindow) -> bool:
+    return not window.cases.loading
+
+
+@pytest.mark.parametrize("choice", [CANCEL, DISCARD, SAVE])
+def test_edits_made_while_the_next_case_is_read_are_asked_about(
+    hands: Hands, tmp_path: Path, slow_opening: threading.Event, choice: str, wait: Wait
+) -> None:
+    cases, old, asked = hands.window.cases, hands.workspace, []
+    folder = old.case.folder
+    cases.open(make_case(tmp_path / "BraTS2021_90003"))
+    cases.ask = lambda purpose: (asked.append(purpose), choice)[1]
+    old.apply(dab(8))
+    labels = old.segmentation.labels.copy()
+    slow_opening.set()
+    wait(lambda: opening_ended(hands.window))
+    assert asked == ["open another case"]
+    assert (hands.window.workspace is old) is (choice == CANCEL)
+    assert np.array_equal(labels_on_disk(folder), labels) is (choice == SAVE)
+    cases.ask = lambda _purpose: DISCARD
+
+
+def test_edits_given_up_before_are_not_asked_about_twice(
+    hands: Hands, tmp_path: Path, slow_opening: threading.Event, wait: Wait
+) -> None:
+    asked: list[str] = []
+    hands.window.cases.ask = lambda purpose: (asked.append(purpose), DISCARD)[1]
+    old = hands.workspace
+    old.apply(dab(8))
+    hands.window.cases.open(make_case(tmp_path / "BraTS2021_90003"))
+    slow_opening.set()
+    wait(lambda: hands.window.workspace is not old)
+    assert len(asked) == 1
+
+
+def test_opening_the_same_case_again_shows_what_was_saved_meanwhile(
+    hands: Hands, slow_opening: threading.Event, wait: Wait
+) -> None:
+    cases, old = hands.window.cases, hands.workspace
+    cases.open(old.case.folder)
+    old.apply(dab(8))
+    labels = old.segmentation.labels.copy()
+    cases.ask = lambda _purpose: SAVE
+    slow_opening.set()
+    wait(lambda: hands.window.workspace is not old)
+    assert np.array_equal(hands.workspace.segmentation.labels, labels)
+    cases.ask = lambda _purpose: DISCARD
+
+
+def test_a_path_that_is_not_there_is_said_before_anything_is_asked(hands: Hands, tmp_path: Path) -> None:
+    hands.workspace.apply(dab(8))
+    hands.window.cases.ask = lambda _purpose: pytest.fail("asked")
+    hands.window.cases.open(tmp_path / "gone")
+    assert "no such file" in hands.window.errors.message
     hands.window.cases.ask = lambda _purpose: DISCARD
 
 

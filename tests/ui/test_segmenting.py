@@ -11,7 +11,7 @@ import numpy as np
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QPushButton
 
-from seg_editor.editing import Brush
+from seg_editor.editing import Brush, PaintStroke
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.state import Tool
 from tests.session.steps import dab
@@ -114,3 +114,38 @@ def test_tissue_is_painted_with_the_same_brush_and_its_own_undo(hands: Hands, qt
     hands.key(Qt.Key.Key_T, SHIFT)
     hands.drag([(x, y, z), (x + 5, y, z)])
     assert not np.array_equal(labels(hands), tumor)
+
+
+def test_debris_goes_and_the_largest_slice_is_looked_at(window: MainWindow, tmp_path: Path, wait: Wait) -> None:
+    hands, referee = open_bare(window, tmp_path, wait)
+    clean = referee.segment
+
+    def with_debris(case: Any, *, progress: Any, cancel: Any) -> np.ndarray:
+        five = clean(case, progress=progress, cancel=cancel)
+        five[30:56, 30:56, 30] = 4
+        five[40:43, 10:13, 4:7] = 4
+        five[21:24, 12:18, 13] = 4
+        five[20, 14, 13] = 4
+        return five
+
+    referee.segment = with_debris  # type: ignore[method-assign]
+    referee.go.set()
+    window.segmenting.start()
+    wait(lambda: bool(hands.workspace.history.names))
+    assert np.count_nonzero(labels(hands)) == 500 + 18 + 1
+    assert hands.workspace.view.cursor[2] == 13
+    assert hands.workspace.view.active_label == 2
+    assert "M4 marked 0.519 ml as possible tumor" in window.errors.message
+
+
+def test_locks_hold_against_the_automatic_segmentation(window: MainWindow, tmp_path: Path, wait: Wait) -> None:
+    hands, referee = open_bare(window, tmp_path, wait)
+    hands.workspace.apply(PaintStroke(((14.0, 14.0, 12.0),), Brush("round", 1.0), 2, 4))
+    kept = labels(hands) == 4
+    assert kept.any()
+    hands.workspace.view.locked = frozenset({4})
+    referee.go.set()
+    window.segmenting.start()
+    wait(lambda: len(hands.workspace.history.names) == 2)
+    np.testing.assert_array_equal(labels(hands) == 4, kept)
+    assert (labels(hands) == 2).any()

@@ -1,6 +1,6 @@
 """Figures of an evaluation: pictures of one case, learning curves, and what the table's numbers look like.
 
-matplotlib comes with antspyx. Pictures are of the demo case unless another is named: those of a patient stay private.
+Pictures are of the demo case unless another is named: those of a patient stay private.
 """
 
 from __future__ import annotations

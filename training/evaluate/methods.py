@@ -18,6 +18,7 @@ from seg_editor.generation.hole import Hole
 from seg_editor.generation.paper_engine import DiffusionEngine, class_masks
 from seg_editor.generation.paper_grid import decode_slice, encode_slice, fit
 from seg_editor.generation.registry import LoadedModel
+from seg_editor.generation.samplers import sampling_recipe
 from training.evaluate.baselines import FILLS
 from training.evaluate.subject import Floats, Subject
 
@@ -170,8 +171,8 @@ class InpaintMethod:
     def __init__(self, model: LoadedModel) -> None:
         self._engine = Engine(model)
         self.name = model.card.name
-        self.identity = model.card.weights_sha256
         steps = model.card.presets["standard"]["steps"]
+        self.identity = f"{model.card.weights_sha256} {sampling_recipe(steps, model.card.detail_gain)}"
         self.arms = tuple(
             Arm(mode, None, n, random=n > 1)
             for mode in (Mode.COUNTERFACTUAL, Mode.HEALTHY_HOLE)

@@ -27,6 +27,8 @@ _MOODS = {
     Status.PAUSED: "warn",
 }
 LIMIT = "Displaced tissue is not moved back (mass effect stays)."
+NOTHING_REMOVED = "Nothing is removed: this is the source."
+STALE = "The mask changed since this picture was made. Undo that, or generate again."
 _SLICES = (("slice", "This axial slice"), ("all", "All slices with a hole"))
 
 
@@ -182,7 +184,9 @@ class GenerationPanel(Section):
         elif generation.status is Status.PAUSED:
             self.time.setText(f"Live stands still: {generation.paused}.")
         elif generation.status is Status.STALE:
-            self.time.setText("The mask changed since this picture was made. Undo that, or generate again.")
+            self.time.setText(STALE if generation.removed else f"{NOTHING_REMOVED} This picture is from an earlier mask.")
+        elif generation.has_results and not generation.removed:
+            self.time.setText(NOTHING_REMOVED)
         else:
             self.time.setText(f"A run takes about {duration(expected)}{where}." if expected else "")
         self.time.setVisible(bool(self.time.text()))

@@ -65,6 +65,7 @@ class OperationsPanel(Section):
         bind(self, settings.changed, lambda _name: self._show())
         bind(self, ui.changed, lambda name: self._show() if name == "tool" else None)
         reshape.changed.connect(self._show_state)
+        actions["op_smooth"].changed.connect(self._show_state)
         self._show()
 
     def set_workspace(self, workspace: Workspace | None) -> None:
@@ -143,6 +144,8 @@ class OperationsPanel(Section):
         self.apply.setToolTip(f"Not now: {why}." if why else f"{operation.tip} (one undo step)")
         if why:
             self.hint.setText(f"{why}.")
+        elif reshape.resting:
+            self.hint.setText("Applied. Apply does it once more; a change of the settings shows a new preview.")
         elif reshape.preview is None:
             self.hint.setText("Computing the preview…")
         else:

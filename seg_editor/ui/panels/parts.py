@@ -156,7 +156,11 @@ class Segments(QFrame):
 
 
 class ElidedLabel(QLabel):
-    """A line of plain text that ends in an ellipsis where the room ends."""
+    """A line of plain text that ends in an ellipsis where the room ends; it never widens what it is in."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the shortened text."""

@@ -1,4 +1,4 @@
-"""The intensity range that paint is kept to: a modality and two ends, shown over the picture while a tool paints."""
+"""Where paint may go: the brain, anywhere, or an intensity range, which is shown over the picture."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from seg_editor.session.view import IntensityRange
 from seg_editor.ui.bind import bind
 from seg_editor.ui.panels.parts import combo, field_label, row, show_choice
 
-_ANYWHERE = ""
+_BRAIN, _ANYWHERE = "brain", ""
 
 
 class RangeField(QWidget):
-    """Binds to ``view.gate``."""
+    """Binds to ``view.in_brain`` and ``view.gate``."""
 
     def __init__(self) -> None:
         super().__init__()
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
-        tip = "Paint only where this modality lies in a range; the range shows in violet"
+        tip = "Where paint may go: never into air, anywhere, or where a modality lies in a range (shown in violet)"
         self.modality = combo((), self._choose, tip)
         self.low, self.high = QDoubleSpinBox(), QDoubleSpinBox()
         for box, what in ((self.low, "Lowest"), (self.high, "Highest")):
@@ -45,18 +45,24 @@ class RangeField(QWidget):
         self._workspace = workspace
         self._unbind = []
         self.modality.clear()
+        self.modality.addItem("Brain", _BRAIN)
         self.modality.addItem("Anywhere", _ANYWHERE)
         if workspace is not None:
             for modality in workspace.case.modalities:
                 self.modality.addItem(f"{modality.display} in a range", str(modality))
-            self._unbind = [bind(self, workspace.view.changed, lambda name: self._show() if name == "gate" else None)]
+            self._unbind = [bind(self, workspace.view.changed, self._on_view)]
         self._show()
+
+    def _on_view(self, name: str) -> None:
+        if name in ("gate", "in_brain"):
+            self._show()
 
     def _choose(self, key: str) -> None:
         workspace = self._workspace
         if workspace is None:
             return
-        if key == _ANYWHERE:
+        workspace.view.in_brain = key != _ANYWHERE
+        if key in (_BRAIN, _ANYWHERE):
             workspace.view.gate = None
             return
         modality = Modality(key)
@@ -78,7 +84,8 @@ class RangeField(QWidget):
         gate = None if workspace is None else workspace.view.gate
         for widget in self._ends:
             widget.setVisible(gate is not None)
-        show_choice(self.modality, _ANYWHERE if gate is None else str(gate.modality))
+        place = _ANYWHERE if workspace is not None and not workspace.view.in_brain else _BRAIN
+        show_choice(self.modality, place if gate is None else str(gate.modality))
         if workspace is None or gate is None:
             return
         volume = workspace.case.volumes[gate.modality]

@@ -1,0 +1,195 @@
+"""What was made before comes back and stays: runs in flight, other slices, restored cards, undo to the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import Qt
+
+import seg_editor.export
+from seg_editor.editing.segmentation import Patch
+from seg_editor.session.live import Status
+from seg_editor.ui.live_wiring import restore
+from seg_editor.ui.panels.generation import NOTHING_REMOVED
+from seg_editor.ui.sampler import Run
+from seg_editor.ui.state import Layout
+from tests.ui.conftest import Hands, settle
+from tests.ui.fake import FakeBackend
+from tests.ui.test_live import CTRL, SHIFT, erase, live, quiet
+
+__all__ = ["live"]
+
+Wait = Callable[[Callable[[], bool]], None]
+
+
+class Labels:
+    """An edit that writes a whole volume."""
+
+    name = "Write"
+
+    def __init__(self, wanted: np.ndarray) -> None:
+        self.wanted = wanted
+
+    def __call__(self, labels: np.ndarray) -> Patch | None:
+        x, y, z = (slice(0, n) for n in labels.shape)
+        changed = self.wanted != labels
+        return Patch((x, y, z), changed, self.wanted[changed]) if changed.any() else None
+
+
+def run(hands: Hands, wait: Wait, pictures: int) -> None:
+    """Generate and wait until there are so many pictures."""
+    hands.window.generation.generate()
+    wait(lambda: len(hands.workspace.results) == pictures and not hands.window.generation.running)
+
+
+def test_undo_in_the_middle_of_a_run_keeps_the_picture_of_the_mask(
+    live: Hands, backend: FakeBackend, wait: Wait
+) -> None:
+    results = live.workspace.results
+    first = results.current.request
+    live.key(Qt.Key.Key_B)
+    backend.hold.clear()
+    erase(live, 0)
+    wait(lambda: len(backend.runs) == 2)
+    live.key(Qt.Key.Key_Z, CTRL)
+    wait(lambda: len(backend.ends) == 2)
+    backend.hold.set()
+    wait(quiet(live))
+    assert backend.ends == ["finished", "cancelled"]
+    assert results.current.request == first
+
+
+def test_a_late_run_does_not_take_the_picture_of_this_slice(live: Hands, backend: FakeBackend, wait: Wait) -> None:
+    z = live.workspace.view.cursor[2]
+    backend.hold.clear()
+    live.wheel(1)
+    wait(lambda: len(backend.runs) == 2)
+    live.wheel(-1)
+    assert live.workspace.view.cursor[2] == z
+    backend.hold.set()
+    wait(lambda: len(live.workspace.results) == 2 and quiet(live)())
+    assert live.workspace.results.current.slices == (z,)
+
+
+def test_live_shows_the_first_picture_beside_the_source(live: Hands) -> None:
+    assert live.window.ui.layout is Layout.COMPARE
+    live.window.ui.layout = Layout.SINGLE
+    live.key(Qt.Key.Key_B)
+    erase(live, 0)
+    assert live.window.ui.layout is Layout.SINGLE
+
+
+def test_the_export_holds_the_mask_of_the_picture(
+    live: Hands, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[np.ndarray] = []
+    made_for = live.workspace.segmentation.labels.copy()
+
+    def write(*_args: object, edited_labels: np.ndarray, **_kinds: object) -> None:
+        written.append(edited_labels)
+
+    monkeypatch.setattr(seg_editor.export, "write_counterfactual", write)
+    live.window.generation.settings.live = False
+    live.key(Qt.Key.Key_B)
+    erase(live, 0)
+    assert live.window.generation.stale
+    live.window.exports.choose_folder = lambda: str(tmp_path)
+    live.window.exports.export_result()
+    wait(lambda: bool(written))
+    assert np.array_equal(written[0], made_for)
+
+
+def test_a_restored_seed_stays(hands: Hands, wait: Wait, qtbot: object) -> None:
+    generation, results = hands.window.generation, hands.workspace.results
+    generation.settings.seed_locked = False
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, hands.window)
+    run(hands, wait, 1)
+    run(hands, wait, 2)
+    old = results.entries[0]
+    restore(hands.window, old)
+    fired: list[None] = []
+    hands.window.live._timer.timeout.connect(lambda: fired.append(None))
+    wait(lambda: bool(fired) or not hands.window.live._timer.isActive())
+    assert results.current.request == old.request
+
+
+def test_restoring_brings_every_setting_back(hands: Hands, wait: Wait, qtbot: object) -> None:
+    generation, results = hands.window.generation, hands.workspace.results
+    settings = generation.settings
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, hands.window)
+    settings.steps, settings.slices, settings.device = 7, "all", "cpu"
+    run(hands, wait, 1)
+    settings.steps, settings.slices, settings.device = None, "slice", "auto"
+    generation.restore(results.entries[0])
+    assert (settings.steps, settings.slices, settings.device) == (7, "all", "cpu")
+    generation.generate()
+    wait(lambda: generation.running)
+    wait(lambda: not generation.running)
+    assert len(results) == 1
+
+
+def test_a_relabeled_mask_shares_the_picture_but_not_the_mask(hands: Hands, wait: Wait, backend: FakeBackend) -> None:
+    generation, segmentation = hands.window.generation, hands.workspace.segmentation
+    half = segmentation.labels.copy()
+    half[: hands.workspace.view.cursor[0]] = 0
+    segmentation.apply(Labels(half))
+    run(hands, wait, 1)
+    values = np.unique(half[half > 0])
+    segmentation.apply(Labels(np.where(half == values[0], values[-1], half)))
+    assert generation.stale
+    generation.generate()
+    wait(lambda: len(backend.ends) == 2 and not generation.running)
+    assert backend.ends == ["finished", "known"]
+    assert not generation.stale
+    generation.restore(hands.workspace.results.entries[0])
+    assert np.array_equal(segmentation.labels, half)
+
+
+def test_a_failed_run_of_an_earlier_case_is_not_told(live: Hands) -> None:
+    generation, told = live.window.generation, []
+    generation.failed.connect(told.append)
+    order = generation.order(case=None)
+    generation._on_failed(Run(order), ValueError("the network broke"))
+    assert not told
+    assert generation.settings.live
+    assert generation.status is Status.FRESH
+
+
+def test_stop_is_told_at_once(live: Hands, backend: FakeBackend, wait: Wait) -> None:
+    backend.hold.clear()
+    generation = live.window.generation
+    generation.settings.seed = 9
+    wait(lambda: len(backend.runs) == 2)
+    assert generation.status is Status.PREPARING
+    live.key(Qt.Key.Key_Escape)
+    assert live.window.generation_panel.chip.text() == "Stopping…"
+    wait(lambda: generation.status is Status.CANCELLED)
+
+
+def test_undo_to_the_start_shows_the_source(live: Hands, backend: FakeBackend, wait: Wait, qtbot: object) -> None:
+    live.key(Qt.Key.Key_Z, CTRL)
+    wait(lambda: not live.window.generation.running)
+    settle(qtbot, live.window)
+    assert live.workspace.results.current is None
+    assert live.window.generation.status is Status.IDLE
+    assert live.window.generation_panel.time.text() == NOTHING_REMOVED
+    live.key(Qt.Key.Key_Z, CTRL | SHIFT)
+    wait(quiet(live))
+    assert live.workspace.results.current is not None
+    assert len(backend.runs) == 1
+
+
+def test_the_badge_of_a_step_leaves_with_its_slice(live: Hands) -> None:
+    link, badge = live.window.compare, live.window.metrics_panel.badge
+    link.scrub(0)
+    assert badge.text() == "of the result, not of this step"
+    titles = [content.pane.marks.title for content in live.window.viewer.contents]
+    assert f"Step 1 of {live.workspace.results.current.request.steps}" in titles
+    live.window.generation.settings.live = False
+    live.wheel(1)
+    assert badge.text() != "of the result, not of this step"
