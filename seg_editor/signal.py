@@ -16,11 +16,12 @@ class Signal:
 
     def connect(self, slot: Slot) -> Callable[[], None]:
         """Call `slot` at every :meth:`emit`; the returned function disconnects it (calling that twice is harmless)."""
-        self._slots.append(slot)
+        slots = self._slots  # the list itself: disconnecting must work even after this object was collected
+        slots.append(slot)
 
         def disconnect() -> None:
-            if slot in self._slots:
-                self._slots.remove(slot)
+            if slot in slots:
+                slots.remove(slot)
 
         return disconnect
 

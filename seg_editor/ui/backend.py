@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from seg_editor.errors import DeviceMemoryError, ModelError
-from seg_editor.session.live import Kind
 from seg_editor.session.layer import labels_hash
+from seg_editor.session.live import Kind
 from seg_editor.session.measured import Measured, measure
 from seg_editor.session.recall import Place
 

@@ -24,7 +24,7 @@ _NICE = (1, 2, 5, 10, 20, 50, 100, 200)
 _EDGE = 10.0
 STRIP = 24.0
 _LINE = 16.0
-_NARROW = 320.0
+_NARROW, _TINY = 480.0, 320.0
 _UNDER_HEADING = 52.0
 _PIXMAP_REACH = 240.0
 
@@ -143,7 +143,7 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
         _paint_warning(painter, port, bottom, marks.warning)
     _paint_captions(painter, port, marks)
     painter.setFont(font(11))
-    small = port.width() < _NARROW and port.height() < _NARROW
+    small = port.width() < _TINY and port.height() < _TINY
     if marks.corner and not small:
         over_letter = port.width() / 2 - 2 * _EDGE < painter.fontMetrics().horizontalAdvance(marks.corner)
         corner = QRectF(port.left(), bottom - _EDGE - (2 if over_letter else 1) * _LINE, port.width() - _EDGE, _LINE)
@@ -197,12 +197,17 @@ def _paint_lens(painter: QPainter, center: QPointF, radius: float, color: QColor
         painter.drawEllipse(center, radius, radius)
 
 
+def _is_narrow(port: QRectF) -> bool:
+    """True where the upper letter stands under the captions, not beside them."""
+    return port.width() < _NARROW and port.height() > 1.5 * port.width()
+
+
 def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneView, ambiguous: bool) -> None:
     left, right, top, bottom = ("?",) * 4 if ambiguous else view.letters
     painter.setFont(font(14, bold=True))
     inner = QRectF(port.left(), port.top(), port.width(), floor - port.top()).adjusted(_EDGE, 8.0, -_EDGE, -8.0)
     middle, center = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignHCenter
-    narrow = port.width() < _NARROW and port.height() > 1.5 * port.width()
+    narrow = _is_narrow(port)
     sides = (
         (Qt.AlignmentFlag.AlignLeft | middle, left),
         (Qt.AlignmentFlag.AlignRight | middle, right),
@@ -274,7 +279,8 @@ def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
         painter.setFont(font(11, bold=True))
         width = painter.fontMetrics().horizontalAdvance(marks.badge) + 16
         beside = title + width + 4 * _EDGE <= port.width() and width + 2 * _EDGE <= port.width() / 2 - _EDGE
-        top = port.top() + _EDGE - 1 if beside else end + 3
+        below = end + 3 + (_LINE + 6 if _is_narrow(port) else 0)
+        top = port.top() + _EDGE - 1 if beside else below
         box = QRectF(port.right() - _EDGE - width, top, width, 20)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(58, 48, 32, 235))

@@ -185,6 +185,4 @@ def sentence(text: str) -> str:
 def shortened(text: str, longest: int = _LONGEST_WORD) -> str:
     """Return text whose long words, such as paths, have an ellipsis in the middle; the rest can break lines."""
     half = (longest - 1) // 2
-    return " ".join(
-        word if len(word) <= longest else f"{word[:half]}…{word[-half:]}" for word in text.split(" ")
-    )
+    return " ".join(word if len(word) <= longest else f"{word[:half]}…{word[-half:]}" for word in text.split(" "))

@@ -13,15 +13,16 @@ import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from seg_editor.session import Workspace
-from seg_editor.session.layer import labels_hash
 from seg_editor.session.live import ChipFacts, Kind, RunTimes, Status, status_of
 from seg_editor.session.measured import Measured
+from seg_editor.session.pace import Pace
 from seg_editor.session.previews import StepPicture, StepPreviews
 from seg_editor.session.recall import Place, Recall
-from seg_editor.session.results import Entry, Known, restore_mask
+from seg_editor.session.results import Entry, restore_mask
 from seg_editor.ui.backend import Backend, ModelInfo, Order
 from seg_editor.ui.bind import bind
 from seg_editor.ui.content import Preview
+from seg_editor.ui.orders import kind_of, order_of, place_of, restore_settings
 from seg_editor.ui.sampler import Run, Sampler
 from seg_editor.ui.state import GenerationSettings
 
@@ -62,9 +63,8 @@ class Generation(QObject):
         self.models: Sequence[ModelInfo] = ()
         self.model_problem = "The models are still being looked up"
         self.device = ""
-        self.progress = (0, 0)
         self.error: object = None
-        self.times = RunTimes()
+        self.pace = Pace()
         self.steps = StepPreviews()
         self.pending: Callable[[], bool] = lambda: False
         self.paused = ""
@@ -73,12 +73,9 @@ class Generation(QObject):
         self._unbind: list[Callable[[], None]] = []
         self._ended: Status | None = None
         self._scoring = False
-        self._began = 0.0
-        self._first_step = 0.0
         self._stale = False
         self._recall = Recall()
         self._queue: deque[Order] = deque()
-        self._count: tuple[object, int] | None = None
         self._sampler = sampler = Sampler(backend, self)
         sampler.started.connect(self._on_started)
         sampler.ready.connect(self._on_ready)
@@ -138,20 +135,27 @@ class Generation(QObject):
         return self._workspace is not None and len(self._workspace.results) > 0
 
     @property
+    def times(self) -> RunTimes:
+        """What earlier runs took."""
+        return self.pace.times
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Network passes done and in all."""
+        return self.pace.progress
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the running order began and its model was there."""
-        return time.perf_counter() - self._began if self.running else 0.0
+        return self.pace.elapsed(time.perf_counter()) if self.running else 0.0
 
     @property
     def expected(self) -> float | None:
         """Seconds that the running order takes, or the one that would run next; None when nothing is known."""
-        run, (k, total) = self._sampler.running, self.progress
+        run, total = self._sampler.running, self.progress[1]
         if run is None:
             return self.times.expected(self.next_kind())
-        found = self.times.expected(self._kind_of(run.order, total)) if total else None
-        if found is None and k > 1:
-            found = self.elapsed + (time.perf_counter() - self._first_step) * (total - k) / (k - 1)
-        return found
+        return self.pace.expected(kind_of(run.order, total) if total else None, time.perf_counter())
 
     def preset_steps(self) -> int:
         """Network passes a slice of the next run."""
@@ -162,22 +166,9 @@ class Generation(QObject):
     def next_kind(self, slices: str = "") -> Kind:
         """What the next run would be, for its expected time."""
         settings = self.settings
-        count = 1 if (slices or settings.slices) == "slice" else self._slices_removed()
-        return Kind(settings.model, settings.device, self.preset_steps(), count)
-
-    def _slices_removed(self) -> int:
-        workspace = self._workspace
-        if workspace is None:
-            return 1
-        token = workspace.segmentation.revision
-        if self._count is None or self._count[0] != token:
-            self._count = (token, int(np.count_nonzero(workspace.segmentation.removed_slices)))
-        return max(1, self._count[1])
-
-    @staticmethod
-    def _kind_of(order: Order, total: int) -> Kind:
-        steps = max(1, total // len(order.slices)) if isinstance(order.slices, tuple) else max(1, total)
-        return order.kind(steps, total // steps)
+        whole = self._workspace is not None and (slices or settings.slices) != "slice"
+        count = np.count_nonzero(self._workspace.segmentation.removed_slices) if whole and self._workspace else 1
+        return Kind(settings.model, settings.device, self.preset_steps(), max(1, int(count)))
 
     def measured(self, key: str = "") -> Measured | None:
         """Return figures and referee maps of a result, by default of the one on display."""
@@ -225,7 +216,7 @@ class Generation(QObject):
         for unbind in self._unbind:
             unbind()
         self._workspace = workspace
-        self._ended, self._recall, self._count = None, Recall(), None
+        self._ended, self._recall = None, Recall()
         self.paused = ""
         self.steps.clear()
         self._unbind = []
@@ -260,33 +251,10 @@ class Generation(QObject):
 
     def order(self, **changes: Any) -> Order | None:
         """The order that the settings, the mask and the slice of this moment make; None without case or model."""
-        workspace, settings = self._workspace, self.settings
-        if workspace is None or self.model_problem:
+        if self._workspace is None or self.model_problem:
             return None
-        segmentation, z = workspace.segmentation, workspace.view.cursor[2]
-        made = Order(
-            case=workspace.case,
-            original=segmentation.original.copy(),
-            labels=segmentation.labels.copy(),
-            token=self.token,
-            model=settings.model,
-            preset=settings.preset,
-            steps=settings.steps,
-            slices=(z,) if settings.slices == "slice" else settings.slices,
-            seed=settings.seed,
-            first=z,
-            device=settings.device,
-            known=Known(workspace.results),
-            tissue=self._tissue(changes.get("model", settings.model)),
-        )
+        made = order_of(self._workspace, self.settings, self.models, self.token, changes.get("model", ""))
         return replace(made, **changes)
-
-    def _tissue(self, model: str) -> np.ndarray | None:
-        """The tissue map as it was edited, where a model looks at it."""
-        layer = None if self._workspace is None else self._workspace.tissue
-        if layer is None or not any(info.name == model and info.uses_tissue for info in self.models):
-            return None
-        return layer.segmentation.labels.copy()
 
     def generate(self) -> None:
         """Order a run with the settings, the mask and the slice of this moment; what runs stops."""
@@ -347,20 +315,9 @@ class Generation(QObject):
 
     def _place(self) -> Place | None:
         """Where the picture of the present mask and settings is found, of all slices."""
-        settings = self.settings
         if self._workspace is None or self.model_problem:
             return None
-        tissue = self._tissue(settings.model)
-        return Place(
-            self.token,
-            settings.model,
-            settings.device,
-            settings.preset,
-            settings.steps,
-            settings.seed,
-            "all",
-            "" if tissue is None else labels_hash(tissue),
-        )
+        return place_of(self._workspace, self.settings, self.models, self.token)
 
     def _drop_live(self, wanted: Callable[[Order], bool]) -> None:
         """Stop what live generation ordered, unless it is wanted still."""
@@ -377,24 +334,10 @@ class Generation(QObject):
             if entry.mask.token != self.token:
                 restore_mask(workspace.segmentation, workspace.case, entry.mask, f"Mask of picture {entry.number}")
             self._recall.same_mask(workspace.segmentation.revision, entry.mask.token)
-        self._restore_settings(entry)
+        restore_settings(self.settings, entry, self._recall.place_of(entry.key), self.models)
         self._show(workspace, result)
         self._drop_live(lambda _order: False)
         self.changed.emit()
-
-    def _restore_settings(self, entry: Entry) -> None:
-        """Set what would make the picture again; a single slice leaves the choice of slices to live generation."""
-        settings, request = self.settings, entry.request
-        place = self._recall.place_of(entry.key)
-        settings.seed = request.seed
-        if request.model in {m.name for m in self.models}:
-            settings.model = request.model
-            settings.preset = request.preset
-            settings.steps = request.steps if place is None else place.steps
-        if place is not None:
-            settings.device = place.device
-            if place.slices == "all" or not settings.live:
-                settings.slices = "all" if place.slices == "all" else "slice"
 
     def new_seed(self) -> None:
         """Draw another seed."""
@@ -420,23 +363,20 @@ class Generation(QObject):
         return self._workspace is not None and run.order.case is self._workspace.case
 
     def _on_started(self, run: Run) -> None:
-        self.progress, self._scoring, self.error = (0, 0), False, None
-        self._ended = None
-        self._began = self._first_step = time.perf_counter()
+        self._scoring, self.error, self._ended = False, None, None
+        self.pace.begin(time.perf_counter())
         if run.order.show and not run.order.background:
             self.steps.clear()
         self.changed.emit()
 
     def _on_ready(self, run: Run) -> None:
         if self._sampler.running is run:
-            self._began = self._first_step = time.perf_counter()
+            self.pace.begin(time.perf_counter())
 
     def _on_step(self, run: Run, step: Any) -> None:
         if not self._current(run):
             return
-        if self.progress == (0, 0):
-            self._first_step = time.perf_counter()
-        self.progress = (step.k, step.total)
+        self.pace.step(step.k, step.total, time.perf_counter())
         order = run.order
         if step.preview is not None and order.show and not order.background:
             self.steps.add(StepPicture(step.k, step.slice_index, step.preview))

@@ -21,6 +21,8 @@ NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
 NOT_GENERATED = "not generated"
 EARLIER_MASK = "from an earlier mask"
+FREE_PLACE = "No other result yet"
+NEEDS_ANOTHER = "Generate this slice with another model or seed to see it here."
 _FRAME_MM = 8.0
 _DASH_MM = 2.0
 _GHOST = QColor(235, 239, 243, 190)
@@ -178,6 +180,9 @@ class PaneContent:
         if not generated:
             any_hole = self._workspace.segmentation.removed_slices.any()
             marks.message = NEEDS_RUN if any_hole else NEEDS_REMOVAL
+            if self.slot.rank:
+                marks.title = FREE_PLACE
+                marks.message = NEEDS_ANOTHER if any_hole else NEEDS_REMOVAL
             return
         previewing = preview is not None
         if not previewing:
@@ -185,9 +190,9 @@ class PaneContent:
         if self._comparison is not None:
             hole = self._pictures.hole(view, index) if self._pictures.against is None else None
             self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
-        if preview is not None and preview.title and role is Role.RESULT and not self.slot.rank:
-            if self._pictures.previewed(view, index):
-                marks.title = preview.title
+        stepping = role is Role.RESULT and not self.slot.rank and self._pictures.previewed(view, index)
+        if stepping and preview is not None and preview.title:
+            marks.title = preview.title
 
     def _badge(self, view: PlaneView, index: int) -> str:
         result = self._pictures.rank(self.slot.rank or 0)
@@ -255,7 +260,8 @@ class PaneContent:
         found = self._pictures.outlines(codes, self._workspace.segmentation.revision, view, self.index)
         outlines = [Outline(points, QColor(*colors[v])) for v, points in found if v not in ui.hidden_labels]
         legend = []
-        hole = None if self.role is Role.SOURCE else self._pictures.hole(view, self.index)
+        empty = self.role is Role.SOURCE or self._pictures.rank(self.slot.rank or 0) is None
+        hole = None if empty else self._pictures.hole(view, self.index)
         if hole is not None and hole.any():
             outlines.append(Outline(boundary_segments(hole, view.step), _GHOST))
             legend.append(GENERATED_LINE)
@@ -268,7 +274,7 @@ class PaneContent:
             seen = self._pictures.seen(self.role, view, self.index)
             if seen is not None:
                 outlines.append(Outline(boundary_segments(seen, view.step), _REFEREE))
-                legend.append(REFEREE_LINE if seen.any() else REFEREE_NONE)
+                legend.insert(0, REFEREE_LINE if seen.any() else REFEREE_NONE)
         self._draw_outlines(outlines, legend)
 
     def _draw_outlines(self, outlines: list[Outline], legend: list[str]) -> None:

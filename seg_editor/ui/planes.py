@@ -169,8 +169,8 @@ def boundary_segments(mask: np.ndarray, step: tuple[float, float]) -> np.ndarray
 def dashes(points: np.ndarray, length: float) -> np.ndarray:
     """Return every other `length` mm of voxel edges ``(2 n, 2)``, as :func:`boundary_segments` gives them.
 
-    Edges across are told apart by their place across, edges down by their place down. A dashed pen would begin anew with
-    each edge, and edges are often shorter than a dash.
+    Edges across are told apart by their place across, edges down by their place down. A dashed pen would begin anew
+    with each edge, and edges are often shorter than a dash.
     """
     edges = points.reshape(-1, 2, 2)
     down = edges[:, 0, 0] == edges[:, 1, 0]

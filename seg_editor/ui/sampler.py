@@ -138,7 +138,8 @@ class Sampler(QObject):
 
     Signals
     -------
-    started(Run), ready(Run) when its model is loaded, step(Run, Step), result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Measured),
+    started(Run), ready(Run) when its model is loaded, step(Run, Step),
+    result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Measured),
     finished(Run), cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception),
     ended() after a run was let go of, when :attr:`running` is None or the next one
     """

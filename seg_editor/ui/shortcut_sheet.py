@@ -91,7 +91,7 @@ class ShortcutSheet(QDialog):
             text = QLabel(described(action, actions, self._preset))
             text.setWordWrap(True)
             grid.addWidget(text, line, 0)
-            grid.addLayout(self._caps(action), line, 1)
+            grid.addLayout(self._caps(action), line, 1, Qt.AlignmentFlag.AlignVCenter)
         column.addLayout(grid)
         column.addSpacing(12)
 

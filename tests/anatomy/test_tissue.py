@@ -408,6 +408,7 @@ def test_a_known_map_is_found_without_work(
     assert known is not None
     assert np.array_equal(known.labels, made.labels)
     assert len(runs) == 1
+    assert tissue.known_tissue_map(phantom_case, tmp_path) is known
 
 
 def test_a_cache_that_cannot_be_written_costs_only_the_entry(

@@ -102,20 +102,14 @@ RESTRICTED: st.SearchStrategy[Within] = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(volumes(), EDITS, *PLACES, st.booleans(), LOCKS, SPACINGS)
+@given(volumes(), RESTRICTED, SPACINGS)
 def test_no_operation_changes_where_a_locked_label_is(
-    labels: np.ndarray,
-    edit: Edit,
-    axis: int | None,
-    index: int,
-    sees_all: bool,
-    locked: frozenset[int],
-    spacing: tuple[float, float, float],
+    labels: np.ndarray, edit: Within, spacing: tuple[float, float, float]
 ) -> None:
     segmentation = Segmentation(labels, SCHEME_124, spacing)
     with suppress(UsageError):
-        segmentation.apply(Within(edit, axis, index, sees_all, locked))
-    for label in locked:
+        segmentation.apply(edit)
+    for label in edit.locked:
         np.testing.assert_array_equal(segmentation.labels == label, labels == label)
 
 

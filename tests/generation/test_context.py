@@ -148,3 +148,15 @@ def test_the_mirror_never_shows_the_hole(context: CaseContext) -> None:
     at = BRAIN_CHANNEL + 2  # the mirrored modalities follow the brain of the slices -2, 0, 2
     assert np.array_equal(channels[at + 4], valid[..., k])
     assert not channels[at : at + 4][:, ~valid[..., k]].any()
+
+
+def test_the_preparation_can_be_stopped_between_its_parts(tiny_case: Case, hole: Hole) -> None:
+    checked: list[None] = []
+    CaseContext.of(tiny_case, hole.mask, check=lambda: checked.append(None))
+    assert len(checked) >= 6
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        CaseContext.of(tiny_case, hole.mask, check=stop)

@@ -45,6 +45,7 @@ def test_a_coronal_stroke_is_saved_and_read_back(tmp_path: Path, codes: str, sch
     header = bytes(nib.load(workspace.segmentation_path).header.binaryblock)
     before = workspace.segmentation.labels.copy()
     workspace.view.active_label, workspace.view.brush = value, Brush("square", 1.0)
+    workspace.view.in_brain = False
     stroke = workspace.stroke(1)
     stroke.begin((1.0, 6.0, 1.0))
     stroke.extend((3.0, 2.0, 1.0))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seg_editor.cases import Layout, open_case
-from seg_editor.editing import RemoveTumor
+from seg_editor.editing import Polygon, RemoveTumor, Within
 from seg_editor.errors import ExportError, UsageError
 from seg_editor.session import Workspace
 from tests.session.steps import dab, paint
@@ -40,7 +40,7 @@ def test_undo_looks_at_the_change_only_when_it_is_out_of_sight(workspace: Worksp
 
 def test_stroke_follows_the_view(workspace: Workspace) -> None:
     view = workspace.view
-    view.active_label = 4
+    view.active_label, view.in_brain = 4, False
     paint(workspace, 10)
     assert workspace.segmentation.labels[10, 5, 3] == 4
     view.active_label = 1
@@ -51,6 +51,17 @@ def test_stroke_follows_the_view(workspace: Workspace) -> None:
     eraser = workspace.stroke(2, erase=True)
     eraser.begin((10, 5, 3))
     assert eraser.commit() is not None
+
+
+def test_paint_stays_in_the_brain_unless_told_otherwise(workspace: Workspace) -> None:
+    opened, brain = workspace.segmentation.labels.copy(), workspace.case.brain
+    everywhere = Polygon(((-1.0, -1.0), (99.0, -1.0), (99.0, 99.0), (-1.0, 99.0)), 2, 3, 1)
+    workspace.apply(Within(everywhere, gate=workspace.gate()))
+    assert np.array_equal(workspace.segmentation.labels[:, :, 3], np.where(brain, 1, opened)[:, :, 3])
+    workspace.view.in_brain = False
+    assert workspace.gate() is None
+    workspace.apply(Within(everywhere, gate=workspace.gate()))
+    assert (workspace.segmentation.labels[:, :, 3] == 1).all()
 
 
 def test_saving_keeps_header_dtype_and_label_values(tmp_path: Path) -> None:

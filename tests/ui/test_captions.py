@@ -68,7 +68,8 @@ def test_the_strip_covers_no_picture_and_moves_no_linked_one(made: Hands) -> Non
         picture = pane.viewportTransform().mapRect(pane.picture.mapRectToScene(pane.picture.boundingRect()))
         assert picture.bottom() <= pane.viewport().height() - STRIP
         assert pane.marks.footer == STRIP
-    assert len({pane.scale_px for pane in made.window.viewer.panes}) == 1
+    scales = [pane.scale_px for pane in made.window.viewer.panes]
+    assert scales == pytest.approx([scales[0]] * 3, rel=0.01)
 
 
 @pytest.mark.parametrize("size", [(1100, 700), (1366, 768)])
@@ -121,7 +122,19 @@ def test_the_two_outlines_are_told_apart(made: Hands) -> None:
 def test_a_referee_that_sees_nothing_says_so(made: Hands, wait: Wait) -> None:
     wait(lambda: made.window.generation.measured() is not None)
     made.window.actions_table["referee"].trigger()
-    assert made.window.viewer.contents[1].pane.marks.legend.endswith(REFEREE_NONE)
+    assert made.window.viewer.contents[1].pane.marks.legend.startswith(REFEREE_NONE)
+
+
+def test_the_strip_of_cards_keeps_the_shown_one_in_sight(made: Hands, wait: Wait) -> None:
+    strip = made.window.history
+    first = made.workspace.results.entries[0].key
+    for seed in range(1, 8):
+        made.window.generation.settings.seed = seed
+        made.window.generation.generate()
+        wait(lambda seed=seed: len(made.workspace.results) == seed + 1 and not made.window.generation.running)
+    made.workspace.results.current = made.workspace.results.find(first)
+    wait(lambda: strip.cards.shown == 0)
+    assert strip.horizontalScrollBar().value() <= strip.cards.card(0).left()
 
 
 def test_the_start_page_says_what_this_is_not(window: MainWindow) -> None:

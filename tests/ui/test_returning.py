@@ -193,3 +193,15 @@ def test_the_badge_of_a_step_leaves_with_its_slice(live: Hands) -> None:
     live.window.generation.settings.live = False
     live.wheel(1)
     assert badge.text() != "of the result, not of this step"
+
+
+def test_an_ensemble_keeps_the_seeds_that_the_history_dropped(live: Hands, wait: Wait) -> None:
+    workspace, ensemble = live.workspace, live.window.compare.ensemble
+    workspace.results._max_bytes = 1
+    ensemble.start(4)
+    wait(lambda: ensemble.count == 4 and not live.window.generation.running)
+    assert len(workspace.results) < 4
+    assert ensemble.made is not None
+    assert ensemble.made.seeds == (0, 1, 2, 3)
+    first, second, third, _ = ensemble.made.results
+    assert first.hole is second.hole is third.hole

@@ -19,8 +19,8 @@ from PyQt6.QtWidgets import QPushButton
 from seg_editor.cases import open_case, read_labels
 from seg_editor.editing import RemoveTumor
 from seg_editor.errors import ExportError
-from seg_editor.session.saving import Save, Written
 from seg_editor.session import Workspace
+from seg_editor.session.saving import Save, Written
 from seg_editor.ui.case_actions import CANCEL, DISCARD, REPLACE, SAVE, SAVE_AS, SAVE_EMPTY
 from seg_editor.ui.main_window import MainWindow
 from tests.session.steps import crash, dab

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QPoint, QPointF, QRectF, Qt
+from PyQt6.QtCore import QObject, QPoint, QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
@@ -218,3 +218,35 @@ def test_the_next_pane_key_reaches_it_and_its_keys_turn_zoom_move_and_maximize(
     QTest.keyClick(pane, Qt.Key.Key_Tab, CTRL)
     assert [slices.isVisible() for slices in viewer.panes] == [True, False, False]
     assert not pane.isVisible()
+
+
+class HeldTask(QObject):
+    """A task that never starts by itself."""
+
+    done, failed = pyqtSignal(object), pyqtSignal(object)
+
+    def cancel(self) -> None:
+        """Nothing runs."""
+
+
+class HeldTasks:
+    """Keeps the work that it is given."""
+
+    def __init__(self) -> None:
+        self.work: Callable[..., surface_model.Surfaces] | None = None
+
+    def start(self, work: Callable[..., surface_model.Surfaces], _name: str) -> HeldTask:
+        """Keep `work`."""
+        self.work = work
+        return HeldTask()
+
+
+def test_edits_during_the_work_do_not_reach_it(hands: Hands) -> None:
+    workspace, tasks = hands.workspace, HeldTasks()
+    workspace.apply(RemoveTumor())
+    model = surface_model.SurfaceModel(workspace, tasks)  # type: ignore[arg-type]
+    model.watch(watched=True)
+    workspace.segmentation.set_original(np.zeros_like(workspace.segmentation.labels))
+    assert tasks.work is not None
+    assert tasks.work(lambda *_: None, lambda: False).removed is not None
+    model.end()

@@ -90,6 +90,7 @@ def test_notes_of_a_case_are_said(window: MainWindow, tmp_path: Path, wait: Wait
     window.cases.open(folder)
     wait(lambda: window.workspace is not None)
     assert window.errors.isVisible()
+    assert "There is no segmentation." in window.errors.message
     assert not window.viewer_bar.modality.button("t2").isEnabled()
     assert "no T2" in window.viewer_bar.modality.button("t2").toolTip()
 
@@ -251,6 +252,8 @@ def test_an_uncaught_exception_reaches_the_bar(window: MainWindow, caplog: pytes
     hook._handle(RuntimeError, error, None)
     assert "surprise" in window.errors.text.text()
     assert "unexpected error" in caplog.text
+    window.errors.show_error(CaseError("there is nothing to do"))
+    assert window.errors.text.text() == "There is nothing to do."
     window.errors.show_error(CaseError("is damaged", path="a.nii.gz", remedy="Copy it again"))
     assert window.errors.text.text() == "a.nii.gz: is damaged. Copy it again."
 

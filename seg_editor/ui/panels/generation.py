@@ -28,6 +28,7 @@ _MOODS = {
 }
 LIMIT = "Displaced tissue is not moved back (mass effect stays)."
 NOTHING_REMOVED = "Nothing is removed: this is the source."
+EARLIER = "Nothing is removed now: this picture is from an earlier mask."
 STALE = "The mask changed since this picture was made. Undo that, or generate again."
 _SLICES = (("slice", "This axial slice"), ("all", "All slices with a hole"))
 
@@ -184,7 +185,7 @@ class GenerationPanel(Section):
         elif generation.status is Status.PAUSED:
             self.time.setText(f"Live stands still: {generation.paused}.")
         elif generation.status is Status.STALE:
-            self.time.setText(STALE if generation.removed else f"{NOTHING_REMOVED} This picture is from an earlier mask.")
+            self.time.setText(STALE if generation.removed else EARLIER)
         elif generation.has_results and not generation.removed:
             self.time.setText(NOTHING_REMOVED)
         else:

@@ -1,0 +1,77 @@
+"""What the settings ask for, as an order, a place and a kind; and the settings that a result was made with. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seg_editor.session.layer import labels_hash
+from seg_editor.session.live import Kind
+from seg_editor.session.recall import Place
+from seg_editor.session.results import Entry, Known
+from seg_editor.ui.backend import ModelInfo, Order
+
+if TYPE_CHECKING:
+    from seg_editor.session import Workspace
+    from seg_editor.ui.state import GenerationSettings
+
+
+def order_of(
+    workspace: Workspace, settings: GenerationSettings, models: Iterable[ModelInfo], token: Hashable, model: str = ""
+) -> Order:
+    """Return the order that mask, slice and settings of this moment make; `model` in place of the chosen one."""
+    segmentation, z = workspace.segmentation, workspace.view.cursor[2]
+    name = model or settings.model
+    tissue = _tissue(workspace, models, name)
+    return Order(
+        case=workspace.case,
+        original=segmentation.original.copy(),
+        labels=segmentation.labels.copy(),
+        token=token,
+        model=name,
+        preset=settings.preset,
+        steps=settings.steps,
+        slices=(z,) if settings.slices == "slice" else settings.slices,
+        seed=settings.seed,
+        first=z,
+        device=settings.device,
+        known=Known(workspace.results),
+        tissue=None if tissue is None else tissue.copy(),
+    )
+
+
+def place_of(workspace: Workspace, settings: GenerationSettings, models: Iterable[ModelInfo], token: Hashable) -> Place:
+    """Return where the picture of all slices is found that the settings ask for."""
+    s, tissue = settings, _tissue(workspace, models, settings.model)
+    identity = "" if tissue is None else labels_hash(tissue)
+    return Place(token, s.model, s.device, s.preset, s.steps, s.seed, "all", identity)
+
+
+def _tissue(workspace: Workspace, models: Iterable[ModelInfo], model: str) -> np.ndarray | None:
+    """The tissue map as it was edited, where a model looks at it."""
+    uses = any(info.name == model and info.uses_tissue for info in models)
+    return workspace.tissue.segmentation.labels if uses and workspace.tissue is not None else None
+
+
+def kind_of(order: Order, total: int) -> Kind:
+    """Return the kind of a run of so many network passes in all."""
+    steps = max(1, total // len(order.slices)) if isinstance(order.slices, tuple) else max(1, total)
+    return order.kind(steps, total // steps)
+
+
+def restore_settings(
+    settings: GenerationSettings, entry: Entry, place: Place | None, models: Iterable[ModelInfo]
+) -> None:
+    """Set what makes a result again; while live, a single slice leaves the choice of slices as it is."""
+    request = entry.request
+    settings.seed = request.seed
+    if request.model in {info.name for info in models}:
+        settings.model = request.model
+        settings.preset = request.preset
+        settings.steps = request.steps if place is None else place.steps
+    if place is not None:
+        settings.device = place.device
+        if place.slices == "all" or not settings.live:
+            settings.slices = "all" if place.slices == "all" else "slice"
