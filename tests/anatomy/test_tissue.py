@@ -398,9 +398,7 @@ def test_the_key_follows_image_and_segmentation(tmp_path: Path, monkeypatch: pyt
     assert len(runs) == 3
 
 
-def test_a_known_map_is_found_without_work(
-    phantom_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_known_map_is_found_without_work(phantom_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = _fake(phantom_case, monkeypatch)
     assert tissue.known_tissue_map(phantom_case, tmp_path) is None
     made = tissue_map(phantom_case, cache_dir=tmp_path)

@@ -310,9 +310,9 @@ def test_the_context_is_kept_for_the_next_slice(
     made: list[int] = []
     original: Callable[..., Any] = module.CaseContext.of.__func__  # type: ignore[attr-defined]
 
-    def counted(cls: type, *arguments: Any) -> Any:
+    def counted(cls: type, *arguments: Any, **more: Any) -> Any:
         made.append(1)
-        return original(cls, *arguments)
+        return original(cls, *arguments, **more)
 
     monkeypatch.setattr(module.CaseContext, "of", classmethod(counted))
     generate(engine, tiny_case, hole, slices=[9])

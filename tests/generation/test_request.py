@@ -58,9 +58,7 @@ def test_slices_are_put_in_order() -> None:
     assert dataclasses.replace(REQUEST, slices=(5, 4, 4)).key == REQUEST.key
 
 
-@pytest.mark.parametrize(
-    "change", [{"slices": ()}, {"modalities": ()}, {"steps": 0}, {"seed": -1}, {"margin": -1}]
-)
+@pytest.mark.parametrize("change", [{"slices": ()}, {"modalities": ()}, {"steps": 0}, {"seed": -1}, {"margin": -1}])
 def test_nonsense_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         dataclasses.replace(REQUEST, **change)  # type: ignore[arg-type]

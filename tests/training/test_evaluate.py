@@ -16,7 +16,7 @@ from seg_editor.errors import CaseError
 from seg_editor.generation.unet import NoiseNet, UNetConfig
 from seg_editor.metrics.intervals import Interval
 from tests.models import write_model, write_referee
-from tests.threads import one_thread  # noqa: F401
+from tests.threads import one_thread, single_thread  # noqa: F401
 from tests.tiny import make_case, tiny_maps, write_nifti
 from training.cli import main
 from training.evaluate import baselines, job, table
@@ -71,7 +71,7 @@ def run(data: Path, out: Path, *more: str) -> int:
 
 @pytest.fixture(scope="module")
 def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, single_thread():
         patch.setattr("seg_editor.generation.registry.resource_path", lambda *parts: data.joinpath(*parts))
         out = tmp_path_factory.mktemp("out")
         assert run(data, out) == 0

@@ -108,6 +108,9 @@ class Bench:
         window, workspace = self.window, self.hands.workspace
         window.tools.cancel()
         window.generation.stop()
+        clipboard = self.app.clipboard()
+        if clipboard is not None:
+            clipboard.clear()
         for widget in self.app.topLevelWidgets():
             if isinstance(widget, QDialog) and widget.isVisible():
                 widget.close()
@@ -197,7 +200,15 @@ def one_slice(bench: Bench) -> None:
     bench.hands.workspace.apply(PaintStroke(((x - 9.0, y - 9.0, float(z)),), Brush("round", 2.0), 2, 1))
 
 
+def pictured(bench: Bench) -> None:
+    """The tumor removed and a picture on display."""
+    bench.act("remove")
+    bench.window.generation.generate()
+    bench.until(lambda: bench.hands.workspace.results.current is not None and not bench.window.generation.running)
+
+
 def fading(bench: Bench) -> None:
+    pictured(bench)
     bench.window.compare.state.mode = Mode.FADE
 
 
@@ -253,6 +264,14 @@ BEFORE: dict[str, Callable[[Bench], None]] = {
     "op_copy_previous": one_slice,
     "ensemble": emptied,
     "compare_plain": fading,
+    "compare_blink": pictured,
+    "compare_fade": pictured,
+    "compare_swipe": pictured,
+    "compare_lens": pictured,
+    "compare_checker": pictured,
+    "referee": pictured,
+    "copy_metrics": pictured,
+    "export_result": pictured,
     "navigate": other("tool", Tool.PAINT),
     "stop": other("tool", Tool.PAINT),
     "fit": zoomed,
