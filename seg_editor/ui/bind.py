@@ -27,10 +27,8 @@ class _Relay(QObject):
             self.fired.emit(args)
 
     def retire(self) -> None:
-        """Let go of what the slot holds, and go."""
+        """Let go of what the slot holds; the relay itself goes with its owner."""
         self._slot = None
-        with suppress(RuntimeError):  # the owner may have taken the relay along
-            self.deleteLater()
 
     def _deliver(self, args: tuple[Any, ...]) -> None:
         if self._slot is not None:
@@ -55,11 +53,12 @@ def bind(owner: QObject, signal: Signal, slot: Callable[..., Any]) -> Callable[[
         Ends the connection; calling it twice is harmless.
     """
     relay = _Relay(owner, slot)
-    ends = [signal.connect(relay.fire), relay.retire]
+    disconnect = signal.connect(relay.fire)
+    # nothing that Qt is destroying may be touched here: only the list of slots is
+    owner.destroyed.connect(lambda *_: disconnect())
 
     def stop() -> None:
-        while ends:
-            ends.pop(0)()
+        disconnect()
+        relay.retire()
 
-    relay.destroyed.connect(stop)
     return stop
