@@ -27,8 +27,10 @@ class _Relay(QObject):
             self.fired.emit(args)
 
     def retire(self) -> None:
-        """Let go of what the slot holds; the relay itself goes with its owner."""
+        """Let go of what the slot holds, and go."""
         self._slot = None
+        with suppress(RuntimeError):  # the owner may have taken the relay along
+            self.deleteLater()
 
     def _deliver(self, args: tuple[Any, ...]) -> None:
         if self._slot is not None:
@@ -53,12 +55,18 @@ def bind(owner: QObject, signal: Signal, slot: Callable[..., Any]) -> Callable[[
         Ends the connection; calling it twice is harmless.
     """
     relay = _Relay(owner, slot)
-    disconnect = signal.connect(relay.fire)
-    # nothing that Qt is destroying may be touched here: only the list of slots is
-    owner.destroyed.connect(lambda *_: disconnect())
+    ends = [signal.connect(relay.fire)]
+
+    def cut() -> None:
+        while ends:
+            ends.pop()()
+
+    # while Qt destroys the owner nothing of the relay may be touched: the signal only forgets it
+    owner.destroyed.connect(lambda *_: cut())
 
     def stop() -> None:
-        disconnect()
-        relay.retire()
+        if ends:
+            cut()
+            relay.retire()
 
     return stop
