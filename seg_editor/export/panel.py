@@ -140,9 +140,7 @@ def panel_image(
     return image
 
 
-def _view(
-    case: Case, counterfactual: Counterfactual, modality: Modality, k: int, labels: NDArray[Any] | None
-) -> _View:
+def _view(case: Case, counterfactual: Counterfactual, modality: Modality, k: int, labels: NDArray[Any] | None) -> _View:
     volume = case.volumes[modality]
     shown = labels if labels is not None else (case.labels.raw if case.labels is not None else None)
     window = display_window(volume.raw)

@@ -24,6 +24,8 @@ from seg_editor.generation.planning import (
     choose_modalities,
     choose_slices,
     choose_steps,
+    request_for,
+    slice_order,
     staying,
     tumor_hash,
 )
@@ -110,19 +112,16 @@ class Engine:
         wanted = choose_slices(hole, slices)
         steps = choose_steps(self.model.card, preset, steps)
         chosen = choose_modalities(case, modalities)
-        return GenerationRequest(
-            case_hash=case.content_hash,
-            hole_hash=hole.content_hash,
+        return request_for(
+            self.model,
+            case,
+            hole,
             slices=wanted,
             modalities=chosen,
-            model=self.model.card.name,
-            model_hash=self.model.card.weights_sha256,
             seed=seed,
             steps=steps,
             preset=preset,
-            margin=hole.margin,
-            runtime=self.model.runtime,
-            tumor_hash=tumor_hash(staying(case, tumor)),
+            tumor=tumor,
             recipe=sampling_recipe(steps, self._gains),
         )
 
@@ -170,7 +169,7 @@ class Engine:
         patches = {m: np.zeros(case.grid.shape, case.volumes[m].raw.dtype)[part.box] for m in request.modalities}
         seconds: dict[int, float] = {}
         total, done = request.steps * len(request.slices), 0
-        order = request.slices if first is None else sorted(request.slices, key=lambda k: abs(k - first))
+        order = slice_order(request, first)
         for k in order:
             slice_began = time.perf_counter()
             passes = self._passes(context, request, k, case.grid.shape, cancel)

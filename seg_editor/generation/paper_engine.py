@@ -28,6 +28,8 @@ from seg_editor.generation.planning import (
     choose_modalities,
     choose_slices,
     choose_steps,
+    request_for,
+    slice_order,
     staying,
     tumor_hash,
 )
@@ -141,19 +143,16 @@ class DiffusionEngine:
             raise UsageError("seed and margin cannot be negative", remedy="Use 0 or more")
         how = replace(sampling or Sampling(), steps=steps, seed=seed)
         masks = self._make_masks(case, hole, wanted, tumor, how)
-        return GenerationRequest(
-            case_hash=case.content_hash,
-            hole_hash=hole.content_hash,
+        return request_for(
+            self.model,
+            case,
+            hole,
             slices=wanted,
             modalities=(made,),
-            model=self.model.card.name,
-            model_hash=self.model.card.weights_sha256,
             seed=seed,
             steps=steps,
             preset=preset,
-            margin=hole.margin,
-            runtime=self.model.runtime,
-            tumor_hash=tumor_hash(staying(case, tumor)),
+            tumor=tumor,
             recipe=write_recipe(how, masks),
         )
 
@@ -191,7 +190,7 @@ class DiffusionEngine:
         patch = np.zeros(case.grid.shape, volume.raw.dtype)[part.box]
         seconds: dict[int, float] = {}
         total, done = sampling.executed * len(request.slices), 0
-        order = request.slices if first is None else sorted(request.slices, key=lambda k: abs(k - first))
+        order = slice_order(request, first)
         low = part.box[2].start
         for k in order:
             slice_began = time.perf_counter()

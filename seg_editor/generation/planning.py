@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from seg_editor.cases import MODALITIES, Case, Modality
 from seg_editor.errors import UsageError
 from seg_editor.generation.hole import Hole
+from seg_editor.generation.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from seg_editor.generation.registry import ModelCard
+    from seg_editor.generation.registry import LoadedModel, ModelCard
 
 #: Voxels by which tumor that stays is widened before it is kept from a network.
 TUMOR_MARGIN = 4
@@ -81,3 +82,41 @@ def staying(case: Case, tumor: NDArray[np.bool_] | None) -> Hole | None:
 def tumor_hash(stays: Hole | None) -> str:
     """Identity of the tumor that stays; empty for none."""
     return "" if stays is None else stays.content_hash
+
+
+def request_for(
+    model: LoadedModel,
+    case: Case,
+    hole: Hole,
+    *,
+    slices: tuple[int, ...],
+    modalities: tuple[Modality, ...],
+    seed: int,
+    steps: int,
+    preset: str,
+    tumor: NDArray[np.bool_] | None,
+    recipe: str,
+) -> GenerationRequest:
+    """The request of a run of `model`; what was chosen is handed in, what follows from case, hole and model is added."""
+    return GenerationRequest(
+        case_hash=case.content_hash,
+        hole_hash=hole.content_hash,
+        slices=slices,
+        modalities=modalities,
+        model=model.card.name,
+        model_hash=model.card.weights_sha256,
+        seed=seed,
+        steps=steps,
+        preset=preset,
+        margin=hole.margin,
+        runtime=model.runtime,
+        tumor_hash=tumor_hash(staying(case, tumor)),
+        recipe=recipe,
+    )
+
+
+def slice_order(request: GenerationRequest, first: int | None) -> tuple[int, ...]:
+    """The request's slices, `first` before the others and these by distance from it."""
+    if first is None:
+        return request.slices
+    return tuple(sorted(request.slices, key=lambda k: abs(k - first)))

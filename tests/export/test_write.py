@@ -198,9 +198,7 @@ def test_nothing_is_left_when_a_step_fails(
     assert "\n" not in str(error.value)
 
 
-def test_a_failing_move_puts_everything_back(
-    tiny_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_move_puts_everything_back(tiny_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     export(tiny_case, out)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
