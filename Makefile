@@ -25,7 +25,7 @@ bench: $(VENV)/.run system
 	QT_QPA_PLATFORM=offscreen $(BIN)/seg-editor bench --json
 
 screenshots: $(VENV)/.run system
-	QT_QPA_PLATFORM=offscreen $(BIN)/python packaging/screenshots.py docs/images
+	$(BIN)/python packaging/screenshots.py --readme docs/images
 
 # Debian keeps ensurepip in a package of its own
 $(VENV)/bin/python:

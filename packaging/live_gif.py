@@ -15,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from screenshots import Director
+from director import Director
 
 LIMIT = 3 << 20
 WIDTH = 960

@@ -12,25 +12,36 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.cases import Case, Modality, Subregion, decide_scheme, open_case, read_labels, write_like
+from seg_editor.cases import Case, Modality, decide_scheme, open_case, read_labels, write_like
 from seg_editor.errors import CaseError, ModelError, UsageError
 from seg_editor.export import ExportResult, write_counterfactual
 from seg_editor.export.folder import staging
 from seg_editor.export.names import file_slice_index
+from seg_editor.generation.automatic import tumor_labels, without_debris
 from seg_editor.generation.counterfactual import Counterfactual
+from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start
 from seg_editor.generation.engines import engine_for
 from seg_editor.generation.hole import DEFAULT_MARGIN, Hole, find_hole
-from seg_editor.generation.referee import TUMOR, find_referee, referee_name
+from seg_editor.generation.referee import find_referee, referee_name
 from seg_editor.generation.registry import load_model
 from seg_editor.metrics import Metrics, score
 
+if TYPE_CHECKING:
+    from seg_editor.generation.engine import Engine
+    from seg_editor.generation.paper_engine import DiffusionEngine
+
 __all__ = [
+    "HoleFill",
     "Options",
     "Outcome",
+    "Sampling",
+    "Solver",
+    "Start",
     "export",
     "inpaint",
     "open_case",
@@ -61,6 +72,9 @@ class Options:
         Millimeters by which the removed tumor is widened.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
+    sampling : Sampling or None
+        Start, solver, strength and hole fill of one of the paper's models (its steps and seed are not looked at);
+        None takes the paper's text. M5 has no such choice.
     """
 
     model: str = "m5"
@@ -71,6 +85,7 @@ class Options:
     modalities: tuple[Modality, ...] | None = None
     margin: int = DEFAULT_MARGIN
     device: str = "auto"
+    sampling: Sampling | None = None
 
     def __post_init__(self) -> None:
         if self.margin < 0:
@@ -165,7 +180,7 @@ def segment(
     device: str = "auto",
     progress: Callable[[float, str], None] | None = None,
 ) -> NDArray[np.uint8]:
-    """Five-class map (x, y, z) by the referee: 0 background, 1 CSF, 2 GM, 3 WM, 4 tumor.
+    """Five-class map (x, y, z) by the referee: 0 background, 1 CSF, 2 GM, 3 WM, 4 tumor without its debris.
 
     Raises
     ------
@@ -175,7 +190,7 @@ def segment(
     referee = find_referee(device)
     if referee is None:
         raise ModelError("there is no model m4, nor another referee", remedy="Add one under resources/models")
-    return referee.segment(case, progress=progress)
+    return without_debris(referee.segment(case, progress=progress), case.grid.spacing)
 
 
 def write_segmentation(case: Case, five: NDArray[np.uint8], out: Path) -> tuple[Path, ...]:
@@ -184,9 +199,8 @@ def write_segmentation(case: Case, five: NDArray[np.uint8], out: Path) -> tuple[
     Tumor gets the scheme's value of edema: M4 knows no subregions.
     """
     source = case.labels_source.with_dtype(np.dtype(np.uint8), is_labels=True)
-    tumor = np.where(five == TUMOR, case.scheme.value(Subregion.ED), 0).astype(np.uint8)
     with staging(Path(out)) as stage:
-        write_like(source, tumor, stage.path(f"{case.case_id}_seg_auto.nii.gz"))
+        write_like(source, tumor_labels(case, five), stage.path(f"{case.case_id}_seg_auto.nii.gz"))
         write_like(source, five, stage.path(f"{case.case_id}_tissue_auto.nii.gz"))
         return stage.publish()
 
@@ -229,6 +243,7 @@ def _generate(
 ) -> Outcome:
     model = load_model(options.model, options.device)
     engine = engine_for(model)
+    chosen = {} if options.sampling is None else {"sampling": _sampling_for(engine, options.sampling)}
     request = engine.plan(
         case,
         hole,
@@ -238,6 +253,7 @@ def _generate(
         preset=options.preset,
         modalities=options.modalities,
         tumor=tumor,
+        **chosen,
     )
     result: Counterfactual | None = None
     for step in engine.run(case, hole, request, tumor=tumor):
@@ -249,6 +265,21 @@ def _generate(
     referee = find_referee(options.device)
     metrics = score(case, result, referee=referee if Modality.FLAIR in result.modalities else None)
     return Outcome(result, metrics, edited, model.card.to_dict())
+
+
+def _sampling_for(engine: Engine | DiffusionEngine, sampling: Sampling) -> Sampling:
+    """Refuse choices that a model does not have."""
+    from seg_editor.generation.paper_engine import DiffusionEngine
+
+    name = engine.model.card.name
+    if not isinstance(engine, DiffusionEngine):
+        raise UsageError(
+            f"{name} has no choice of start, sampler or hole fill",
+            remedy="Leave them out, or choose m2, m3, m3k or m3c",
+        )
+    if not engine.network.config.mask and sampling.hole is not HoleFill.ZERO:
+        raise UsageError(f"{name} sees no mask whose hole could be filled", remedy="Leave the hole fill out")
+    return sampling
 
 
 def canonical_slices(case: Case, indices: Sequence[int]) -> tuple[int, ...]:

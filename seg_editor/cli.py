@@ -19,9 +19,11 @@ from seg_editor.resources import resource_path
 if TYPE_CHECKING:
     from seg_editor.api import Options, Outcome
     from seg_editor.cases import Case
+    from seg_editor.generation.diffusion import Sampling
 
 COMMANDS = ("open", "remove", "inpaint", "segment", "verify", "doctor", "bench", "demo")
 DEMO_CASE = "SegEditor-Demo-001"
+_HOLE_FILLS = {"zero": "zero", "nearest": "nearest", "tissue": "prior"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +84,13 @@ def _generation_arguments(p: argparse.ArgumentParser, margin: int) -> None:
     p.add_argument("--modalities", default="all", help="all, or a list as t1,flair")
     p.add_argument("--margin", type=int, default=margin, help="millimeters around the hole (default %(default)s)")
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    p.add_argument("--start", help="m1 to m3c: noise, or strength=0.7 from the noised source (default noise)")
+    p.add_argument("--sampler", choices=("ddpm", "ddim"), help="m1 to m3c (default ddpm)")
+    p.add_argument(
+        "--hole-fill",
+        choices=tuple(_HOLE_FILLS),
+        help="m2 to m3c: what the mask says where the tumor was: 0 as air, nearest tissue, the place's own tissue",
+    )
     p.add_argument("--json", action="store_true", help="print the metrics as JSON on stdout")
 
 
@@ -175,6 +184,30 @@ def _options(args: argparse.Namespace) -> Options:
         modalities=modalities,
         margin=args.margin,
         device=args.device,
+        sampling=_sampling(args),
+    )
+
+
+def _sampling(args: argparse.Namespace) -> Sampling | None:
+    """What ``--start``, ``--sampler`` and ``--hole-fill`` say; None when none of them is given."""
+    if args.start is None and args.sampler is None and args.hole_fill is None:
+        return None
+    from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start
+
+    kind, _, number = (args.start or "noise").partition("=")
+    try:
+        strength = float(number) if number else Sampling.strength
+    except ValueError:
+        strength = -1.0
+    if kind not in ("noise", "strength") or (kind == "noise" and number) or not 0 < strength <= 1:
+        raise UsageError(
+            f"--start {args.start} is no start", remedy="Write noise, or strength=0.7 with a value above 0 and up to 1"
+        )
+    return Sampling(
+        Start.NOISE if kind == "noise" else Start.STRENGTH,
+        Solver(args.sampler or "ddpm"),
+        strength=strength,
+        hole=HoleFill(_HOLE_FILLS[args.hole_fill or "zero"]),
     )
 
 

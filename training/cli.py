@@ -77,7 +77,8 @@ def _training_arguments(p: argparse.ArgumentParser, presets: tuple[str, ...] = (
     p.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     p.add_argument("--threads", type=int, help="CPU threads of torch")
     p.add_argument("--workers", type=int, help="processes that draw batches ahead; default: by the device and cores")
-    p.add_argument("--validate-every", type=int)
+    p.add_argument("--validate-every", type=int, metavar="STEPS")
+    p.add_argument("--keep-every", type=int, metavar="STEPS", help="numbered checkpoint and samples; 0: none")
     p.add_argument("--amp", choices=("auto", "bf16", "fp16", "off"), default="auto", help="auto: the preset's")
     p.add_argument("--accumulate", type=int, default=1, help="parts that a batch is computed in, to save memory")
     p.add_argument(
@@ -163,6 +164,7 @@ def _run(task: Any, args: argparse.Namespace, defaults: dict[str, Any]) -> int:
         ("batch", args.batch),
         ("learning_rate", args.lr),
         ("validate_every", args.validate_every),
+        ("keep_every", args.keep_every),
     ):
         if value is not None:
             chosen[name] = value

@@ -134,12 +134,17 @@ class Ours:
 
 
 OURS: dict[str, Ours] = {
-    "m4": Ours("M4 referee", RefereeConfig(base=24), (160, 192), {"steps": 3000, "batch": 8, "learning_rate": 1e-3}),
+    "m4": Ours(
+        "M4 referee",
+        RefereeConfig(base=24),
+        (160, 192),
+        {"steps": 3000, "batch": 8, "learning_rate": 1e-3, "keep_every": 1000},
+    ),
     "m5": Ours(
         "M5 context-guided inpainting",
         InpaintConfig(),
         (128, 128),
-        {"steps": 4000, "batch": 16, "learning_rate": 6e-4},
+        {"steps": 4000, "batch": 16, "learning_rate": 6e-4, "keep_every": 1000},
     ),
 }
 

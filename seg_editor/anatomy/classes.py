@@ -12,11 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from seg_editor.anatomy.names import CSF, GM, TISSUES, WM
 from seg_editor.cases import Modality
-
-BACKGROUND, CSF, GM, WM, TUMOR = 0, 1, 2, 3, 4
-TISSUES = (CSF, GM, WM)
-TISSUE_NAMES = {BACKGROUND: "Background", CSF: "CSF", GM: "Gray matter", WM: "White matter", TUMOR: "Tumor"}
 
 _ASCENDING: dict[Modality, tuple[int, int, int]] = {
     Modality.T1: (CSF, GM, WM),

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 from scipy.sparse import csr_matrix
 
+from seg_editor.boxes import EMPTY, bounding_box, widened
+
 _BLOCK = 4
+_PAD = 8
 _NEIGHBORS = tuple((axis, step) for axis in range(3) for step in (-1, 1))
 
 
@@ -49,7 +52,7 @@ def harmonic_fill(
     if n == 0:
         return np.zeros((channels, 0), np.float32)
     known = known & ~hole
-    box = _padded_box(hole)
+    box = widened(bounding_box(hole) or EMPTY, _PAD, hole.shape)
     hole, known, volumes = hole[box], known[box], volumes[(slice(None), *box)]
     matrix, rhs, grounded = _system(volumes, hole, known, n)
     fallback = volumes[:, known].mean(1) if known.any() else np.zeros(channels, np.float32)
@@ -57,12 +60,6 @@ def harmonic_fill(
     solution = _conjugate_gradients(matrix, rhs, start, tolerance, max_iterations)
     solution[~grounded] = fallback
     return np.ascontiguousarray(solution.T, np.float32)
-
-
-def _padded_box(hole: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    found = ndi.find_objects(hole.astype(np.uint8))[0]
-    a, b, c = (slice(max(s.start - 8, 0), min(s.stop + 8, size)) for s, size in zip(found, hole.shape, strict=True))
-    return a, b, c
 
 
 def _system(

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from seg_editor.anatomy import cache
-from seg_editor.anatomy.classes import CSF, GM, TISSUE_NAMES, TISSUES, TUMOR, WM, evidence, name_classes
+from seg_editor.anatomy.classes import evidence, name_classes
 from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
+from seg_editor.anatomy.names import CSF, GM, TISSUE_NAMES, TISSUES, TUMOR, WM
 from seg_editor.anatomy.process import Arrays, Cancelled, run_job
+from seg_editor.boxes import EMPTY, Box, bounding_box, widened
 from seg_editor.cases import Case, Modality
 from seg_editor.errors import ModelError, UsageError
 
@@ -361,10 +363,8 @@ def _outside(values: NDArray[np.floating], brain: NDArray[np.bool_]) -> float:
     return float(found[counts.argmax()])
 
 
-def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    found = ndi.find_objects(mask.astype(np.uint8))[0]
-    x, y, z = (slice(max(0, s.start - _PAD), min(n, s.stop + _PAD)) for s, n in zip(found, mask.shape, strict=True))
-    return x, y, z
+def _box(mask: NDArray[np.bool_]) -> Box:
+    return widened(bounding_box(mask) or EMPTY, _PAD, mask.shape)
 
 
 def _grow(mask: NDArray[np.bool_], millimeters: float, spacing: tuple[float, float, float]) -> NDArray[np.bool_]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from seg_editor.cases.brain import bounding_box, fill_enclosed
+from seg_editor.boxes import bounding_box
+from seg_editor.cases.brain import fill_enclosed
 from seg_editor.cases.case import Case
 from seg_editor.cases.catalog import find_cases
 from seg_editor.cases.grid import Grid

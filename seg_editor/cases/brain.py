@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.boxes import bounding_box
 from seg_editor.cases.volume import Volume
 
 _BACKGROUND_SHARE = 0.5
@@ -60,14 +61,3 @@ def fill_enclosed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         inner = parts[1:-1, 1:-1, 1:-1]
         filled[box] |= inner > 1 if parts[0, 0, 0] == 1 else (inner > 0) & (inner != parts[0, 0, 0])
     return filled
-
-
-def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
-    """Return the smallest box that holds every true voxel, ``None`` when there is none."""
-    found: list[slice] = []
-    for others in ((1, 2), (0, 2), (0, 1)):
-        where = np.flatnonzero(mask.any(axis=others))
-        if not where.size:
-            return None
-        found.append(slice(int(where[0]), int(where[-1]) + 1))
-    return found[0], found[1], found[2]

@@ -25,6 +25,11 @@ class Subregion(StrEnum):
         """The name shown to people, such as ``Edema (ED)``."""
         return _DISPLAY[self.value]
 
+    @property
+    def short(self) -> str:
+        """The abbreviation, such as ``ED``, where there is little room."""
+        return self.value.upper()
+
 
 @dataclass(frozen=True)
 class LabelScheme:

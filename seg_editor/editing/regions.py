@@ -131,13 +131,13 @@ class RemoveTumor:
 
 @dataclass(frozen=True)
 class Fill:
-    """Flood fill: the region under `at` in one plane gets `value`.
+    """Flood fill: the region under `at` gets `value`, in one plane or in all directions.
 
     Parameters
     ----------
     at : (x, y, z)
-    axis : int
-        Normal of the plane: 0 sagittal, 1 coronal, 2 axial.
+    axis : int or None
+        Normal of the plane: 0 sagittal, 1 coronal, 2 axial; None fills the region in 3D.
     value : int
     over : PaintOver
         Which voxels of the region may change.
@@ -146,15 +146,19 @@ class Fill:
     """
 
     at: Voxel
-    axis: int
+    axis: int | None
     value: int
     over: PaintOver = PaintOver.ALL
     only_label: int | None = None
     locked: frozenset[int] = frozenset()
-    name: str = "Fill"
+
+    @property
+    def name(self) -> str:
+        """What the undo menu says."""
+        return "Fill in 3D" if self.axis is None else "Fill"
 
     def __call__(self, labels: Labels) -> Patch:
-        """Patch of the 4-connected region that has the label under `at`.
+        """Patch of the region that has the label under `at`, connected by faces of voxels.
 
         Raises
         ------
@@ -163,18 +167,28 @@ class Fill:
         """
         if not _inside(self.at, labels.shape):
             raise UsageError("the cursor is outside the picture")
-        plane = list(whole_box(labels.shape))
-        plane[self.axis] = slice(self.at[self.axis], self.at[self.axis] + 1)
-        box: Box = (plane[0], plane[1], plane[2])
-        flat = labels[box].squeeze(axis=self.axis)
-        u, v = (c for axis, c in enumerate(self.at) if axis != self.axis)
-        parts, _ = ndimage.label(flat == flat[u, v])
-        region: Mask = parts == parts[u, v]
-        if flat[u, v] == 0 and (region[[0, -1]].any() or region[:, [0, -1]].any()):
-            raise UsageError("the region is open: it reaches the edge of the picture", remedy="Close its outline first")
-        mask = np.expand_dims(region, self.axis)
-        allowed = paintable(labels[box], self.value, self.over, self.only_label, self.locked)
-        return Patch(box, mask if allowed is None else mask & allowed, self.value)
+        seen = list(whole_box(labels.shape))
+        if self.axis is not None:
+            seen[self.axis] = slice(self.at[self.axis], self.at[self.axis] + 1)
+        slab: Box = (seen[0], seen[1], seen[2])
+        value = int(labels[self.at])
+        same: Mask = labels[slab] == value
+        inner = tight_box(same if value else ~same)
+        box = slab if inner is None else outer_box(inner, slab)
+        if inner is None or not all(s.start <= i < s.stop for i, s in zip(self.at, box, strict=True)):
+            raise self._open()
+        parts, _ = ndimage.label(same[inner])
+        a, b, c = (i - s.start for i, s in zip(self.at, box, strict=True))
+        region: Mask = parts == parts[a, b, c]
+        ends = (region.take((0, -1), axis) for axis in range(3) if axis != self.axis)
+        if value == 0 and any(end.any() for end in ends):
+            raise self._open()
+        return PaintMask(box, region, self.value, self.over, self.only_label, self.locked)(labels)
+
+    def _open(self) -> UsageError:
+        """Background that touches the edge of the box around all labels goes on to the edge of the picture."""
+        edge = "volume" if self.axis is None else "picture"
+        return UsageError(f"the region is open: it reaches the edge of the {edge}", remedy="Close its outline first")
 
 
 @dataclass(frozen=True)
@@ -185,15 +199,17 @@ class Polygon:
     ----------
     points : sequence of (float, float)
         Corners in voxels along the two axes of the plane, in their order x, y, z.
-    axis, index : int
-        Normal of the plane and its place along it.
+    axis : int
+        Normal of the plane.
+    index : int or None
+        Its place along that axis; None goes through every slice.
     value : int
         0 erases.
     """
 
     points: tuple[tuple[float, float], ...]
     axis: int
-    index: int
+    index: int | None
     value: int
     over: PaintOver = PaintOver.ALL
     only_label: int | None = None
@@ -202,15 +218,19 @@ class Polygon:
 
     def __call__(self, labels: Labels) -> Patch | None:
         """Patch of the voxels whose centers lie inside (even-odd rule), or None when there are none."""
-        if len(self.points) < 3 or not 0 <= self.index < labels.shape[self.axis]:
+        depth = labels.shape[self.axis]
+        if len(self.points) < 3 or (self.index is not None and not 0 <= self.index < depth):
             return None
         u_size, v_size = (n for axis, n in enumerate(labels.shape) if axis != self.axis)
-        region = polygon_mask(np.asarray(self.points, dtype=np.float64), (u_size, v_size))
-        plane = list(whole_box(labels.shape))
-        plane[self.axis] = slice(self.index, self.index + 1)
-        box: Box = (plane[0], plane[1], plane[2])
-        mask = np.expand_dims(region, self.axis)
-        return PaintMask(box, mask, self.value, self.over, self.only_label, self.locked)(labels)
+        flat = polygon_mask(np.asarray(self.points, dtype=np.float64), (u_size, v_size))
+        region: Mask = np.expand_dims(flat, self.axis)
+        inner = tight_box(region)
+        if inner is None:
+            return None
+        slices = slice(0, depth) if self.index is None else slice(self.index, self.index + 1)
+        x, y, z = (slices if axis == self.axis else side for axis, side in enumerate(inner))
+        mask: Mask = np.repeat(region[inner], slices.stop - slices.start, self.axis)
+        return PaintMask((x, y, z), mask, self.value, self.over, self.only_label, self.locked)(labels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,16 +66,21 @@ class InterpolateSlices:
     ----------
     axis : int
         Normal of the slices.
-    label : int
-        The label painted; only background is covered.
+    label : int or None
+        The label painted; None for all labels: where no slice between two is painted, their union is blended and each
+        voxel takes the label that lies deepest there, so that nested labels stay nested. Only background is covered.
     spacing : (float, float, float)
         mm per voxel; `Segmentation.apply` fills it in.
     """
 
     axis: int
-    label: int
+    label: int | None = None
     spacing: Spacing = (1.0, 1.0, 1.0)
-    name: str = "Interpolate slices"
+
+    @property
+    def name(self) -> str:
+        """What the undo menu says."""
+        return "Interpolate slices" if self.label is not None else "Interpolate all labels"
 
     def bind(self, scheme: LabelScheme, spacing: Spacing) -> InterpolateSlices:
         """The same edit on a grid of `spacing`."""
@@ -89,24 +94,50 @@ class InterpolateSlices:
         UsageError
             No two painted slices with unpainted ones in between.
         """
-        mask = labels == self.label
-        box = tight_box(mask)
-        stack = np.moveaxis(mask[box], self.axis, 0) if box is not None else np.zeros((0, 0, 0), dtype=np.bool_)
-        painted = np.flatnonzero(stack.any(axis=(1, 2)))
-        gaps = [(int(a), int(b)) for a, b in pairwise(painted) if b - a > 1]
-        if box is None or not gaps:
+        wanted = labels > 0 if self.label is None else labels == self.label
+        box = tight_box(wanted)
+        stack = np.zeros((0, 0, 0), np.uint8) if box is None else np.moveaxis(labels[box], self.axis, 0)
+        values = [int(v) for v in np.unique(stack) if v] if self.label is None else [self.label]
+        gaps = _gaps(np.isin(stack, values))
+        own = [(gap, [value]) for value in values for gap in _gaps(stack == value) if gap not in gaps]
+        if box is None or not (gaps or own):
             raise UsageError(
                 "there is no gap between painted slices", remedy="Paint the label in two slices that are apart"
             )
-        flat_spacing = [step for axis, step in enumerate(self.spacing) if axis != self.axis]
-        filled = np.zeros(stack.shape, dtype=np.bool_)
-        for first, last in gaps:
-            start, end = (_signed_distance(stack[k], flat_spacing) for k in (first, last))
-            for k in range(first + 1, last):
-                part = (k - first) / (last - first)
-                filled[k] = (1 - part) * start + part * end > 0
-        wanted: Mask = np.moveaxis(filled, 0, self.axis) & (labels[box] == 0)
-        return Patch(box, wanted, self.label)
+        spacing = [step for axis, step in enumerate(self.spacing) if axis != self.axis]
+        filled = stack.copy()
+        for (first, last), among in [*((gap, values) for gap in gaps), *own]:
+            _blend(filled, stack, first, last, among, spacing)
+        made = np.moveaxis(filled, 0, self.axis)
+        mask: Mask = (made != 0) & (labels[box] == 0)
+        return Patch(box, mask, made[mask])
+
+
+def _gaps(painted: Mask) -> list[tuple[int, int]]:
+    """Neighbors among the painted slices of a stack ``(slices, u, v)`` that have unpainted ones in between."""
+    places = np.flatnonzero(painted.any(axis=(1, 2)))
+    return [(int(a), int(b)) for a, b in pairwise(places) if b - a > 1]
+
+
+def _blend(filled: Labels, stack: Labels, first: int, last: int, values: list[int], spacing: list[float]) -> None:
+    """Write into the background of `filled`, between two slices of `stack` ``(slices, u, v)``, what lies between."""
+    ends = [_end_distances(stack[[first, last]] == value, spacing) for value in values]
+    union = _end_distances(np.isin(stack[[first, last]], values), spacing)
+    codes = np.asarray(values, dtype=stack.dtype)
+    for k in range(first + 1, last):
+        part = (k - first) / (last - first)
+        inside: Mask = ((1 - part) * union[0] + part * union[1] > 0) & (filled[k] == 0)
+        depths = np.stack([(1 - part) * start[inside] + part * end[inside] for start, end in ends])
+        filled[k][inside] = codes[depths.argmax(axis=0)]
+
+
+def _end_distances(ends: Mask, spacing: list[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Signed distances of two slices ``(2, u, v)``; a shape that is in one of them only fades away toward the other."""
+    depths = [_signed_distance(end, spacing) if end.any() else np.zeros(end.shape) for end in ends]
+    for k in (0, 1):
+        if not ends[k].any():
+            depths[k] -= depths[1 - k].max(initial=0.0)
+    return depths[0], depths[1]
 
 
 def _signed_distance(mask: Mask, spacing: list[float]) -> NDArray[np.float64]:

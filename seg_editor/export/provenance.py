@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from seg_editor import __version__
 from seg_editor.errors import CaseError, ExportError
 from seg_editor.export.picture import SYNTHETIC_ASCII
+from seg_editor.hashing import file_sha256
 
 if TYPE_CHECKING:
     from seg_editor.cases import Case
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 FORMAT = "seg-editor provenance 1"
 _PROGRAMS = ("numpy", "scipy", "torch", "nibabel", "scikit-image", "pillow", "antspyx")
 _SUFFIX = "_provenance.json"
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def program_versions() -> dict[str, str]:

@@ -18,7 +18,8 @@ from seg_editor.export.folder import Staging, staging
 from seg_editor.export.panel import panel_image, panel_modality, panel_slice
 from seg_editor.export.picture import SYNTHETIC_ASCII
 from seg_editor.export.png import picture_text, png_bytes
-from seg_editor.export.provenance import file_sha256, sidecar, source_hashes
+from seg_editor.export.provenance import sidecar, source_hashes
+from seg_editor.hashing import file_sha256
 from seg_editor.metrics import Metrics, score
 
 if TYPE_CHECKING:

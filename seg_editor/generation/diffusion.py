@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.names import TISSUES, TUMOR
 from seg_editor.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from seg_editor.generation.registry import LoadedModel
     from seg_editor.generation.unet import NoiseNet
 
-TUMOR = 4
-_TISSUE = (1, 2, 3)
 
 
 class Start(StrEnum):
@@ -203,12 +202,12 @@ def fill_hole(
     if choice is HoleFill.PRIOR:
         if prior is None or prior.shape != masks.shape:
             raise UsageError("the hole fill 'prior' needs a tissue prior of the masks' shape", remedy="Choose nearest")
-        out[gone] = np.where(np.isin(prior, _TISSUE), prior, 0)[gone]
+        out[gone] = np.where(np.isin(prior, TISSUES), prior, 0)[gone]
     elif choice is HoleFill.NEAREST:
         from scipy import ndimage as ndi
 
         for k in range(len(out)):
-            healthy = np.isin(out[k], _TISSUE)
+            healthy = np.isin(out[k], TISSUES)
             if gone[k].any() and healthy.any():
                 at = ndi.distance_transform_edt(~healthy, return_distances=False, return_indices=True)
                 out[k][gone[k]] = out[k][tuple(at)][gone[k]]

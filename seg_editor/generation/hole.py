@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.boxes import EMPTY, Box, bounding_box
+
 BoolArray = NDArray[np.bool_]
-Box = tuple[slice, slice, slice]
 
 DEFAULT_MARGIN = 3
 
@@ -79,7 +80,7 @@ class Hole:
         """SHA-256 over shape, margin, mask and core."""
         digest = hashlib.sha256(repr((self.mask.shape, self.margin)).encode())
         for array in (self.mask, self.core):
-            box = bounding_box(array)
+            box = bounding_box(array) or EMPTY
             digest.update(repr([(s.start, s.stop) for s in box]).encode())
             digest.update(np.packbits(array[box], axis=None).tobytes())
         return digest.hexdigest()
@@ -87,7 +88,7 @@ class Hole:
     @cached_property
     def box(self) -> Box:
         """The smallest box around the mask; empty slices for an empty hole."""
-        return bounding_box(self.mask)
+        return bounding_box(self.mask) or EMPTY
 
     @cached_property
     def slices(self) -> tuple[int, ...]:
@@ -162,28 +163,13 @@ def find_hole(
     return Hole(_frozen(mask, own=True), _frozen(core, own=True), margin)
 
 
-def bounding_box(mask: BoolArray) -> Box:
-    """Return the smallest box around the true voxels of a 3D mask; empty slices when there are none."""
-    spans: list[slice] = []
-    view = mask
-    for axis in (2, 1, 0):
-        others = tuple(a for a in range(3) if a != axis)
-        hits = np.flatnonzero(view.any(axis=others))
-        if not hits.size:
-            return (slice(0, 0), slice(0, 0), slice(0, 0))
-        span = slice(int(hits[0]), int(hits[-1]) + 1)
-        view = view[(*[slice(None)] * axis, span)]
-        spans.append(span)
-    return (spans[2], spans[1], spans[0])
-
-
 def _grow(core: BoolArray, margin: int, spacing: Sequence[float]) -> BoolArray:
     """Dilate by a ball of `margin` mm, computed in the core's own box."""
     from scipy import ndimage
 
     grown = core.copy()
     inner = bounding_box(core)
-    if margin <= 0 or inner[0].stop == 0:
+    if margin <= 0 or inner is None:
         return grown
     reach = [int(np.floor(margin / s)) for s in spacing]
     box = tuple(

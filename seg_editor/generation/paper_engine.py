@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality
 from seg_editor.errors import DeviceMemoryError, ModelError, UsageError
 from seg_editor.generation.counterfactual import Counterfactual, to_raw
-from seg_editor.generation.diffusion import TUMOR, Sampling, Start, fill_hole, sampling_passes
+from seg_editor.generation.diffusion import Sampling, Start, fill_hole, sampling_passes
 from seg_editor.generation.engine import Step
 from seg_editor.generation.hole import Hole
-from seg_editor.generation.paper_grid import SliceSettings, decode_slice, encode_slice, fit
+from seg_editor.generation.paper_grid import SIZE, Frame, SliceSettings, Window, place_window
 from seg_editor.generation.planning import (
     TUMOR_MARGIN,
     Cancel,
@@ -45,14 +46,23 @@ Planes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class PaperInput:
-    """What a card says about the pictures that its model was trained on."""
+    """What a card says about the pictures that its model was trained on.
+
+    Attributes
+    ----------
+    modality : Modality
+    settings : SliceSettings
+    window : Window, optional
+        The part of the square that training looked at; default: all.
+    """
 
     modality: Modality
     settings: SliceSettings
+    window: Window | None = None
 
     @classmethod
     def of(cls, card: ModelCard) -> PaperInput:
-        """Read ``training.settings.slices``; what is missing there is FLAIR, padded, on the robust scale.
+        """Read ``training.settings``; what is missing there is FLAIR, padded, on the robust scale, the whole square.
 
         Raises
         ------
@@ -67,7 +77,21 @@ class PaperInput:
             modality = Modality(data.get("modality", Modality.FLAIR))
         except ValueError as error:
             raise ModelError(f"{card.name} was trained on {data['modality']}", path=card.folder) from error
-        return cls(modality, SliceSettings.from_json(data))
+        return cls(modality, SliceSettings.from_json(data), _read_window(card, settings))
+
+
+def _read_window(card: ModelCard, settings: Any) -> Window | None:
+    found = settings.get("window") if isinstance(settings, dict) else None
+    if found is None:
+        return None
+    size = int(card.config.get("image_size", SIZE))
+    try:
+        (a, b), (c, d) = ((int(v[0]), int(v[1])) for v in found)
+    except (TypeError, ValueError, IndexError):
+        a = b = c = d = 0
+    if not (0 <= a < b <= size and 0 <= c < d <= size):
+        raise ModelError(f"{card.name} names no usable window", path=card.folder, remedy="Export the model again")
+    return slice(a, b), slice(c, d)
 
 
 class DiffusionEngine:
@@ -96,6 +120,23 @@ class DiffusionEngine:
         self._tissue = tissue or TissueSource(device=str(model.device))
         self._masks: tuple[str, Planes | None] = ("", None)
         self._scale: tuple[tuple[str, ...], IntensityScale, np.float32] | None = None
+        self._frame: tuple[str, Frame] | None = None
+
+    def frame(self, case: Case) -> Frame:
+        """What the network sees of the case's slices: the window of its training, moved to where the brain is.
+
+        Raises
+        ------
+        UsageError
+            The brain is larger than what the model makes.
+        """
+        if self._frame is None or self._frame[0] != case.content_hash:
+            config, settings = self.network.config, self.input.settings
+            window = place_window(
+                self.input.window, case.brain, settings, size=config.image_size, multiple=config.multiple
+            )
+            self._frame = (case.content_hash, Frame(settings, config.image_size, window))
+        return self._frame[1]
 
     def plan(
         self,
@@ -184,6 +225,7 @@ class DiffusionEngine:
         check_cancel(cancel)
         sampling, masks = self._recall(case, hole, request, tumor)
         scale, darkest = self._scale_of(case, hole, tumor, request.tumor_hash)
+        frame = self.frame(case)
         part = hole.restricted(request.slices)
         made = self.input.modality
         volume = case.volumes[made]
@@ -196,11 +238,13 @@ class DiffusionEngine:
             slice_began = time.perf_counter()
             source = volume.values((slice(None), slice(None), slice(k, k + 1)))[:, :, 0]
             mask = None if masks is None else masks[request.slices.index(k)]
-            passes = self._passes(source, case.brain[:, :, k], scale, mask, sampling, k)
+            coded, way = frame.encode(source, case.brain[:, :, k], scale)
+            pictures = self._passes(coded, None if mask is None else frame.mask(mask), sampling, k)
+            shape = (int(source.shape[0]), int(source.shape[1]))
             inside = part.mask[:, :, k]
             for _ in range(sampling.executed):
                 check_cancel(cancel)
-                picture = np.maximum(next(passes), darkest)
+                picture = np.maximum(frame.decode(next(pictures), shape, way), darkest)
                 done += 1
                 preview = {made: np.where(inside, picture, source)}
                 if done < total:
@@ -219,32 +263,21 @@ class DiffusionEngine:
         yield Step(total, total, order[-1], preview, time.perf_counter() - began, result)
 
     def _passes(
-        self,
-        source: NDArray[np.float32],
-        brain: NDArray[np.bool_],
-        scale: IntensityScale,
-        mask: Planes | None,
-        sampling: Sampling,
-        k: int,
+        self, coded: NDArray[np.float32], mask: Planes | None, sampling: Sampling, k: int
     ) -> Iterator[NDArray[np.float32]]:
-        """Whole slices (x, y) in intensities after every network pass."""
+        """Pictures of slice `k` in the frame's window, [0, 1], after every network pass."""
         import torch
 
-        settings, size = self.input.settings, self.network.config.image_size
-        if settings.preset == "compact" and max(brain.any(0).sum(), brain.any(1).sum()) > size:
-            raise UsageError(f"the brain is larger than the {size} voxels that this model makes", remedy="Choose m5")
-        coded, way = encode_slice(source, brain, scale, settings, size=size)
-        begin = coded[None].astype(np.float32) / 255 if sampling.start is Start.STRENGTH else None
-        masks = None if mask is None else fit(mask, settings, nearest=True, size=size)[None]
-        steps = sampling_passes(self.network, sampling, masks, source=begin, numbers=(k,), count=1)
-        shape = (int(source.shape[0]), int(source.shape[1]))
+        begin = coded[None] if sampling.start is Start.STRENGTH else None
+        masks = np.zeros((1, *coded.shape), np.uint8) if mask is None else mask[None]
+        steps = sampling_passes(self.network, sampling, masks, source=begin, numbers=(k,))
         try:
             for pictures in steps:
                 if not np.isfinite(pictures).all():
                     raise ModelError(
                         "the network returned values that are not finite", remedy="Try another seed or model"
                     )
-                yield decode_slice(pictures[0], shape, way, settings)
+                yield pictures[0]
         except torch.OutOfMemoryError as error:
             raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU") from error
 

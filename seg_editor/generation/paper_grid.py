@@ -14,6 +14,8 @@ from seg_editor.errors import ModelError, UsageError
 if TYPE_CHECKING:
     from seg_editor.anatomy.scale import IntensityScale
 
+#: Columns and rows of a slice's square.
+Window = tuple[slice, slice]
 SIZE = 256
 PRESETS = ("compact", "paper")
 NORMALISATIONS = ("robust", "paper")
@@ -159,3 +161,86 @@ def decode_slice(
     if settings.normalisation == "robust":
         return (robust_value(flat * 255) * np.float32(way["iqr"]) + np.float32(way["median"])).astype(np.float32)
     return (flat * np.float32(way["high"] - way["low"]) + np.float32(way["low"])).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a model sees of a slice: a window of the square that :func:`fit` makes, and air around it.
+
+    Attributes
+    ----------
+    settings : SliceSettings
+    size : int
+        Of the square.
+    window : Window
+    """
+
+    settings: SliceSettings
+    size: int
+    window: Window
+
+    def encode(
+        self, values: NDArray[np.floating[Any]], brain: NDArray[np.bool_], scale: IntensityScale
+    ) -> tuple[NDArray[np.float32], dict[str, float]]:
+        """One slice (x, y) in its own intensities to [0, 1] in the window, and what :meth:`decode` needs."""
+        code, way = encode_slice(values, brain, scale, self.settings, size=self.size)
+        return code[self.window].astype(np.float32) / 255, way
+
+    def mask(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Class ids (x, y) in the window."""
+        return fit(labels, self.settings, nearest=True, size=self.size)[self.window]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the window."""
+        x, y = self.window
+        return x.stop - x.start, y.stop - y.start
+
+    def decode(
+        self, picture: NDArray[np.floating[Any]], shape: tuple[int, int], way: Mapping[str, float]
+    ) -> NDArray[np.float32]:
+        """A picture in the window, [0, 1], to intensities (x, y); around the window it is air."""
+        square = np.zeros((self.size, self.size), np.float32)
+        square[self.window] = picture
+        return decode_slice(square, shape, way, self.settings)
+
+
+def place_window(
+    trained: Window | None, brain: NDArray[np.bool_], settings: SliceSettings, *, size: int, multiple: int
+) -> Window:
+    """The window that a model was trained in, moved (and, if need be, widened) until it shows the whole brain.
+
+    Parameters
+    ----------
+    trained : Window or None
+        None, or slices that were resized, gives the whole square.
+    brain : bool (x, y) or (x, y, z)
+    settings : SliceSettings
+    size : int
+        Of the square.
+    multiple : int
+        The window's sides stay divisible by this.
+
+    Raises
+    ------
+    UsageError
+        The brain is larger than the square.
+    """
+    if settings.preset != "compact":
+        return slice(0, size), slice(0, size)
+    spans = []
+    for axis, length in enumerate(brain.shape[:2]):
+        others = tuple(a for a in range(brain.ndim) if a != axis)
+        lit = np.flatnonzero(brain.any(others)) + (size - length) // 2
+        first, last = (int(lit[0]), int(lit[-1]) + 1) if lit.size else (size // 2, size // 2)
+        if last - first > size:
+            raise UsageError(f"the brain is larger than the {size} voxels that this model makes", remedy="Choose m5")
+        spans.append(_cover(slice(0, size) if trained is None else trained[axis], first, last, size, multiple))
+    return spans[0], spans[1]
+
+
+def _cover(trained: slice, first: int, last: int, size: int, multiple: int) -> slice:
+    length = min(max(trained.stop - trained.start, -(-(last - first) // multiple) * multiple), size)
+    start = min(max(trained.start, last - length), first)
+    start = min(max(start, 0), size - length)
+    return slice(start, start + length)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality, bounding_box
 from seg_editor.errors import CaseError, ModelError
 from seg_editor.generation.conditioning import AIR
-from seg_editor.generation.registry import LoadedModel, list_models, load_model
+from seg_editor.generation.registry import LoadedModel, choose_device, list_models, load_model
 
 _MULTIPLE = 32
 _BATCH = 4
-TUMOR = 4
 PREFERRED = "m4"
 
 
@@ -27,9 +29,23 @@ def referee_name() -> str:
 
 
 def find_referee(device: str = "auto") -> Referee | None:
-    """Load the referee that `referee_name` chooses; None when there is none."""
-    name = referee_name()
-    return Referee(load_model(name, device)) if name else None
+    """The referee that `referee_name` chooses, loaded once for all who ask; None when there is none.
+
+    One device at a time: asking for another lets go of the weights on the first.
+    """
+    card = next((card for card in list_models() if card.name == referee_name()), None)
+    if card is None:
+        return None
+    with _loading:
+        return _loaded(card.name, card.weights_sha256, str(choose_device(device)))
+
+
+_loading = Lock()
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, _weights: str, device: str) -> Referee:
+    return Referee(load_model(name, device))
 
 
 class Referee:
@@ -136,7 +152,8 @@ class Referee:
 
     def _scale(self, case: Case) -> IntensityScale:
         """Median and interquartile range over the whole brain of the source (tumor included: it may be unknown)."""
-        if self._scale_of is None or self._scale_of[0] != case.content_hash:
-            scale = IntensityScale.of(case.volumes[Modality.FLAIR].values(), case.brain)
-            self._scale_of = (case.content_hash, scale)
-        return self._scale_of[1]
+        known = self._scale_of
+        if known is None or known[0] != case.content_hash:
+            known = (case.content_hash, IntensityScale.of(case.volumes[Modality.FLAIR].values(), case.brain))
+            self._scale_of = known
+        return known[1]

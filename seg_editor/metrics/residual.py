@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TUMOR_CLASS = 4
+from seg_editor.anatomy.names import TUMOR
+
 VOID_THRESHOLD = 0.05
 VOID_WEIGHT = 2.0
 PAPER_EPSILON = 1e-6
@@ -90,7 +91,7 @@ def tumor_residual(
     total = int(np.count_nonzero(tumor))
     if total == 0:
         return None
-    found = predicted_five[used] == TUMOR_CLASS
+    found = predicted_five[used] == TUMOR
     there = tumor[used]
     if remaining is not None and not paper:
         found &= ~(remaining[used] & ~there)
@@ -135,7 +136,7 @@ def residual_floor(
     if not tumor.any():
         return None
     used = tumor.any(axis=(1, 2))
-    found = (predicted_source[used] == TUMOR_CLASS) & ~hole[used]
+    found = (predicted_source[used] == TUMOR) & ~hole[used]
     if remaining is not None:
         found &= ~(remaining[used] & ~tumor[used])
     return float(np.count_nonzero(found) / np.count_nonzero(tumor))

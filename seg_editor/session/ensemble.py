@@ -20,11 +20,11 @@ FIGURES = ("tumor_residual", "diffmap_iou", "texture_ratio", "seam_ratio")
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over the seeds: `n` values, their mean, standard deviation (n - 1) and range."""
+    """A figure over the seeds: `n` values, their mean, standard deviation (n - 1; None for one value) and range."""
 
     n: int
     mean: float
-    sd: float
+    sd: float | None
     low: float
     high: float
 
@@ -34,7 +34,7 @@ def spread_of(values: Sequence[float | None]) -> Spread | None:
     found = np.array([value for value in values if value is not None], dtype=np.float64)
     if found.size == 0:
         return None
-    sd = float(found.std(ddof=1)) if found.size > 1 else 0.0
+    sd = float(found.std(ddof=1)) if found.size > 1 else None
     return Spread(int(found.size), float(found.mean()), sd, float(found.min()), float(found.max()))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.cases import Modality
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from seg_editor.generation.counterfactual import Counterfactual
     from seg_editor.metrics import Metrics, Referee
 
-TUMOR = 4
 BoolArray = NDArray[np.bool_]
 
 
@@ -40,6 +40,29 @@ class Seen:
         flat = np.frombuffer(self.bits[index], dtype=np.uint8)
         count = self.shape[0] * self.shape[1]
         return np.unpackbits(flat, count=count).view(np.bool_).reshape(self.shape)
+
+    def across(self, axis: int, index: int, depth: int) -> BoolArray | None:
+        """Tumor of a sagittal (axis 0) or coronal (1) slice, or None where the referee looked at nothing.
+
+        Parameters
+        ----------
+        axis, index : int
+        depth : int
+            Axial slices of the volume.
+
+        Returns
+        -------
+        bool (y or x, z) or None
+            False where the referee did not look.
+        """
+        if not self.bits:
+            return None
+        seen = np.zeros((self.shape[1 - axis], depth), np.bool_)
+        for k in self.bits:
+            plane = self.slice(k)
+            if plane is not None:
+                seen[:, k] = plane.take(index, axis=axis)
+        return seen
 
     @property
     def nbytes(self) -> int:

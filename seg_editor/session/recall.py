@@ -44,7 +44,6 @@ class Recall:
         self._masks: dict[Hashable, Hashable] = {}
         self._pictures: dict[Hashable, Hashable] = {}
         self._keys: dict[Place, str] = {}
-        self._places: dict[str, Place] = {}
 
     def token(self, revision: Hashable) -> Hashable:
         """Name of the mask of a revision; equal tokens, equal masks."""
@@ -69,7 +68,6 @@ class Recall:
         """Remember the request that a place led to."""
         named = self._named(place)
         self._keys[named] = self._keys[named._replace(seed=None)] = key
-        self._places.setdefault(key, place)
 
     def find(self, place: Place, index: int, *, open_seed: bool = False) -> tuple[str, ...]:
         """Keys of the pictures of an axial slice: of all slices before one slice.
@@ -90,10 +88,6 @@ class Recall:
             if found:
                 return found
         return ()
-
-    def place_of(self, key: str) -> Place | None:
-        """What was asked for when the request was first made."""
-        return self._places.get(key)
 
     def _named(self, place: Place) -> Place:
         return place._replace(token=self.picture_token(place.token))

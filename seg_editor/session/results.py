@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from seg_editor.errors import UsageError
 from seg_editor.signal import Signal
 
 if TYPE_CHECKING:
+    from seg_editor.boxes import Box
     from seg_editor.cases import Case
     from seg_editor.editing import Segmentation
     from seg_editor.generation.counterfactual import Counterfactual
-    from seg_editor.generation.hole import Box
     from seg_editor.generation.request import GenerationRequest
+    from seg_editor.session.recall import Place
 
 DEFAULT_BUDGET = 256 << 20
 _OVERHEAD = 1024
@@ -66,13 +67,15 @@ class Entry:
     Parameters
     ----------
     number : int
-        Counts the results of this session from 1.
+        Counts the results of the case from 1.
     request : GenerationRequest
     packed : Packed
     mask : Mask or None
     starred : bool
         The user wants to keep it: it is dropped last.
-    metrics : Metrics or None
+    metrics : Measured or None
+    place : Place or None
+        What was asked for when it was first made.
     """
 
     number: int
@@ -81,6 +84,7 @@ class Entry:
     mask: Mask | None = None
     starred: bool = False
     metrics: Any = None
+    place: Place | None = None
 
     @property
     def key(self) -> str:
@@ -151,7 +155,7 @@ class Results:
         self.noted = Signal()
         self._max_bytes = max_bytes
         self._entries: dict[str, Entry] = {}
-        self._made = 0
+        self._made = self._adopted = 0
         self._current: Counterfactual | None = None
         self._unpacked: dict[str, Counterfactual] = {}
 
@@ -173,6 +177,11 @@ class Results:
         return tuple(self._entries.values())
 
     @property
+    def made(self) -> int:
+        """How many results this session made; those of earlier sessions are not counted."""
+        return self._made - self._adopted
+
+    @property
     def nbytes(self) -> int:
         """Memory held by the packed results, in bytes."""
         return sum(entry.nbytes for entry in self._entries.values())
@@ -191,14 +200,26 @@ class Results:
         self._current = result
         self.changed.emit()
 
-    def add(self, result: Counterfactual, mask: Mask | None = None, *, show: bool = True) -> Entry:
+    def add(
+        self, result: Counterfactual, mask: Mask | None = None, *, place: Place | None = None, show: bool = True
+    ) -> Entry:
         """Keep `result` and show it (unless told not to); one with the same request is replaced, its star stays."""
-        entry = self._keep(result, mask)
+        entry = self._keep(result, mask, place)
         if show:
             self._current = result
         self._fit(entry.key)
         self.changed.emit()
         return entry
+
+    def adopt(self, entries: Iterable[Entry]) -> None:
+        """Take over what an earlier session kept, oldest first, before anything is made; none of it is shown."""
+        for entry in entries:
+            self._made += 1
+            entry.number = self._made
+            self._entries[entry.key] = entry
+        self._adopted = self._made
+        self._fit("")
+        self.changed.emit()
 
     def find(self, key: str) -> Counterfactual | None:
         """The result of the request with this key, or None."""
@@ -230,12 +251,12 @@ class Results:
             self._current = self[-1] if self._entries else None
         self.changed.emit()
 
-    def _keep(self, result: Counterfactual, mask: Mask | None) -> Entry:
+    def _keep(self, result: Counterfactual, mask: Mask | None, place: Place | None = None) -> Entry:
         before = self._entries.get(result.request.key)
         if before is None:
             self._made += 1
         number = self._made if before is None else before.number
-        entry = Entry(number, result.request, Packed.of(result), mask)
+        entry = Entry(number, result.request, Packed.of(result), mask, place=place)
         if before is not None:
             entry.starred, entry.metrics = before.starred, before.metrics
             self._forget(before.key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from seg_editor.cases import NiftiSource, read_labels, write_like
 from seg_editor.cases.write import remove_leftovers
 from seg_editor.editing.delta import between, whole_box
 from seg_editor.errors import ExportError, SegEditorError
+from seg_editor.hashing import file_sha256
 from seg_editor.session.journal import Start
 from seg_editor.session.layer import Layer, labels_hash
 
@@ -98,7 +98,6 @@ def holds_labels(path: Path) -> bool:
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, ``""`` when it is not there."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return ""

@@ -100,6 +100,8 @@ class ViewState(Observable):
         Paint goes only where this modality lies in the range.
     in_brain : bool
         Paint goes only inside the brain.
+    in_3d : bool
+        Fill takes the region in all directions, and an outline goes through every slice.
     on_tissue : bool
         Tools, undo and redo act on the tissue map in place of the tumor.
     tissue_label : int
@@ -122,6 +124,7 @@ class ViewState(Observable):
     locked: Field[frozenset[int]] = Field(frozenset())
     gate: Field[IntensityRange | None] = Field(None)
     in_brain = Field(True)
+    in_3d = Field(False)
     on_tissue = Field(False)
     tissue_label = Field(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from seg_editor.cases.write import remove_leftovers
 from seg_editor.editing import Change, Edit, Gate, History, MaskGate, RangeGate, Segmentation, Stroke
 from seg_editor.errors import CaseError, ExportError, UsageError
 from seg_editor.session.journal import Recovery, default_journal_folder
+from seg_editor.session.keeper import Keeper
 from seg_editor.session.layer import Layer, TissueScheme
 from seg_editor.session.results import Results, opened_labels
 from seg_editor.session.saving import Save, Written, file_hash
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from seg_editor.generation.hole import Hole
 
 
+_PICTURES = "pictures"
+
+
 class Workspace:
     """A case, its segmentation with history, the view, and the results.
 
@@ -30,7 +35,8 @@ class Workspace:
     ----------
     case : Case
     journal_folder : Path, optional
-        Where every step is written down for recovery after a crash; nowhere by default (:meth:`open` has a folder).
+        Where every step is written down for recovery after a crash, and every result for the next session; nowhere by
+        default (:meth:`open` has a folder).
 
     Attributes
     ----------
@@ -41,6 +47,11 @@ class Workspace:
         The tissue map, once there is one; ``tissue_changed`` emits when it comes and goes.
     view : ViewState
     results : Results
+        With those of earlier sessions.
+    keeper : Keeper or None
+        Writes the results down; ``keeper.failed`` emits when it cannot.
+    notes : tuple of str
+        What the user should know about what was read.
     segmentation_path, tissue_path : Path
         Where :meth:`save_segmentation` and a save of the tissue map write.
     """
@@ -54,6 +65,11 @@ class Workspace:
         self.tissue: Layer | None = None
         self.view = ViewState(case)
         self.results = Results()
+        self.notes = case.notes
+        self.keeper: Keeper | None = None
+        if journal_folder is not None:
+            self.keeper = Keeper(journal_folder / _PICTURES, case.content_hash, opened_labels(case))
+            self._take_over(self.keeper)
         self.journal_failed = self.tumor.journal_failed
         self.tissue_changed = Signal()
         self.segmentation_path = case.labels_path
@@ -216,16 +232,22 @@ class Workspace:
             gate=self.gate(),
         )
 
-    def undo(self) -> Change | None:
-        """Take the newest step of the active layer back and look at it; None when there is none."""
+    def undo(self, shown: Collection[int] = ()) -> Change | None:
+        """Take the newest step of the active layer back and look at it; None when there is none.
+
+        Parameters
+        ----------
+        shown : collection of int
+            Normals of the planes on display; all of them go to where the step acts. The view's plane by default.
+        """
         change = self.active.history.undo()
-        self._look_at(change)
+        self._look_at(change, shown)
         return change
 
-    def redo(self) -> Change | None:
-        """Do the step undone last again and look at it; None when there is none."""
+    def redo(self, shown: Collection[int] = ()) -> Change | None:
+        """Do the step undone last again and look at it as :meth:`undo` does; None when there is none."""
         change = self.active.history.redo()
-        self._look_at(change)
+        self._look_at(change, shown)
         return change
 
     def hole(self, margin: int = 3) -> Hole:
@@ -334,11 +356,22 @@ class Workspace:
         """End the session. Ask about unsaved work before: the journals go, too."""
         for layer in self.layers:
             layer.close()
+        if self.keeper is not None:
+            self.keeper.close()
         self._folder = None
 
-    def _look_at(self, change: Change | None) -> None:
+    def _take_over(self, keeper: Keeper) -> None:
+        entries, trouble = keeper.load()
+        if trouble:
+            self.notes = (*self.notes, trouble)
+        keeper.follow(self.results)
+        if entries:
+            self.results.adopt(entries)
+
+    def _look_at(self, change: Change | None, shown: Collection[int]) -> None:
         if change is None:
             return
-        shown = int(self.view.plane)
-        if not change.box[shown].start <= self.view.cursor[shown] < change.box[shown].stop:
-            self.view.cursor = change.focus
+        for axis in shown or (int(self.view.plane),):
+            if not change.box[axis].start <= self.view.cursor[axis] < change.box[axis].stop:
+                self.view.cursor = change.focus
+                return

@@ -153,8 +153,12 @@ _REST: tuple[Action, ...] = (
         "Show the previous modality", "", "view", needs_case
     ),
     Action(
+        "contrast", "Contrast…", _k("J"), "Type window and level, or black and white, of a modality", "contrast",
+        "view", needs_case
+    ),
+    Action(
         "auto_window", "Automatic contrast", _k("Ctrl+J"), "Set brightness and contrast from the whole volume",
-        "contrast", "view", needs_case
+        "", "view", needs_case
     ),
     Action(
         "reset_windows", "Automatic contrast everywhere", _k("Ctrl+Shift+J"),

@@ -152,7 +152,7 @@ class CaseActions(QObject):
         self.recoveries.offer(workspace.tumor)
 
     def _say_notes(self, workspace: Workspace) -> None:
-        notes = " ".join(f"{sentence(note.rstrip('.'))}." for note in workspace.case.notes)
+        notes = " ".join(f"{sentence(note.rstrip('.'))}." for note in workspace.notes)
         if workspace.case.labels is None and Modality.FLAIR in workspace.case.volumes:
             text = notes or "This case has no segmentation."
             self._errors.show_note(text, (("Segment automatically", lambda: self.segment()),))

@@ -14,11 +14,10 @@ from PyQt6.QtWidgets import QApplication
 from seg_editor.ui.planes import PlaneView
 
 TEXT = QColor("#D5DBE2")
-MUTED = QColor("#8A94A0")
+MUTED = QColor("#A0A9B4")
 WARNING = QColor("#E5B45A")
 _SHADE = QColor(0, 0, 0, 160)
-_VEIL = QColor(0, 0, 0, 110)
-_BACK = QColor(0, 0, 0, 175)
+_VEIL = QColor(0, 0, 0, 205)
 SYNTHETIC = "SYNTHETIC – not for clinical use"
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200)
 _EDGE = 10.0
@@ -117,9 +116,8 @@ def font(size: int, *, bold: bool = False) -> QFont:
 
 
 def _text(painter: QPainter, box: QRectF, flags: Qt.AlignmentFlag, text: str, color: QColor) -> None:
-    painter.setPen(_SHADE)
-    for dx, dy in ((1, 1), (-1, -1)):
-        painter.drawText(box.translated(dx, dy), int(flags), text)
+    """Write on a veil dark enough that any text color here stays readable over the brightest tissue."""
+    painter.fillRect(painter.boundingRect(box, int(flags), text).adjusted(-3, 0, 3, 0), _VEIL)
     painter.setPen(color)
     painter.drawText(box, int(flags), text)
 
@@ -216,13 +214,7 @@ def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneVie
     )
     for side, letter in sides:
         lower = _UNDER_HEADING if narrow and side & Qt.AlignmentFlag.AlignTop else 0.0
-        box = inner.adjusted(0, lower, 0, 0)
-        back = painter.boundingRect(box, int(side), letter).adjusted(-3, 0, 3, 0)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(_BACK)
-        painter.drawRoundedRect(back, 4, 4)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        _text(painter, box, side, letter, TEXT)
+        _text(painter, inner.adjusted(0, lower, 0, 0), side, letter, TEXT)
 
 
 def scale_bar_mm(pixels_per_mm: float, room: float) -> int:
@@ -240,8 +232,8 @@ def paint_scale_bar(painter: QPainter, port: QRectF, bottom: float, pixels_per_m
         for bar in (QRectF(x, y, width, 1.5), QRectF(x, y - 4, 1.5, 4), QRectF(x + width - 1.5, y - 4, 1.5, 4)):
             painter.fillRect(bar.adjusted(-grow, -grow, grow, grow), color)
     painter.setFont(font(11))
-    box = QRectF(x, y - 20, max(width, 60.0), 15)
-    _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, f" {length} mm", TEXT)
+    box = QRectF(x + 3, y - 20, max(width, 60.0), 15)
+    _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, f"{length} mm", TEXT)
 
 
 def _paint_warning(painter: QPainter, port: QRectF, bottom: float, warning: str) -> None:
@@ -267,7 +259,6 @@ def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str, le
         shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(room))
         if text is title:
             width = metrics.horizontalAdvance(shown)
-        painter.fillRect(QRectF(x - 2, y, metrics.horizontalAdvance(shown) + 4, height), _VEIL)
         _text(painter, QRectF(x, y, port.width(), height), Qt.AlignmentFlag.AlignLeft, shown, color)
         y += height
     return width, y

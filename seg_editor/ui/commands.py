@@ -24,6 +24,7 @@ from seg_editor.ui.state import Layout, Role, Tool
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
 
+Handlers = dict[str, Callable[[], object]]
 _PAN = 0.1
 _UI_FLAGS = ("crosshair", "tissue", "radiological", "nose_left", "smooth")
 _ABOUT = (
@@ -46,11 +47,14 @@ class Commands:
     def _workspace(self) -> Workspace | None:
         return self._window.workspace
 
-    def handlers(self) -> dict[str, Callable[[], object]]:
+    def handlers(self) -> Handlers:
         """Return what each pressable action of the table does."""
-        window, ui = self._window, self._window.ui
-        cases, viewer, exports = window.cases, window.viewer, window.exports
-        table: dict[str, Callable[[], object]] = {
+        return self._files() | self._display() | self._choices() | self._live.handlers() | self._edit.handlers()
+
+    def _files(self) -> Handlers:
+        """Cases, exports, the program itself."""
+        window, cases, exports = self._window, self._window.cases, self._window.exports
+        return {
             "open": cases.choose_folder,
             "open_file": cases.choose_file,
             "open_demo": cases.open_demo,
@@ -64,6 +68,18 @@ class Commands:
             "generate": self._generate,
             "stop": self._stop,
             "new_seed": window.generation.new_seed,
+            "settings": window.open_settings,
+            "export_png": exports.export_png,
+            "export_result": exports.export_result,
+            "panel_focus": window.move_focus,
+            "shortcuts": self._show_shortcuts,
+            "about": self._about,
+        }
+
+    def _display(self) -> Handlers:
+        """Slices, contrast, panes, overlays."""
+        window, viewer = self._window, self._window.viewer
+        return {
             "slice_next": lambda: viewer.step(1),
             "slice_previous": lambda: viewer.step(-1),
             "slice_next_5": lambda: viewer.step(5),
@@ -71,6 +87,7 @@ class Commands:
             "largest": self._go_to_largest,
             "modality_next": lambda: self._step_modality(1),
             "modality_previous": lambda: self._step_modality(-1),
+            "contrast": lambda: window.contrast.open_window(),
             "auto_window": viewer.auto_window,
             "reset_windows": lambda: self._set_view("windows", {}),
             "maximize": viewer.toggle_maximized,
@@ -81,7 +98,6 @@ class Commands:
             "pan_down": lambda: viewer.pan(0.0, _PAN),
             "fill_labels": lambda: self._flip_view("fill"),
             "nose_left": lambda: self._flip_ui("nose_left"),
-            "settings": window.open_settings,
             "fit": viewer.fit,
             "zoom_in": lambda: viewer.zoom(1.25),
             "zoom_out": lambda: viewer.zoom(0.8),
@@ -93,13 +109,12 @@ class Commands:
             "tissue": lambda: self._flip_ui("tissue"),
             "radiological": lambda: self._flip_ui("radiological"),
             "smooth": lambda: self._flip_ui("smooth"),
-            "export_png": exports.export_png,
-            "export_result": exports.export_result,
-            "panel_focus": window.move_focus,
-            "shortcuts": self._show_shortcuts,
-            "about": self._about,
         }
-        table |= self._live.handlers() | self._edit.handlers()
+
+    def _choices(self) -> Handlers:
+        """One of several: plane, layout, picture, modality, theme."""
+        window, ui = self._window, self._window.ui
+        table: Handlers = {}
         for plane in Plane:
             table[plane.name.lower()] = partial(self._set_view, "plane", plane)
         for layout in Layout:

@@ -9,6 +9,7 @@ from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from seg_editor.session import Workspace
+from seg_editor.session.ensemble import Spread
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
 from seg_editor.ui.compare import EnsembleView, Mode
@@ -248,6 +249,7 @@ class CompareBar(QFrame):
     def _show_ensemble(self) -> None:
         ensemble = self._link.ensemble
         self.second.setVisible(ensemble.made is not None)
+        self.ensemble.setEnabled(ensemble.count > 1)
         self.ensemble.show_key(self._link.state.ensemble)
         spreads = ensemble.spreads()
         names = {
@@ -256,7 +258,7 @@ class CompareBar(QFrame):
             "texture_ratio": "texture",
             "seam_ratio": "seam",
         }
-        parts = [f"{names[key]} {s.mean:.3f} ± {s.sd:.3f}" for key, s in spreads.items()]
+        parts = [f"{names[key]} {spread_text(spread)}" for key, spread in spreads.items()]
         head = f"{ensemble.count} of {ensemble.wanted} seeds"
         self.spread.setText(" · ".join([head, *parts]))
         tips = [f"{names[key]}: {s.low:.3f} to {s.high:.3f}, n = {s.n}" for key, s in spreads.items()]
@@ -280,3 +282,9 @@ class CompareBar(QFrame):
     def _show_step(self, number: int, count: int) -> None:
         text = "result" if number >= count else str(self._generation.steps[number].k)
         self.steps.show_value(number / max(count, 1), text)
+
+
+def spread_text(spread: Spread) -> str:
+    """Return mean and standard deviation of a figure; one value has no deviation."""
+    mean = f"{spread.mean:.3f}"
+    return f"{mean} (one seed)" if spread.sd is None else f"{mean} ± {spread.sd:.3f}"

@@ -59,7 +59,7 @@ class CompareLink(QObject):
         self._blink.timeout.connect(self._flip)
         bind(self, self.state.changed, self._on_state)
         viewer.pane_made.connect(self._watch)
-        generation.changed.connect(self._on_measured)
+        generation.changed.connect(self._on_generation)
         self.ensemble.changed.connect(self._on_ensemble)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
@@ -88,8 +88,11 @@ class CompareLink(QObject):
                 self._ui.layout = Layout.SINGLE
 
     def against(self, entry: Entry | None) -> None:
-        """Compare with a result, or with the source again."""
+        """Compare with a result, or with the source again; where nothing is on display the result itself is shown."""
         workspace = self._workspace
+        if workspace is not None and workspace.results.current is None and entry is not None:
+            workspace.results.current = workspace.results.find(entry.key)
+            return
         current = None if workspace is None else workspace.results.current
         same = entry is None or current is None or entry.key == current.request.key
         self.state.against = "" if same or entry is None else entry.key
@@ -219,6 +222,16 @@ class CompareLink(QObject):
 
     def _flip(self) -> None:
         self.state.second_shown = not self.state.second_shown
+
+    def _on_generation(self) -> None:
+        """A pane without a picture says whether one is on its way."""
+        pictures, generation = self._viewer.pictures, self._generation
+        underway = generation.running or generation.pending()
+        if pictures is not None and pictures.underway != underway:
+            pictures.underway = underway
+            if pictures.result is None:
+                self._redraw()
+        self._on_measured()
 
     def _on_measured(self) -> None:
         pictures = self._viewer.pictures

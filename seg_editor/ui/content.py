@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seg_editor.cases import Case, Modality
     from seg_editor.generation.counterfactual import Counterfactual
     from seg_editor.session.ensemble import Ensemble
-    from seg_editor.session.measured import Measured
+    from seg_editor.session.measured import Measured, Seen
 
 
 T = TypeVar("T")
@@ -62,6 +62,7 @@ class Pictures:
         self.brain_box = bounding_box(case.brain)
         self._result: Counterfactual | None = None
         self.preview: Preview | None = None
+        self.underway = False
         self.compare = CompareState()
         self.against: Counterfactual | None = None
         self.others: tuple[Counterfactual, ...] = ()
@@ -131,14 +132,24 @@ class Pictures:
         return self._shared.get(key, lambda: view.flat(made(self.case, modality, index, int(view.plane))))
 
     def seen(self, role: Role, view: PlaneView, index: int) -> np.ndarray | None:
-        """Return the tumor that the referee sees in an axial slice of source or result; None where it did not look."""
+        """Return the tumor that the referee sees in a slice of source or result; None where it did not look.
+
+        It looks at axial slices; in the other planes the lines of those that it looked at are put together.
+        """
         measured = self.measured
-        if measured is None or view.plane is not Plane.AXIAL or role is Role.DIFFERENCE:
+        if measured is None or role is Role.DIFFERENCE:
             return None
         found = measured.result if role is Role.RESULT else measured.source
         if role is Role.SOURCE and self.against is not None:
             found = None if self.measured_against is None else self.measured_against.result
-        flat = None if found is None else found.slice(index)
+        if found is None:
+            return None
+        return self._shared.get(("seen", found, view, index), lambda: self._seen(found, view, index))
+
+    def _seen(self, found: Seen, view: PlaneView, index: int) -> np.ndarray | None:
+        axis = int(view.plane)
+        axial = view.plane is Plane.AXIAL
+        flat = found.slice(index) if axial else found.across(axis, index, self.case.grid.shape[2])
         return None if flat is None else view.flat(flat)
 
     def _to_raw(self, modality: Modality, picture: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from seg_editor.ui.actions import (
     needs_segment,
     needs_tissue_layer,
     needs_tissue_save,
+    needs_tumor_layer,
     needs_undo,
 )
 
@@ -92,9 +93,17 @@ EDITING: tuple[Action, ...] = (
         "swap", "Swap with background", keys("X", itksnap=()), "Paint with background, and with the label again", "",
         "tools", needs_case
     ),
+    Action(
+        "label_hidden", "Hide the active label", keys("Shift+S"), "Do not draw the active label", "", "tools",
+        needs_tumor_layer, True
+    ),
+    Action(
+        "label_locked", "Lock the active label", keys("Shift+L"), "No tool changes a locked label", "", "tools",
+        needs_tumor_layer, True
+    ),
     Action("lesion_ncr", "Paint necrosis", keys("Alt+1"), "Paint a necrotic core", "", "tools", needs_scheme("ncr")),
     Action("lesion_ed", "Paint edema", keys("Alt+2"), "Paint edema", "", "tools", needs_scheme("ed")),
-    Action("lesion_et", "Paint rim", keys("Alt+3"), "Paint an enhancing rim", "", "tools", needs_scheme("et")),
+    Action("lesion_et", "Paint enhancing", keys("Alt+3"), "Paint enhancing tumor", "", "tools", needs_scheme("et")),
     Action(
         "remove_component", "Remove this tumor", keys("Ctrl+Shift+R"),
         "Clear the piece of tumor under the mouse, or under the crosshair", "", "generate", needs_operation
@@ -136,6 +145,11 @@ EDITING: tuple[Action, ...] = (
     Action(
         "op_interpolate", "Interpolate slices", keys("Ctrl+I"),
         "Fill the slices between painted ones with the active label", "", "operations", needs_operation
+    ),
+    Action(
+        "op_interpolate_all", "Interpolate slices, all labels", keys("Ctrl+Shift+I"),
+        "Fill the slices between painted ones with all labels; nested ones stay nested", "", "operations",
+        needs_operation
     ),
     Action(
         "op_copy_next", "Copy to the next slice", keys("Ctrl+PgUp"), "Copy the labels of this slice one slice up", "",

@@ -50,12 +50,16 @@ class EditCommands:
             "label_previous": lambda: self._step_label(-1),
             "label_next": lambda: self._step_label(1),
             "swap": self._swap,
+            "label_hidden": self._flip_hidden,
+            "label_locked": self._flip_locked,
             "remove_component": self._remove_component,
             "segment": window.segmenting.start,
             "edit_tissue": self._edit_tissue,
             "save_tissue": window.cases.save_tissue,
             "op_grow": lambda: reshape.run("grow", grow_mm=1.0),
             "op_shrink": lambda: reshape.run("grow", grow_mm=-1.0),
+            "op_interpolate": lambda: reshape.run("interpolate", whole=False),
+            "op_interpolate_all": lambda: reshape.run("interpolate", whole=True),
             "palette": self._show_palette,
         }
         for part in Subregion:
@@ -94,6 +98,8 @@ class EditCommands:
             "brush_3d": brush is not None and brush.three_d,
             "brush_square": brush is not None and str(brush.shape) == "square",
             "edit_tissue": workspace is not None and workspace.active is not workspace.tumor,
+            "label_hidden": workspace is not None and workspace.view.active_label in self._window.ui.hidden_labels,
+            "label_locked": workspace is not None and workspace.view.active_label in workspace.view.locked,
         }
 
     def paint_with(self, part: Subregion) -> None:
@@ -122,7 +128,7 @@ class EditCommands:
         if self._window.tools.drafting and name == "undo":
             self._window.tools.take_back()
         elif self._workspace is not None:
-            change: Change | None = getattr(self._workspace, name)()
+            change: Change | None = getattr(self._workspace, name)(self._window.viewer.planes)
             if change is not None:
                 self._window.status_message(f"{'Undone' if name == 'undo' else 'Redone'}: {change.name}")
 
@@ -145,6 +151,14 @@ class EditCommands:
             now = workspace.active_label
             at = values.index(now) if now in values else 0
             workspace.active_label = values[(at + by) % len(values)]
+
+    def _flip_hidden(self) -> None:
+        if self._workspace is not None:
+            self._window.ui.hidden_labels ^= {self._workspace.view.active_label}
+
+    def _flip_locked(self) -> None:
+        if self._workspace is not None:
+            self._workspace.view.locked ^= {self._workspace.view.active_label}
 
     def _swap(self) -> None:
         """Paint becomes erase and erase becomes paint; any other tool becomes erase."""

@@ -12,6 +12,7 @@ from seg_editor.ui.panels.parts import named, restyle
 from seg_editor.ui.theme import Theme
 
 NOTICE = "For research and teaching. Not a medical device: not for diagnosis or treatment."
+_WIDTH = 640
 _HINT = "Open the folder of a BraTS case or drop it here. Any one of its files will do, too."
 
 
@@ -45,6 +46,17 @@ class EmptyState(QWidget):
         buttons.addWidget(self.open_button)
         buttons.addWidget(self.demo_button)
         buttons.addStretch(1)
+        self._make_progress()
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        outer.addWidget(self._make_card((self._symbol, title, hint), buttons), 0, Qt.AlignmentFlag.AlignHCenter)
+        outer.addWidget(self._make_recent(), 0, Qt.AlignmentFlag.AlignHCenter)
+        outer.addStretch(3)
+        self._theme: Theme | None = None
+        self.show_recent([])
+        self.show_progress("")
+
+    def _make_progress(self) -> None:
         self._progress = QProgressBar()
         self._progress.setRange(0, 0)
         self._progress.setTextVisible(False)
@@ -52,42 +64,36 @@ class EmptyState(QWidget):
         self.progress_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.clicked.connect(self.cancel)
-        cancel_row = QHBoxLayout()
-        cancel_row.addStretch(1)
-        cancel_row.addWidget(self.cancel_button)
-        cancel_row.addStretch(1)
+
+    def _make_card(self, words: tuple[QWidget, ...], buttons: QHBoxLayout) -> QFrame:
         self.card = named(QFrame(), "emptyCard")
-        self.card.setFixedWidth(640)
+        self.card.setFixedWidth(_WIDTH)
         inner = QVBoxLayout(self.card)
         inner.setContentsMargins(40, 40, 40, 40)
         inner.setSpacing(16)
-        for widget in (self._symbol, title, hint):
+        for widget in words:
             inner.addWidget(widget)
         inner.addSpacing(8)
         inner.addLayout(buttons)
         inner.addWidget(self.progress_text)
         inner.addWidget(self._progress)
-        inner.addLayout(cancel_row)
+        inner.addWidget(self.cancel_button, 0, Qt.AlignmentFlag.AlignHCenter)
         self.notice = named(QLabel(NOTICE), "small")
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         inner.addWidget(self.notice)
+        return self.card
+
+    def _make_recent(self) -> QWidget:
         self._recent_title = named(QLabel("RECENT CASES"), "sectionTitle")
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
         recent_box = QWidget()
-        recent_box.setFixedWidth(640)
+        recent_box.setFixedWidth(_WIDTH)
         recent_inner = QVBoxLayout(recent_box)
         recent_inner.setContentsMargins(8, 16, 8, 0)
         recent_inner.addWidget(self._recent_title)
         recent_inner.addLayout(self._recent)
-        outer = QVBoxLayout(self)
-        outer.addStretch(2)
-        outer.addWidget(self.card, 0, Qt.AlignmentFlag.AlignHCenter)
-        outer.addWidget(recent_box, 0, Qt.AlignmentFlag.AlignHCenter)
-        outer.addStretch(3)
-        self._theme: Theme | None = None
-        self.show_recent([])
-        self.show_progress("")
+        return recent_box
 
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""
@@ -106,7 +112,9 @@ class EmptyState(QWidget):
                 widget.deleteLater()
         self._recent_title.setVisible(bool(paths))
         for path in paths[:6]:
-            button = named(QPushButton(f"{path.name}   –   {path.parent}"), "recentItem")
+            room = _WIDTH - 96 - self.fontMetrics().horizontalAdvance(f"{path.name}   –   ")
+            place = self.fontMetrics().elidedText(str(path.parent), Qt.TextElideMode.ElideMiddle, room)
+            button = named(QPushButton(f"{path.name}   –   {place}"), "recentItem")
             button.setProperty("flat", True)
             button.setToolTip(str(path))
             if self._theme is not None:

@@ -1,15 +1,14 @@
-"""The state of generation: what the chip says, which results belong to which mask, which numbers to which picture."""
+"""Generation as the window sees it: submits runs, keeps what comes back, says how far it is and how long it takes."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from seg_editor.session import Workspace
@@ -17,17 +16,14 @@ from seg_editor.session.live import ChipFacts, Kind, RunTimes, Status, status_of
 from seg_editor.session.measured import Measured
 from seg_editor.session.pace import Pace
 from seg_editor.session.previews import StepPicture, StepPreviews
-from seg_editor.session.recall import Place, Recall
-from seg_editor.session.results import Entry, restore_mask
+from seg_editor.session.results import Entry
+from seg_editor.session.stage import Stage
 from seg_editor.ui.backend import Backend, ModelInfo, Order
 from seg_editor.ui.bind import bind
 from seg_editor.ui.content import Preview
-from seg_editor.ui.orders import kind_of, order_of, place_of, restore_settings
+from seg_editor.ui.orders import kind_of, next_kind, order_of, place_of, presets_of, restore_settings
 from seg_editor.ui.sampler import Run, Sampler
 from seg_editor.ui.state import GenerationSettings
-
-if TYPE_CHECKING:
-    from seg_editor.generation.counterfactual import Counterfactual
 
 __all__ = ["SEED_LIMIT", "Generation", "Status"]
 
@@ -70,11 +66,11 @@ class Generation(QObject):
         self.paused = ""
         self._backend = backend
         self._workspace: Workspace | None = None
+        self._stage: Stage | None = None
         self._unbind: list[Callable[[], None]] = []
         self._ended: Status | None = None
         self._scoring = False
         self._stale = False
-        self._recall = Recall()
         self._queue: deque[Order] = deque()
         self._sampler = sampler = Sampler(backend, self)
         sampler.started.connect(self._on_started)
@@ -104,7 +100,6 @@ class Generation(QObject):
     @property
     def status(self) -> Status:
         """What the chip shows."""
-        workspace = self._workspace
         return status_of(
             ChipFacts(
                 running=self.running,
@@ -113,7 +108,7 @@ class Generation(QObject):
                 scoring=self._scoring,
                 waiting=self._sampler.waiting is not None or self.pending(),
                 ended=self._ended,
-                has_result=workspace is not None and workspace.results.current is not None,
+                has_result=self._stage is not None and self._stage.shown is not None,
                 stale=self._stale,
                 paused=self.paused,
             )
@@ -127,7 +122,7 @@ class Generation(QObject):
     @property
     def removed(self) -> bool:
         """True when tumor was removed, so that there is something to generate."""
-        return self._workspace is not None and bool(self._workspace.segmentation.removed_slices.any())
+        return self._stage is not None and self._stage.removed
 
     @property
     def has_results(self) -> bool:
@@ -157,26 +152,15 @@ class Generation(QObject):
             return self.times.expected(self.next_kind())
         return self.pace.expected(kind_of(run.order, total) if total else None, time.perf_counter())
 
-    def preset_steps(self) -> int:
-        """Network passes a slice of the next run."""
-        settings = self.settings
-        presets = next((m.presets for m in self.models if m.name == settings.model), {})
-        return settings.steps or presets.get(settings.preset, 1)
-
     def next_kind(self, slices: str = "") -> Kind:
         """What the next run would be, for its expected time."""
-        settings = self.settings
-        whole = self._workspace is not None and (slices or settings.slices) != "slice"
-        count = np.count_nonzero(self._workspace.segmentation.removed_slices) if whole and self._workspace else 1
-        return Kind(settings.model, settings.device, self.preset_steps(), max(1, int(count)))
+        whole = self._stage is not None and (slices or self.settings.slices) != "slice"
+        count = self._stage.removed_count if whole and self._stage is not None else 1
+        return next_kind(self.settings, self.models, count)
 
     def measured(self, key: str = "") -> Measured | None:
         """Return figures and referee maps of a result, by default of the one on display."""
-        workspace = self._workspace
-        if workspace is None or (not key and workspace.results.current is None):
-            return None
-        entry = workspace.results.entry(key or workspace.results.current.request.key)  # type: ignore[union-attr]
-        return entry.metrics if entry is not None and isinstance(entry.metrics, Measured) else None
+        return None if self._stage is None else self._stage.measured(key)
 
     def metrics(self) -> Any:
         """Return the numbers of the result on display, or None."""
@@ -202,7 +186,7 @@ class Generation(QObject):
     def _on_setting(self, name: str) -> None:
         self.paused = ""
         if name == "model":
-            presets = next((m.presets for m in self.models if m.name == self.settings.model), {})
+            presets = presets_of(self.models, self.settings.model)
             if presets and self.settings.preset not in presets:
                 self.settings.preset = "standard" if "standard" in presets else next(iter(presets))
         if name in _RELOADS and self.models:
@@ -216,7 +200,8 @@ class Generation(QObject):
         for unbind in self._unbind:
             unbind()
         self._workspace = workspace
-        self._ended, self._recall = None, Recall()
+        self._stage = None if workspace is None else Stage(workspace)
+        self._ended = None
         self.paused = ""
         self.steps.clear()
         self._unbind = []
@@ -231,19 +216,10 @@ class Generation(QObject):
     @property
     def token(self) -> Hashable:
         """The present state of the mask; equal tokens, equal masks."""
-        return self._recall.token(-1 if self._workspace is None else self._workspace.segmentation.revision)
-
-    def _fits(self, token: Hashable) -> bool:
-        """True when a picture made for this state of the mask is a picture of the present one."""
-        return self._recall.picture_token(token) == self._recall.picture_token(self.token)
+        return -1 if self._stage is None else self._stage.token
 
     def _check_stale(self) -> None:
-        workspace = self._workspace
-        result = None if workspace is None else workspace.results.current
-        stale = False
-        if workspace is not None and result is not None:
-            entry = workspace.results.entry(result.request.key)
-            stale = entry is None or entry.mask is None or not self._fits(entry.mask.token)
+        stale = self._stage is not None and self._stage.stale
         if stale != self._stale:
             self._stale = stale
             self.stale_changed.emit(stale)
@@ -284,40 +260,27 @@ class Generation(QObject):
 
         What live generation ordered for another mask or other settings stops.
         """
-        workspace, place = self._workspace, self._place()
-        if workspace is None or place is None:
+        workspace, stage = self._workspace, self._stage
+        if workspace is None or stage is None or self.model_problem:
             return False
+        place = place_of(workspace, self.settings, self.models, stage.token)
         index = workspace.view.cursor[2] if z is None else z
-        entries = [
-            entry
-            for key in self._recall.find(place, index, open_seed=not self.settings.seed_locked)
-            if (entry := workspace.results.entry(key)) is not None and index in entry.request.slices
-        ]
-        if not entries:
+        if not stage.recall(place, index, open_seed=not self.settings.seed_locked):
             return False
-        shown = workspace.results.current
-        if shown is None or shown.request.key not in [entry.key for entry in entries]:
-            shown = workspace.results.find(entries[0].key)
-        self._show(workspace, shown)
-        self._drop_live(lambda order: order.place._replace(slices="all") == place)
+        self._on_stage_set(lambda order: order.place._replace(slices="all") == place)
         return True
 
     def show_source(self) -> None:
         """Take the picture from the stage where nothing is removed any more."""
-        if self._workspace is not None and not self.removed:
-            self._show(self._workspace, None)
-            self._drop_live(lambda _order: False)
+        if self._stage is not None and not self._stage.removed:
+            self._stage.show(None)
+            self._on_stage_set(lambda _order: False)
 
-    def _show(self, workspace: Workspace, result: Counterfactual | None) -> None:
+    def _on_stage_set(self, wanted: Callable[[Order], bool]) -> None:
+        """Another picture was put on display by hand: how the last run ended no longer matters."""
         self._ended = None
-        workspace.results.current = result
         self._check_stale()
-
-    def _place(self) -> Place | None:
-        """Where the picture of the present mask and settings is found, of all slices."""
-        if self._workspace is None or self.model_problem:
-            return None
-        return place_of(self._workspace, self.settings, self.models, self.token)
+        self._drop_live(wanted)
 
     def _drop_live(self, wanted: Callable[[Order], bool]) -> None:
         """Stop what live generation ordered, unless it is wanted still."""
@@ -326,17 +289,10 @@ class Generation(QObject):
 
     def restore(self, entry: Entry) -> None:
         """Bring back a result with its mask and its settings; the mask as one step that undo takes back."""
-        workspace = self._workspace
-        result = None if workspace is None else workspace.results.find(entry.key)
-        if workspace is None or result is None:
+        if self._stage is None or not self._stage.restore(entry):
             return
-        if entry.mask is not None:
-            if entry.mask.token != self.token:
-                restore_mask(workspace.segmentation, workspace.case, entry.mask, f"Mask of picture {entry.number}")
-            self._recall.same_mask(workspace.segmentation.revision, entry.mask.token)
-        restore_settings(self.settings, entry, self._recall.place_of(entry.key), self.models)
-        self._show(workspace, result)
-        self._drop_live(lambda _order: False)
+        restore_settings(self.settings, entry, self.models)
+        self._on_stage_set(lambda _order: False)
         self.changed.emit()
 
     def new_seed(self) -> None:
@@ -385,43 +341,21 @@ class Generation(QObject):
         self.changed.emit()
 
     def _on_result(self, run: Run, made: Any, seconds: float) -> None:
-        workspace, order = self._workspace, run.order
-        if not self._current(run) or workspace is None:
+        order, stage, key = run.order, self._stage, made.request.key
+        if not self._current(run) or stage is None:
             return
         self._scoring = True
-        key, results = made.request.key, workspace.results
-        known = results.entry(key)
         if key not in order.known:
             kind = order.kind(made.request.steps, len(made.request.slices))
             self.times.add(kind, seconds, sum(made.seconds.values()))
-        if known is not None and known.mask is not None:
-            self._recall.same_picture(order.token, known.mask.token)
-            if run.mask is not None and run.mask.equals(known.mask):
-                self._recall.same_mask(order.token, known.mask.token)
-        self._recall.put(order.place, key)
         if order.show:
             self.previewed.emit(None)
         if order.show and not order.background:
             self.steps.finish(key)
-        show = self._takes_the_stage(workspace, run, made.slices)
-        if known is None or known.mask is None:
-            results.add(made, run.mask, show=show)
-        elif show:
-            results.current = results.find(key)
+        stage.receive(made, run.mask, order.place, wanted=order.show and not run.replaced)
         self._check_stale()
         self.made.emit(order, key)
         self.changed.emit()
-
-    def _takes_the_stage(self, workspace: Workspace, run: Run, slices: Collection[int]) -> bool:
-        """Whether a result is put on display: never in place of a better one for the present mask and slice."""
-        shown, z = workspace.results.current, workspace.view.cursor[2]
-        if not run.order.show or run.replaced:
-            return False
-        if shown is None:
-            return self.removed
-        if not self._stale and not self._fits(run.order.token):
-            return False
-        return z in slices or z not in shown.slices
 
     def _on_scored(self, run: Run, made: Any, measured: Any) -> None:
         if self._current(run) and self._workspace is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from PyQt6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QHelpEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PyQt6.QtWidgets import QFrame, QScrollArea, QToolTip, QWidget
 
@@ -103,6 +103,10 @@ class _Cards(QWidget):
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
         self._thumbs: dict[str, QImage] = {}
+        self._missing: list[str] = []
+        self._draw = QTimer(self)
+        self._draw.setInterval(0)
+        self._draw.timeout.connect(self._draw_one)
         self._hovered = -1
         self.entries: tuple[Entry, ...] = ()
         self.against = ""
@@ -118,6 +122,7 @@ class _Cards(QWidget):
         for unbind in self._unbind:
             unbind()
         self._workspace, self._thumbs, self.against = workspace, {}, ""
+        self._missing = []
         self._unbind = []
         if workspace is not None:
             self._unbind = [
@@ -133,11 +138,19 @@ class _Cards(QWidget):
         keys = {entry.key for entry in self.entries}
         self.grew = bool(keys - before)
         self._thumbs = {key: thumb for key, thumb in self._thumbs.items() if key in keys}
-        for entry in self.entries:
-            if entry.key not in self._thumbs and workspace is not None:
-                self._thumbs[entry.key] = thumbnail(workspace, entry)
+        self._missing = []
         self.setMinimumWidth(_GAP + len(self.entries) * (CARD.width() + _GAP))
         self._strip.follow()
+        self.update()
+
+    def _draw_one(self) -> None:
+        """Draw one of the thumbnails that are in sight, and let the window live before the next."""
+        workspace = self._workspace
+        entry = None if workspace is None or not self._missing else workspace.results.entry(self._missing.pop())
+        if entry is None or workspace is None:
+            self._draw.stop()
+            return
+        self._thumbs[entry.key] = thumbnail(workspace, entry)
         self.update()
 
     @property
@@ -188,7 +201,11 @@ class _Cards(QWidget):
         painter.save()
         painter.setClipPath(clip)
         painter.setOpacity(0.6 if earlier else 1.0)
-        painter.drawImage(picture, self._thumbs[entry.key])
+        if entry.key in self._thumbs:
+            painter.drawImage(picture, self._thumbs[entry.key])
+        elif entry.key not in self._missing:
+            self._missing.append(entry.key)
+            self._draw.start()
         painter.restore()
         text = QRectF(picture.right() + 8, card.top() + 6, card.right() - picture.right() - 14, 16)
         lines = [f"{entry.request.model.upper()} · seed {entry.request.seed}", *figures(entry, self._where(entry))]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QWidget
 
 from seg_editor.errors import DeviceMemoryError, SegEditorError
+from seg_editor.session import Workspace
 from seg_editor.session.results import Entry
 from seg_editor.ui.backend import Order
 from seg_editor.ui.bind import bind
@@ -34,6 +36,14 @@ def connect_live(window: MainWindow) -> None:
     window.settings_dialog.add_page("Device", lambda: device_page(window))
 
 
+def tell_trouble(window: MainWindow, workspace: Workspace) -> list[Callable[[], None]]:
+    """Say it when edits or pictures can no longer be kept for after a crash; returns what ends that."""
+    signals = [workspace.journal_failed]
+    if workspace.keeper is not None:
+        signals.append(workspace.keeper.failed)
+    return [bind(window, signal, window.errors.show_error) for signal in signals]
+
+
 def reveal(window: MainWindow) -> None:
     """Make room for the counterfactual where a single pane shows the source."""
     if window.ui.layout is Layout.SINGLE and window.ui.picture is Role.SOURCE:
@@ -41,9 +51,10 @@ def reveal(window: MainWindow) -> None:
 
 
 def _on_made(window: MainWindow, order: Order) -> None:
-    """Show the first picture of a case that live generation made; later the layout is the user's."""
+    """Show the first picture of a session that live generation made; later the layout is the user's."""
     workspace = window.workspace
-    if workspace is not None and order.live and len(workspace.results) == 1 and not window.tools.stroking:
+    first = workspace is not None and workspace.results.made == 1
+    if first and order.live and not window.tools.stroking:
         reveal(window)
 
 

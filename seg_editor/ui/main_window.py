@@ -26,6 +26,7 @@ from seg_editor.ui.case_actions import CaseActions, demo_folder
 from seg_editor.ui.commands import Commands
 from seg_editor.ui.compare_bar import CompareBar
 from seg_editor.ui.compare_link import CompareLink
+from seg_editor.ui.contrast import ContrastWindow
 from seg_editor.ui.edit_wiring import connect_editing, follow_workspace
 from seg_editor.ui.empty_state import EmptyState
 from seg_editor.ui.error_bar import ErrorBar
@@ -34,7 +35,7 @@ from seg_editor.ui.full_screen import FullScreen
 from seg_editor.ui.generation import Generation
 from seg_editor.ui.history_strip import HistoryStrip
 from seg_editor.ui.live import Live
-from seg_editor.ui.live_wiring import connect_live
+from seg_editor.ui.live_wiring import connect_live, tell_trouble
 from seg_editor.ui.menus import fill_menus
 from seg_editor.ui.neighbors import Neighbors
 from seg_editor.ui.overlays import Overlays
@@ -144,6 +145,7 @@ class MainWindow(QMainWindow):
         self.operations_panel = OperationsPanel(self.reshape, self.ui, self.actions_table)
         self.generation_panel = GenerationPanel(self.generation, self.actions_table)
         self.metrics_panel = MetricsPanel(self.generation)
+        self.contrast = ContrastWindow(self.viewer, self.actions_table, self)
         self.viewer_bar = ViewerBar(self.ui, self.actions_table)
         self.compare_bar = CompareBar(self.compare, self.generation, self.ui, self.actions_table)
         self.history = HistoryStrip()
@@ -240,7 +242,7 @@ class MainWindow(QMainWindow):
         self.ui.picture = type(self.ui.picture).SOURCE
         self.ui.hidden_labels = frozenset()
         parts = (self.viewer, self.tools, self.generation, self.tissue, self.labels_panel, self.brush_panel)
-        for part in (*parts, self.metrics_panel, self.viewer_bar, self.status, self.settings_dialog):
+        for part in (*parts, self.metrics_panel, self.viewer_bar, self.status, self.settings_dialog, self.contrast):
             part.set_workspace(workspace)
         for editing in (self.tools.overlays, self.reshape, self.segmenting, self.operations_panel):
             editing.set_workspace(workspace)
@@ -261,6 +263,7 @@ class MainWindow(QMainWindow):
                 bind(self, workspace.view.changed, self._on_view),
             ]
             self._unbind.append(follow_workspace(self, workspace))
+            self._unbind += tell_trouble(self, workspace)
             self.status.show_voxel(None)
             if self.viewer.panes:
                 self.viewer.panes[0].setFocus()
@@ -385,7 +388,7 @@ def carry_over(old: Workspace | None, new: Workspace) -> None:
     if old is None:
         new.view.opacity = _OPACITY
         return
-    for name in ("brush", "erase_active_only", "overlay", "outline", "fill", "opacity", "modality", "plane"):
+    for name in ("brush", "in_3d", "erase_active_only", "overlay", "outline", "fill", "opacity", "modality", "plane"):
         setattr(new.view, name, getattr(old.view, name))
     if old.view.paint_over is not PaintOver.ACTIVE:
         new.view.paint_over = old.view.paint_over

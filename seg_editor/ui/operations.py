@@ -66,7 +66,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "Fill the slices between painted ones, across the pane in use",
         "",
         False,
-        False,
     ),
     Operation("copy_next", "Copy to the next slice", "Copy the labels of this slice one slice up", "", False),
     Operation("copy_previous", "Copy to the previous slice", "Copy the labels of this slice one slice down", "", False),
@@ -155,7 +154,7 @@ def _simple(key: str, settings: ReshapeSettings, scene: Scene, label: int | None
         "largest": KeepLargest(label),
         "small": RemoveSmall(settings.small_ml, label),
         "holes": FillHoles(of=label, axis=axis),
-        "interpolate": InterpolateSlices(scene.axis, scene.label),
+        "interpolate": InterpolateSlices(scene.axis, label),
         "copy_next": CopySlice(scene.axis, scene.index, scene.index + 1, label),
         "copy_previous": CopySlice(scene.axis, scene.index, scene.index - 1, label),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,17 +55,26 @@ def _tissue(workspace: Workspace, models: Iterable[ModelInfo], model: str) -> np
     return workspace.tissue.segmentation.labels if uses and workspace.tissue is not None else None
 
 
+def presets_of(models: Iterable[ModelInfo], model: str) -> Mapping[str, int]:
+    """Return the network passes a slice of each preset of a model; nothing for one that is not there."""
+    return next((info.presets for info in models if info.name == model), {})
+
+
+def next_kind(settings: GenerationSettings, models: Iterable[ModelInfo], slices: int) -> Kind:
+    """Return the kind of run that the settings ask for, over so many slices."""
+    steps = settings.steps or presets_of(models, settings.model).get(settings.preset, 1)
+    return Kind(settings.model, settings.device, steps, max(1, slices))
+
+
 def kind_of(order: Order, total: int) -> Kind:
     """Return the kind of a run of so many network passes in all."""
     steps = max(1, total // len(order.slices)) if isinstance(order.slices, tuple) else max(1, total)
     return order.kind(steps, total // steps)
 
 
-def restore_settings(
-    settings: GenerationSettings, entry: Entry, place: Place | None, models: Iterable[ModelInfo]
-) -> None:
+def restore_settings(settings: GenerationSettings, entry: Entry, models: Iterable[ModelInfo]) -> None:
     """Set what makes a result again; while live, a single slice leaves the choice of slices as it is."""
-    request = entry.request
+    request, place = entry.request, entry.place
     settings.seed = request.seed
     if request.model in {info.name for info in models}:
         settings.model = request.model

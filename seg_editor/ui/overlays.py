@@ -20,12 +20,13 @@ from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.picture_item import PictureItem
 from seg_editor.ui.planes import boundary_segments
-from seg_editor.ui.state import UiState
+from seg_editor.ui.state import Tool, UiState
 from seg_editor.ui.viewer import Viewer
 
 _FLASH_MS = 1800
 _FLASH_AWAY = QPointF(16, -24)
 _ROOM_PX = 4.0
+_DEEP = (Tool.FILL, Tool.POLYGON)
 _LINE = QColor(255, 255, 255, 235)
 _SHADE = QColor(0, 0, 0, 170)
 _RANGE = (178, 120, 255, 105)
@@ -255,6 +256,9 @@ class Overlays(QObject):
             text = "  ".join(filter(None, ("3D" if brush.three_d else "", extra)))
             made.tag.setPos(QPointF(u, v))
             made.tag.show_text(text, QPointF(brush.radius_mm * made.pane.scale_px + 8, 0))
+        elif workspace is not None and workspace.view.in_3d and self._ui.tool in _DEEP:
+            made.tag.setPos(QPointF(u, v))
+            made.tag.show_text("3D", QPointF(16, 0))
         elif made.tag.isVisible():
             made.tag.show_text("", QPointF())
 
@@ -285,6 +289,7 @@ class Overlays(QObject):
         if name in ("tool", "radiological", "nose_left", "layout", "maximized"):
             self._draw()
             if name == "tool":
+                self._end_flash()
                 for made in self._alive():
                     made.tag.show_text("", QPointF())
 

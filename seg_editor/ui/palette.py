@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QEvent, QObject, Qt
-from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtGui import QKeyEvent, QPalette
 from PyQt6.QtWidgets import (
     QDialog,
     QFrame,
@@ -96,10 +96,11 @@ class Palette(QDialog):
             item.setData(0, _ID, spec.id)
             item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             enabled = self._actions[spec.id].isEnabled()
-            for column in (0, 1):
-                color = self.palette().color(self.palette().ColorGroup.Disabled, self.palette().ColorRole.WindowText)
-                if not enabled or column == 1:
-                    item.setForeground(column, color)
+            colors = self.palette()
+            off = colors.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.WindowText)
+            if not enabled:
+                item.setForeground(0, off)
+            item.setForeground(1, colors.color(QPalette.ColorRole.PlaceholderText) if enabled else off)
             self.list.addTopLevelItem(item)
         self.list.setCurrentItem(self.list.topLevelItem(0))
         self._explain()

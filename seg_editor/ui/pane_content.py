@@ -16,9 +16,11 @@ from seg_editor.ui.pane import Outline, SlicePane
 from seg_editor.ui.planes import Plane, PlaneView, boundary_segments, dashes
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import TISSUE_COLORS, label_colors
+from seg_editor.ui.windowing import in_file_units
 
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
+UNDERWAY = "Generating…"
 NOT_GENERATED = "not generated"
 EARLIER_MASK = "from an earlier mask"
 FREE_PLACE = "No other result yet"
@@ -137,7 +139,6 @@ class PaneContent:
         self.pane.picture.setVisible(False)
         self.pane.difference.setVisible(False)
         self._mark(self.role, False)
-        self.pane.marks.corner = ""
         self.pane.marks.message = f"This case has no {modality.display}."
         self.draw_marks()
 
@@ -160,8 +161,10 @@ class PaneContent:
         marks.title, marks.subtitle = headings(
             self.slot, picture_name(role, untouched), modality, view.plane, number, view.count - 1
         )
-        low, high = self._workspace.view.window(modality) if modality in case.volumes else (0.0, 0.0)
-        marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
+        marks.corner = ""
+        if modality in case.volumes:
+            low, high = in_file_units(self._workspace.view.window(modality), case.volumes[modality])
+            marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
         marks.synthetic = role is not Role.SOURCE and generated
         marks.badge = NOT_GENERATED if untouched else ""
         marks.outdated = False
@@ -180,6 +183,8 @@ class PaneContent:
         if not generated:
             any_hole = self._workspace.segmentation.removed_slices.any()
             marks.message = NEEDS_RUN if any_hole else NEEDS_REMOVAL
+            if self._pictures.underway and any_hole and not self.slot.rank:
+                marks.message = UNDERWAY
             if self.slot.rank:
                 marks.title = FREE_PLACE
                 marks.message = NEEDS_ANOTHER if any_hole else NEEDS_REMOVAL

@@ -86,9 +86,11 @@ class PolygonTool:
         over, only = workspace.view.rule(on_tumor=workspace.active is workspace.tumor)
         value = 0 if clear else workspace.active_label
         flat = tuple((q[0] if axis else q[1], q[1] if axis == 2 else q[2]) for q in points)
-        edit = Polygon(
-            flat, axis, self._index, value, over, only, workspace.locked, "Clear outline" if clear else "Polygon"
-        )
+        name = "Clear outline" if clear else "Polygon"
+        index: int | None = self._index
+        if workspace.view.in_3d:
+            name, index = f"{name} through all slices", None
+        edit = Polygon(flat, axis, index, value, over, only, workspace.locked, name)
         self.cancel()
         try:
             if workspace.apply(Within(edit, gate=workspace.gate())) is None:

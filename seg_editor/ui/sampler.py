@@ -69,9 +69,8 @@ class _Worker(QObject):
         try:
             with quick_handover():
                 title = self._backend.load(model, device)
-        except Exception as error:
-            _log(error)
-            self.load_failed.emit(model, error)
+        except BaseException as error:
+            self.load_failed.emit(model, _survived(error))
         else:
             self.loaded.emit(model, title)
 
@@ -80,12 +79,11 @@ class _Worker(QObject):
         try:
             with quick_handover():
                 done = self._run(run)
-        except Exception as error:
+        except BaseException as error:
             if run.stop.is_set():
                 self.cancelled.emit(run)
             else:
-                _log(error)
-                self.failed.emit(run, error)
+                self.failed.emit(run, _survived(error))
         else:
             (self.finished if done else self.cancelled).emit(run)
 
@@ -128,9 +126,13 @@ def check_finite(step: Any) -> None:
         raise ModelError("the model gave values that are not finite", remedy="Try another seed or model")
 
 
-def _log(error: Exception) -> None:
+def _survived(error: BaseException) -> Exception:
+    """Return what to tell of an error; even one that would end the program ends only the run."""
     if not isinstance(error, SegEditorError):
         log.error("generation failed", exc_info=error)
+    if isinstance(error, Exception):
+        return error
+    return ModelError(f"the engine tried to end the program ({type(error).__name__})", remedy="Try another model")
 
 
 class Sampler(QObject):

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from seg_editor.cases import Case, Subregion
-from seg_editor.editing import Ready, ReplaceAll, Within, compute, solid_pieces
+from seg_editor.cases import Subregion
+from seg_editor.editing import Ready, ReplaceAll, Within, compute
 from seg_editor.errors import ModelError
 from seg_editor.session import Workspace
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 NAME = "Segment automatically"
-SMALLEST_ML = 0.5
 FOUND_NOTHING = "The automatic segmentation found no tumor in FLAIR. Paint one, or go on without."
 
 
@@ -81,10 +80,13 @@ class Segmenting(QObject):
         state = segmentation.revision, locked
 
         def work(progress: Progress, cancelled: Cancelled) -> tuple[np.ndarray, object, Ready | None]:
+            from seg_editor.generation.automatic import tumor_labels, without_debris
+
             progress(-1.0, "loading the model")
             if self._referee is None:
                 self._referee = self.make_referee()
             five = self._referee.segment(case, progress=progress, cancel=cancelled)
+            five = without_debris(five, case.grid.spacing)
             labels = tumor_labels(case, five).astype(present.dtype)
             edit = Within(ReplaceAll(labels, NAME), locked=locked)
             return labels, state, compute(edit, present, case.scheme, case.grid.spacing)
@@ -139,21 +141,3 @@ class Segmenting(QObject):
     def _fail(self, error: object) -> None:
         self._end()
         self.failed.emit(error)
-
-
-def tumor_labels(case: Case, five: np.ndarray) -> np.ndarray:
-    """Label values of a five-class map, without its debris: tumor becomes edema, as M4 knows no subregions.
-
-    Parameters
-    ----------
-    case : Case
-    five : uint8 array (x, y, z)
-
-    Returns
-    -------
-    uint8 array (x, y, z)
-    """
-    from seg_editor.generation.referee import TUMOR
-
-    found = solid_pieces(five == TUMOR, case.grid.spacing, SMALLEST_ML)
-    return np.where(found, case.scheme.value(Subregion.ED), 0).astype(np.uint8)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QEvent, Qt
-from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QHBoxLayout,
     QLabel,
     QListWidget,
@@ -20,16 +18,16 @@ from PyQt6.QtWidgets import (
 
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
+from seg_editor.ui.floating import Floating
 from seg_editor.ui.label_color_page import LabelColorPage
 from seg_editor.ui.panels.parts import Segments, named, wrapped
 from seg_editor.ui.state import UiState
 
 Page = QWidget | Callable[[], QWidget]
 _SIZE = (760, 640)
-_CLOSE = (QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape)
 
 
-class SettingsDialog(QDialog):
+class SettingsDialog(Floating):
     """Pages of settings; other parts of the window add their own with :meth:`add_page`.
 
     Parameters
@@ -95,19 +93,6 @@ class SettingsDialog(QDialog):
             if item is not None and item.text() == title:
                 self.titles.setCurrentRow(row)
         self.open_window()
-
-    def open_window(self) -> None:
-        """Show the window before the others, with the keyboard."""
-        self.show()
-        self.raise_()
-        self.activateWindow()
-
-    def event(self, event: QEvent | None) -> bool:
-        """Keep Esc for closing: the main window stops the generation with it."""
-        if isinstance(event, QKeyEvent) and (event.type(), event.key()) == _CLOSE:
-            event.accept()
-            return True
-        return super().event(event)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Preview label colors on another case."""

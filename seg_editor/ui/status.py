@@ -90,7 +90,7 @@ class Status(QStatusBar):
 
 
 def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterfactual | None = None) -> str:
-    """Return the voxel in the shown modality's file, the world position, every intensity and the label, as one line.
+    """Return the voxel in the shown modality's file, the world position, the label and every intensity, as one line.
 
     Parameters
     ----------
@@ -114,4 +114,4 @@ def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterf
         shown = " → ".join(f"{float(value) * volume.slope + volume.inter:.5g}" for value in stored)
         values.append(f"{modality.display} {shown}")
     label = workspace.case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
-    return "    ".join((f"voxel {place}", f"RAS {millimeters}", "   ".join(values), label))
+    return "    ".join((f"voxel {place}", f"RAS {millimeters}", label, "   ".join(values)))

@@ -64,10 +64,11 @@ class Strokes:
         return True
 
     def fill(self, point: Point, axis: int) -> str:
-        """Fill the region under `point`; the reason when nothing was filled."""
+        """Fill the region under `point`, in its plane or in 3D; the reason when nothing was filled."""
         workspace = self.workspace
         over, only = workspace.view.rule(on_tumor=workspace.active is workspace.tumor)
-        edit = Fill(nearest_voxel(point), axis, workspace.active_label, over, only, workspace.locked)
+        normal = None if workspace.view.in_3d else axis
+        edit = Fill(nearest_voxel(point), normal, workspace.active_label, over, only, workspace.locked)
         try:
             if workspace.apply(Within(edit, gate=workspace.gate())) is None:
                 return "Nothing to fill here: the region has this label already, or the rules protect it"

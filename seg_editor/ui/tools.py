@@ -119,7 +119,7 @@ class Tools(QObject):
     def cancel(self) -> bool:
         """Take a running stroke back, or give an outline up; False when there was none."""
         self._drag = None
-        self._viewer.live = None
+        self._viewer.label_updates.live = None
         parts = (self._strokes, self._polygon, self._mover)
         cancelled = [part.cancel() for part in parts if part is not None]
         if any(cancelled):
@@ -309,15 +309,15 @@ class Tools(QObject):
         strokes = self._strokes
         assert strokes is not None
         sparing = right and self._workspace.view.erase_active_only
-        self._viewer.live = content
+        self._viewer.label_updates.live = content
         reason = strokes.begin(self._point(content, p), int(content.plane), erase=erase, spare_others=sparing)
         self._refuse(content, reason, p)
         if not strokes.running:
-            self._viewer.live = None
+            self._viewer.label_updates.live = None
             return
 
         def end() -> None:
-            self._viewer.live = None
+            self._viewer.label_updates.live = None
             self._refuse(content, strokes.commit(), p)
             self.stroke_changed.emit(False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from PyQt6.QtCore import QTimer, pyqtSignal
+from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
@@ -15,6 +15,7 @@ from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.chrome import STRIP
 from seg_editor.ui.content import Pictures, Preview
+from seg_editor.ui.label_updates import LabelUpdates
 from seg_editor.ui.layouts import PLANS, Slot
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
@@ -25,8 +26,6 @@ from seg_editor.ui.state import Camera, Role, Tool, UiState
 from seg_editor.ui.surface_model import SurfaceModel
 from seg_editor.ui.surface_pane import SurfacePane
 from seg_editor.ui.workers import Tasks
-
-_THROTTLE_MS = 33
 
 
 class Viewer(QWidget):
@@ -59,7 +58,6 @@ class Viewer(QWidget):
         self._cameras = {plane: Camera() for plane in Plane}
         self._unbind: list[Callable[[], None]] = []
         self._active = 0
-        self.live: PaneContent | None = None
         self._tissue: np.ndarray | None = None
         self._stale = False
         self._footer = 0.0
@@ -72,11 +70,7 @@ class Viewer(QWidget):
         row.setSpacing(0)
         row.addWidget(self._grid, 1)
         row.addWidget(self.slice_bar)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_THROTTLE_MS)
-        self._late.timeout.connect(self._draw_late)
-        self._waiting: set[int] = set()
+        self.label_updates = LabelUpdates(lambda: self.contents, self._update_bar, self)
         bind(self, ui.changed, self._on_ui)
 
     @property
@@ -93,6 +87,11 @@ class Viewer(QWidget):
     def active(self) -> PaneContent | None:
         """The pane that keys act on: the one that the mouse visited last."""
         return self.contents[min(self._active, len(self.contents) - 1)] if self.contents else None
+
+    @property
+    def planes(self) -> frozenset[int]:
+        """Normals of the planes on display."""
+        return frozenset(int(made.plane) for made in self.contents if not made.pane.isHidden())
 
     @property
     def shown_result(self) -> Counterfactual | None:
@@ -317,7 +316,7 @@ class Viewer(QWidget):
     def _activate(self, made: PaneContent) -> None:
         """Let the keys act on a pane, unless a stroke is running in another."""
         number = self.contents.index(made) if made in self.contents else self._active
-        if number != self._active and self.live is None:
+        if number != self._active and self.label_updates.live is None:
             self._active = number
             self._mark_active()
             self._update_bar()
@@ -375,25 +374,7 @@ class Viewer(QWidget):
 
     def _on_labels(self, box: Box) -> None:
         self.slice_bar.note_change(box)
-        for number, made in enumerate(self.contents):
-            if not made.meets(box):
-                continue
-            if self.live is None or made is self.live:
-                made.draw_labels()
-            else:
-                self._waiting.add(number)
-        if not self._late.isActive():
-            self._late.start()
-
-    def _draw_late(self) -> None:
-        for number in sorted(self._waiting):
-            if number < len(self.contents):
-                self.contents[number].draw_labels()
-        self._waiting.clear()
-        if self.live is None:
-            self._update_bar()
-        else:
-            self._late.start()
+        self.label_updates.draw(box)
 
     def _on_results(self) -> None:
         if self._workspace is not None and self.pictures is not None:

@@ -20,7 +20,7 @@ from seg_editor.ui.state import Layout, Role, UiState
 _SHORT = {Plane.AXIAL: "Ax", Plane.CORONAL: "Cor", Plane.SAGITTAL: "Sag"}
 
 _LAYOUTS = tuple(Layout)
-_OVERLAYS = ("overlay", "outline", "tissue", "crosshair")
+_OVERLAYS = ("overlay", "outline", "tissue", "crosshair", "contrast")
 
 
 class ViewerBar(QFrame):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from seg_editor.cases import Volume
 
 GrayWindow = tuple[float, float]
 
@@ -10,6 +15,18 @@ GrayWindow = tuple[float, float]
 def width_of(window: GrayWindow) -> float:
     """Return the distance between black and white, never zero."""
     return max(window[1] - window[0], 1e-6)
+
+
+def in_file_units(window: GrayWindow, volume: Volume) -> GrayWindow:
+    """Return a window of stored values as the intensities that the file means by them."""
+    low, high = (end * volume.slope + volume.inter for end in window)
+    return min(low, high), max(low, high)
+
+
+def in_stored_units(window: GrayWindow, volume: Volume) -> GrayWindow:
+    """Return a window of intensities as stored values of a volume."""
+    low, high = ((end - volume.inter) / volume.slope for end in window)
+    return min(low, high), max(low, high)
 
 
 def dragged(window: GrayWindow, across: float, down: float, span: float) -> GrayWindow:

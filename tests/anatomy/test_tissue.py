@@ -20,8 +20,9 @@ from scipy import ndimage as ndi
 from seg_editor.anatomy import cache, tissue
 from seg_editor.anatomy.atlas import dice_with_prior, prior_agreement
 from seg_editor.anatomy.atropos import contrast
-from seg_editor.anatomy.classes import CSF, GM, TUMOR, WM, evidence, name_classes
+from seg_editor.anatomy.classes import evidence, name_classes
 from seg_editor.anatomy.process import Arrays, Cancelled, Report, run_job
+from seg_editor.anatomy.names import CSF, GM, TUMOR, WM
 from seg_editor.anatomy.tissue import TissueMap, five_class, healthy_tissue, positive, tissue_map, without_white_rim
 from seg_editor.cases import Case, Layout, Modality, open_case
 from seg_editor.errors import ModelError, UsageError

@@ -148,3 +148,56 @@ def test_interpolation_between_discs(axis: int) -> None:
     assert not areas[21:].any()
     with pytest.raises(UsageError, match="no gap"):
         segmentation.apply(InterpolateSlices(axis, 1))
+
+
+def _nested(stack: np.ndarray, k: int, radii: tuple[float, float]) -> None:
+    u, v = np.mgrid[: stack.shape[1], : stack.shape[2]]
+    away = np.hypot(u - 20, v - 20)
+    stack[k][away <= radii[0]] = 2
+    stack[k][away <= radii[1]] = 1
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_interpolation_of_all_labels_keeps_them_nested(axis: int) -> None:
+    labels = np.moveaxis(np.zeros((24, 40, 40)), 0, axis)
+    stack = np.moveaxis(labels, axis, 0)
+    _nested(stack, 4, (8, 4))
+    _nested(stack, 14, (14, 8))
+    segmentation = of(labels)
+    change = segmentation.apply(InterpolateSlices(axis))
+    assert change is not None
+    assert change.name == "Interpolate all labels"
+    made = np.moveaxis(segmentation.labels, axis, 0)
+    u, v = np.mgrid[:40, :40]
+    away = np.hypot(u - 20, v - 20)
+    for k in range(5, 14):
+        part = (k - 4) / 10
+        outer, inner = 8 + part * 6, 4 + part * 4
+        assert (made[k][away <= inner - 1.5] == 1).all()
+        assert (made[k][(away >= inner + 1.5) & (away <= outer - 1.5)] == 2).all()
+        assert not made[k][away >= outer + 1.5].any()
+    np.testing.assert_array_equal(made[[4, 14]], stack[[4, 14]])
+
+
+def test_interpolation_of_all_labels_lets_one_that_ends_fade_away() -> None:
+    labels = np.zeros((40, 40, 24))
+    _nested(np.moveaxis(labels, 2, 0), 4, (10, 6))
+    _nested(np.moveaxis(labels, 2, 0), 14, (10, -1))
+    segmentation = of(labels)
+    segmentation.apply(InterpolateSlices(2))
+    areas = np.count_nonzero(segmentation.labels == 1, axis=(0, 1))
+    assert (np.diff(areas[4:15]) <= 0).all()
+    assert areas[13] < areas[5] / 8
+    union = np.count_nonzero(segmentation.labels, axis=(0, 1))
+    assert len(set(union[4:15])) == 1
+
+
+def test_interpolation_of_all_labels_fills_the_gap_of_one_beside_another() -> None:
+    labels = np.zeros((40, 40, 24))
+    labels[2:6, 2:6, :] = 4
+    for k in (6, 10):
+        _nested(np.moveaxis(labels, 2, 0), k, (8, -1))
+    segmentation = of(labels)
+    segmentation.apply(InterpolateSlices(2))
+    assert (segmentation.labels[20, 20, 6:11] == 2).all()
+    np.testing.assert_array_equal(segmentation.labels == 4, labels == 4)

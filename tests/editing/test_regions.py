@@ -102,6 +102,22 @@ def test_fill_of_an_open_region_is_refused(segmentation: Segmentation) -> None:
         segmentation.apply(Fill((0, 0, 99), 2, 1))
 
 
+def test_fill_in_3d_takes_the_whole_region_or_an_enclosed_hollow(
+    segmentation: Segmentation, tumor_labels: np.ndarray
+) -> None:
+    change = segmentation.apply(Fill((6, 6, 8), None, 1))
+    assert change is not None
+    assert change.name == "Fill in 3D"
+    np.testing.assert_array_equal(segmentation.labels == 1, (tumor_labels == 4) | (tumor_labels == 1))
+    segmentation.apply(Erase(WHOLE, only_label=1))
+    hollow = segmentation.apply(Fill((7, 7, 7), None, 4))
+    assert hollow is not None
+    assert hollow.count == 64
+    segmentation.apply(Erase((slice(7, 8), slice(7, 8), slice(4, 12))))
+    with pytest.raises(UsageError, match="edge of the volume"):
+        segmentation.apply(Fill((7, 7, 7), None, 1))
+
+
 def test_fill_obeys_the_rule(segmentation: Segmentation) -> None:
     assert segmentation.apply(Fill((4, 4, 4), 2, 1, PaintOver.BACKGROUND)) is None
     assert segmentation.apply(Fill((4, 4, 4), 2, 1, locked=frozenset({2}))) is None
@@ -124,6 +140,14 @@ def test_polygon_in_a_sagittal_plane(empty: Segmentation) -> None:
     assert change.count == 49
     assert empty.labels[11, 3:10, 3:10].all()
     assert empty.apply(Polygon(((0, 0), (1, 1)), 0, 11, 4)) is None
+
+
+def test_polygon_through_every_slice(empty: Segmentation) -> None:
+    corners = ((2.5, 2.5), (2.5, 9.5), (9.5, 9.5), (9.5, 2.5))
+    change = empty.apply(Polygon(corners, 1, None, 4))
+    assert change is not None
+    assert change.count == 49 * empty.labels.shape[1]
+    assert (empty.labels[3:10, :, 3:10] == 4).all()
 
 
 def test_replace_all_needs_the_same_grid(segmentation: Segmentation) -> None:

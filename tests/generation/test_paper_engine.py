@@ -265,6 +265,41 @@ def test_a_perfect_network_gives_the_source_back(
     assert np.median(error) < (bound if preset == "compact" else 8 * bound)
 
 
+def test_a_picture_is_made_in_the_window_of_the_training(
+    tmp_path: Path, tiny_case: Case, hole: Hole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = engine_of(tmp_path / "whole")
+    across = np.flatnonzero(tiny_case.brain.any((1, 2))) + (SIZE - tiny_case.brain.shape[0]) // 2
+    low = int(across[0])
+    window = [[low, low + 4 * -(-(int(across[-1]) + 1 - low) // 4)], [0, SIZE]]
+    torch.manual_seed(0)
+    folder = write_model(
+        tmp_path / "m3", NoiseNet(CONFIG), name="m3", training={"settings": {"window": window}}, **CARD
+    )
+    engine = DiffusionEngine(load_model(folder, device="cpu"), tissue=tissue)
+    shapes: list[tuple[int, ...]] = []
+
+    def look(*_: Any, source: NDArray[np.float32], **__: Any) -> Any:
+        shapes.append(source.shape)
+        return iter([source, source])
+
+    monkeypatch.setattr("seg_editor.generation.paper_engine.sampling_passes", look)
+    how = Sampling(Start.STRENGTH, strength=0.5)
+    made = [patch(generate(e, tiny_case, hole, steps=3, sampling=how)) for e in (whole, engine)]
+    assert shapes[0] == (1, SIZE, SIZE)
+    assert shapes[-1] == (1, window[0][1] - low, SIZE)
+    assert np.array_equal(made[0], made[1])
+
+
+@pytest.mark.parametrize("window", [[[0, 99], [0, 8]], [[8, 8], [0, 8]], [[1, 2]], "all"])
+def test_a_window_that_cannot_be_is_refused(tmp_path: Path, window: Any) -> None:
+    folder = write_model(
+        tmp_path / "m3", NoiseNet(CONFIG), name="m3", training={"settings": {"window": window}}, **CARD
+    )
+    with pytest.raises(ModelError, match="no usable window"):
+        DiffusionEngine(load_model(folder, device="cpu"), tissue=tissue)
+
+
 def test_cancel_between_passes(paper: DiffusionEngine, tiny_case: Case, hole: Hole) -> None:
     request = paper.plan(tiny_case, hole, slices=SLICES)
     seen: list[int] = []

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.cases import Case, Modality, open_case
 from seg_editor.errors import CaseError, ModelError
 from seg_editor.generation.engine import Engine
-from seg_editor.generation.referee import TUMOR, Referee
+from seg_editor.generation.referee import Referee
 from seg_editor.generation.registry import load_model
 from seg_editor.resources import resource_path
 from tests.generation.emptied import with_voxels

@@ -18,7 +18,6 @@ def test_a_picture_is_found_by_what_made_it() -> None:
     assert recall.find(PLACE, 6) == ()
     for changed in ({"token": 2}, {"device": "cpu"}, {"steps": 7}, {"seed": 1}, {"tissue": "edited"}):
         assert recall.find(PLACE._replace(**changed), 5) == ()
-    assert recall.place_of("one") == PLACE
 
 
 def test_all_slices_come_before_one() -> None:

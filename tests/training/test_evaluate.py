@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 
 from seg_editor.cases import open_case
 from seg_editor.errors import CaseError
+from seg_editor.generation.diffusion import Start
+from seg_editor.generation.registry import load_model
 from seg_editor.generation.unet import NoiseNet, UNetConfig
 from seg_editor.metrics.intervals import Interval
 from tests.models import write_model, write_referee
@@ -20,7 +23,7 @@ from tests.threads import one_thread, single_thread  # noqa: F401
 from tests.tiny import make_case, tiny_maps, write_nifti
 from training.cli import main
 from training.evaluate import baselines, job, table
-from training.evaluate.methods import BaselineMethod, Mode, SourceMethod
+from training.evaluate.methods import BaselineMethod, Mode, SourceMethod, method_of, request_of
 from training.evaluate.names import BASELINES
 from training.evaluate.subject import Subject, spread
 
@@ -117,15 +120,37 @@ def test_figures_have_bounds(finished: Path) -> None:
         assert row["metrics"]["change_outside"]["value"] <= 0.5
     whole = rows_of(finished, model="m3", composition="slice", mode="counterfactual")
     assert all(r["metrics"]["change_outside"]["value"] > 1 for r in whole)
-    assert (
-        "paper"
-        in rows_of(finished, model="m3", start="strength", hole_fill="zero", composition="slice")[0]["metrics"][
-            "tumor_residual_paper"
-        ]
-    )
+
+
+def test_the_paper_s_numbers_stand_where_they_were_made(finished: Path) -> None:
+    found = {
+        (r["model"], r["mode"], r["start"], r["hole_fill"], r["composition"], name): f["paper"]
+        for r in rows_of(finished)
+        for name, f in r["metrics"].items()
+        if "paper" in f
+    }
+    whole = ("m3", "counterfactual", "strength", "zero", "slice")
+    assert found == {
+        (*whole, "tumor_residual_paper"): 0.5455,
+        (*whole, "diffmap_iou_paper"): 0.1570,
+        (*whole, "ssim_paper"): 0.7115,
+        ("m3", "reconstruction", "strength", "", "slice", "gen_dice_paper"): 0.6881,
+        ("m3", "reconstruction", "from_noise", "", "slice", "fid_m4"): 58.1257,
+        ("m3", "reconstruction", "from_noise", "", "slice", "kid_m4"): 0.1327,
+    }
+    text = (finished / "table2.md").read_text()
+    assert "## The referee on the real slices (2 patients, 6 slices)" in text
+    assert "| Dice tumor | " in text
+    assert "| False tumor on tumor-free slices (share of brain) | " in text
 
 
 def test_all_files_are_written(finished: Path) -> None:
+    assert {p.name for p in (finished / "figures").iterdir()} == {
+        "fig7_table.png",
+        "sweep_diffmap.png",
+        "profiles.png",
+        "calibration_referee.png",
+    }
     text = (finished / "table2.md").read_text()
     assert "m3, strength 0.70, DDPM 4, hole tissue, composited" in text
     assert "2 patients, 6 slices, 2 seeds" in text
@@ -184,6 +209,64 @@ def test_a_case_that_cannot_be_read_is_left_out(
     assert run(installed, tmp_path / "out", *more) == 3
     assert "BraTS2021_90009" in capsys.readouterr().err
     assert {r["n_patients"] for r in rows_of(tmp_path / "out")} == {1}
+
+
+def test_parts_make_what_the_whole_makes(installed: Path, tmp_path: Path) -> None:
+    whole = job.EvalJob(
+        installed / "cases" / IDS[0],
+        tmp_path / "whole",
+        ("m3", "m5"),
+        ("harmonic",),
+        seeds=1,
+        limit=2,
+        steps=2,
+        tissue=installed / "tissue",
+    )
+    pieces = whole.parts()
+    assert [(p.models, p.baselines, p.source) for p in pieces] == [
+        (("m3",), (), False),
+        (("m5",), (), False),
+        ((), ("harmonic",), True),
+    ]
+    made = list(job.evaluate_case(whole))
+    apart = [r for p in pieces for r in job.evaluate_case(replace(p, out=tmp_path / "parts"))]
+    assert {(r.row, r.seed) for r in made} == {(r.row, r.seed) for r in apart}
+    names = [{p.name for p in (tmp_path / folder / "cache").iterdir()} for folder in ("whole", "parts")]
+    assert names[0] == names[1]
+
+
+def test_an_unconditional_network_makes_one_picture_for_all_modes(installed: Path) -> None:
+    torch.manual_seed(0)
+    folder = write_model(
+        installed / "models" / "m1",
+        NoiseNet(replace(NET, mask=False)),
+        name="m1",
+        kind="diffusion",
+        network="UNet2DModel",
+        presets={"standard": {"steps": 3}},
+    )
+    subject = Subject.read(installed / "cases" / IDS[0], tissue=installed / "tissue", limit=2)
+    method = method_of(load_model(folder, "cpu"), steps=2)
+    arms = [a for a in method.arms if a.sampling is not None and a.sampling.start is Start.NOISE]
+    assert [(str(a.mode), a.to_json()["hole_fill"]) for a in arms] == [
+        ("counterfactual", ""),
+        ("reconstruction", ""),
+        ("healthy-hole", ""),
+    ]
+    first, second = (method.make(subject, a, 0) for a in arms[:2])
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, method.make(subject, arms[0], 1))
+
+
+def test_half_precision_is_another_result(installed: Path) -> None:
+    subject = Subject.read(installed / "cases" / IDS[0], tissue=installed / "tissue", limit=2)
+    full, half = (method_of(load_model("m3", "cpu"), steps=2, half=h) for h in (False, True))
+    arm = full.arms[0]
+    requests = [request_of(m, arm, subject, 0, "") for m in (full, half)]
+    assert requests[0] != requests[1]
+    made = [m.make(subject, arm, 0) for m in (full, half)]
+    spread_of = float(np.ptp(made[0]))
+    assert 0 < np.abs(made[0] - made[1]).max() < 0.2 * spread_of
 
 
 def test_a_worker_makes_the_same(installed: Path, tmp_path: Path, finished: Path) -> None:

@@ -14,7 +14,7 @@ from seg_editor.generation.conditioning import BRAIN_CHANNEL, CONTEXT_CHANNELS, 
 from tests.models import SMALL_INPAINT, randomize
 from training.models.inpaint import InpaintSampler, InpaintSettings, inpaint_loss
 from training.models.inpaint_task import slice_context
-from training.models.resident import Planes
+from training.models.resident import Planes, gathered
 from training.prepare.bank import BankedCase, PlacedHoles, unpack
 
 CROP = 32
@@ -70,6 +70,27 @@ def test_a_sample_depends_neither_on_the_size_nor_on_its_company(
     for name in batch.keys() - {"sigma"}:
         assert torch.equal(alone[0][name], batch[name][:3]), name
         assert torch.equal(alone[1][name], batch[name]), name
+
+
+@pytest.mark.parametrize("together", [1, 8])
+def test_steps_made_together_are_the_steps(
+    sampler: InpaintSampler, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr("training.models.inpaint._CPU_ROWS", together)
+    rows = [range(0, 4, 2), range(1, 4, 2)]
+    for step, parts in zip((7, 8, 3), sampler.several(4, 2, (7, 8, 3), rows), strict=True):
+        for part, made in zip(rows, parts, strict=True):
+            alone = sampler.batch_rows(4, 2, step, part)
+            assert alone.keys() == made.keys()
+            assert all(torch.equal(alone[k], made[k]) and made[k].is_contiguous() for k in alone)
+
+
+def test_what_a_gpu_gathers_is_what_lies_in_the_spans() -> None:
+    table = torch.arange(40).half()
+    spans = np.array([[3, 7], [7, 7], [30, 40], [0, 2]])
+    wanted = torch.cat([table[start:stop] for start, stop in spans])
+    assert torch.equal(gathered(table, spans), wanted)
+    assert not gathered(table, spans[1:2]).numel()
 
 
 def test_shapes_and_noise_levels(sampler: InpaintSampler) -> None:

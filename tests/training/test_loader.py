@@ -106,6 +106,28 @@ def test_a_task_whose_data_lie_on_the_device_needs_no_workers(resident: bool, wo
     source.close()
 
 
+def test_what_lies_on_the_device_is_drawn_many_steps_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[range] = []
+
+    class Resident(TinyTask):
+        def settle(self, device: torch.device) -> bool:
+            return True
+
+        def several(self, size: int, seed: int, steps: range, rows: list[range]) -> list[list[dict[str, Tensor]]]:
+            made.append(steps)
+            return [draw(self, size, seed, step, rows) for step in steps]
+
+    monkeypatch.setattr("training.train.loader.TOGETHER", 12)
+    source, alone = BatchSource(Resident(), 4, 0, ROWS, CPU), BatchSource(TinyTask(), 4, 0, ROWS, CPU)
+    for step in (5, 5, 6, 7, 8, 2):
+        assert_equal(source(step), alone(step))
+    assert made == [range(5, 8), range(8, 11), range(2, 5)]
+    large = BatchSource(Resident(), 16, 0, [range(16)], CPU)
+    large(0)
+    assert made[-1] == range(1)
+    source.close()
+
+
 def test_m5_settles_on_a_gpu_with_room(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = InpaintTask(prepared, train_ids=SPLITS["train"], val_ids=[], settings=InpaintSettings(crop=32))
     need, cuda, moved = task.sampler.data.nbytes, torch.device("cuda"), []

@@ -51,7 +51,7 @@ class FakeBackend:
         self.referee = FakeReferee()
         self.hold = Event()
         self.hold.set()
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.spoiled = False
         self.gpu_memory = True
         self.loads: list[tuple[str, str]] = []

@@ -11,7 +11,7 @@ from seg_editor.ui.action_table import ACTIONS, BY_ID, GROUPS, PRESETS, conflict
 from seg_editor.ui.actions import Action, Facts
 from seg_editor.ui.icons import _source
 from seg_editor.ui.main_window import MainWindow
-from seg_editor.ui.menus import MENUS
+from seg_editor.ui.menus import MENUS, SUBMENUS
 
 PRESSABLE = [action for action in ACTIONS if action.kind == "press"]
 
@@ -54,9 +54,18 @@ def test_every_icon_exists() -> None:
 
 
 def test_menus_name_actions() -> None:
-    for _, names in MENUS:
+    below = [names.split() for _, names in SUBMENUS.values()]
+    for names in (*(names for _, names in MENUS), *below):
         for name in names:
-            assert name in ("-", "recent", "theme") or name in BY_ID
+            assert name in ("-", "recent") or name in SUBMENUS or name in BY_ID
+
+
+def test_every_menu_fits_a_small_screen(window: MainWindow) -> None:
+    bar = window.menuBar()
+    assert bar is not None
+    menus = [menu for action in bar.actions() if (menu := action.menu()) is not None]
+    assert len(menus) == len(MENUS)
+    assert {menu.title(): menu.sizeHint().height() for menu in menus if menu.sizeHint().height() > 700} == {}
 
 
 def test_everything_disabled_says_why(window: MainWindow) -> None:

@@ -118,7 +118,7 @@ class Bench:
         while workspace.history.can_undo:
             workspace.undo()
         view, ui = workspace.view, window.ui
-        view.on_tissue = False
+        view.on_tissue, view.locked, ui.hidden_labels = False, frozenset(), frozenset()
         view.cursor, view.plane, view.brush, view.opacity = self.start, Plane.AXIAL, Brush("round", 3.0), 0.5
         view.modality, view.active_label, view.windows, view.overlay = view.modalities[1], 2, {}, True
         ui.maximized, ui.layout, ui.tool, ui.picture = None, Layout.SINGLE, Tool.NAVIGATE, Role.SOURCE
@@ -260,6 +260,7 @@ BEFORE: dict[str, Callable[[Bench], None]] = {
     "previous_case": paint,
     "quit": paint,
     "op_interpolate": two_slices,
+    "op_interpolate_all": two_slices,
     "op_copy_next": one_slice,
     "op_copy_previous": one_slice,
     "ensemble": emptied,

@@ -114,3 +114,16 @@ def test_the_words_beside_the_mouse_stay_inside_the_pane(hands: Hands) -> None:
         assert port is not None
         at = content.pane.mapFromScene(layer.flash.pos()).toPointF()
         assert port.rect().toRectF().contains(layer.flash.boundingRect().translated(at))
+
+
+def test_an_outline_goes_through_all_slices_when_asked(hands: Hands) -> None:
+    view = hands.workspace.view
+    x, y, z = view.cursor
+    view.in_brain, view.active_label = False, 1
+    hands.key(Qt.Key.Key_G)
+    hands.window.brush_panel.deep.click()
+    outline(hands, (x - 3, y - 3, z), (x + 3, y - 3, z), (x + 3, y + 3, z), (x - 3, y + 3, z))
+    hands.key(Qt.Key.Key_Return)
+    assert hands.workspace.history.names == ("Polygon through all slices",)
+    assert (labels(hands)[x, y, :] == 1).all()
+    assert (labels(hands)[x + 6, y, :] != 1).any()

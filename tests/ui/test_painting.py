@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtGui import QColor
 
 from seg_editor.cases.volume import read_labels
 from seg_editor.editing import Brush
 from seg_editor.ui.layouts import PLANS
-from seg_editor.ui.state import Tool
-from tests.ui.conftest import RIGHT, Hands, settle
+from seg_editor.ui.state import Layout, Tool
+from tests.ui.conftest import NO_BUTTON, RIGHT, Hands, settle
 from tests.ui.steps import flashing
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -97,6 +97,24 @@ def test_undo_and_redo_jump_to_where_it_happened(painter: Hands, qtbot: object) 
     settle(qtbot, painter.window)
     painter.key(Qt.Key.Key_Y, CTRL)
     assert np.array_equal(labels(painter), painted)
+
+
+def test_undo_goes_to_where_it_acts_in_every_pane_on_display(painter: Hands, qtbot: object) -> None:
+    view, ui = painter.workspace.view, painter.window.ui
+    ui.layout = Layout.PLANES
+    x, y, z = view.cursor
+    painter.drag([(x - 4, y, z), (x + 4, y, z)], number=1)
+    painter.wheel(9, number=1)
+    assert view.cursor == (x, y + 9, z)
+    settle(qtbot, painter.window)
+    painter.key(Qt.Key.Key_Z, CTRL)
+    assert view.cursor[1] == y
+    ui.maximized = 0
+    painter.wheel(0)
+    view.cursor = (x, y + 9, z)
+    settle(qtbot, painter.window)
+    painter.key(Qt.Key.Key_Z, CTRL | SHIFT)
+    assert view.cursor == (x, y + 9, z)
 
 
 def test_escape_takes_a_running_stroke_back(painter: Hands) -> None:
@@ -219,3 +237,22 @@ def test_air_is_not_painted_unless_asked(hands: Hands, tmp_path: Path) -> None:
     assert panel.modality.currentText() == "Anywhere"
     hands.drag([spot])
     assert labels(hands)[air[0], air[1], z] == workspace.active_label
+
+
+def test_fill_takes_the_region_in_3d_when_asked_and_says_so_beside_the_mouse(hands: Hands) -> None:
+    before, view = labels(hands).copy(), hands.workspace.view
+    at = np.argwhere(before[:, :, view.cursor[2]] == 2)[0]
+    voxel = (float(at[0]), float(at[1]), float(view.cursor[2]))
+    view.active_label = 4
+    hands.key(Qt.Key.Key_F)
+    hands.window.brush_panel.deep.click()
+    hands.send(QEvent.Type.MouseMove, hands.at(voxel), NO_BUTTON, NO_BUTTON)
+    layer = hands.window.tools.overlays.layer(hands.window.viewer.contents[0])
+    assert layer is not None
+    assert (layer.tag.isVisible(), layer.tag.text) == (True, "3D")
+    hands.drag([voxel])
+    assert hands.workspace.history.names == ("Fill in 3D",)
+    changed = labels(hands) != before
+    assert len(np.flatnonzero(changed.any(axis=(0, 1)))) > 1
+    assert (before[changed] == 2).all()
+    assert (labels(hands)[changed] == 4).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, Qt
 
-from seg_editor.editing import Border
+from seg_editor.editing import Border, Brush, PaintStroke
 from seg_editor.editing.regions import component_at
 from seg_editor.session import Workspace
 from tests.session.steps import dab
@@ -139,3 +139,21 @@ def test_what_operations_share_belongs_to_one_case(hands: Hands) -> None:
     assert second.border(lambda: made) is made
     assert second.mirror() is not first.mirror()
     assert first.mirror() is first.mirror()
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_slices_are_interpolated_for_the_active_label_or_for_all(hands: Hands, wait: Wait, everything: bool) -> None:
+    hands.key(Qt.Key.Key_R, CTRL)
+    z = hands.workspace.view.cursor[2]
+    for step in (-3, 3):
+        for radius, label in ((6.0, 2), (3.0, 1)):
+            hands.workspace.apply(PaintStroke(((30.0, 30.0, float(z + step)),), Brush("round", radius), 2, label))
+    hands.workspace.view.active_label = 2
+    done = len(hands.workspace.history.names)
+    hands.key(Qt.Key.Key_I, CTRL | SHIFT if everything else CTRL)
+    wait(lambda: len(hands.workspace.history.names) > done)
+    assert hands.workspace.history.names[-1] == ("Interpolate all labels" if everything else "Interpolate slices")
+    made = labels(hands)[:, :, z]
+    assert set(np.unique(made)) == ({0, 1, 2} if everything else {0, 2})
+    assert made[30, 30] == (1 if everything else 0)
+    assert made[30, 35] == 2

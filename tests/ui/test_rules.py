@@ -66,6 +66,22 @@ def test_the_range_shows_and_keeps_paint_inside(hands: Hands) -> None:
     assert not layer.range.isVisible()
 
 
+def test_the_eraser_offers_what_it_can_take_away(hands: Hands) -> None:
+    view, over = hands.workspace.view, hands.window.brush_panel.over
+    view.paint_over = PaintOver.BACKGROUND
+    hands.key(Qt.Key.Key_B)
+    assert over.currentText() == "Only background"
+    hands.key(Qt.Key.Key_E)
+    assert over.currentText() == "Everything"
+    assert over.findText("Only background") < 0
+    view.brush = Brush("round", 4.0)
+    x, y, z = view.cursor
+    hands.drag([(x, y, z)])
+    assert labels(hands)[x, y, z] == 0
+    hands.key(Qt.Key.Key_B)
+    assert over.currentText() == "Only background"
+
+
 def test_locks_in_the_panel_and_the_right_button_for_all(hands: Hands) -> None:
     view = hands.workspace.view
     hands.window.labels_panel.rows[2].lock.click()

@@ -168,6 +168,21 @@ def test_a_long_path_in_an_error_does_not_widen_the_window(window: MainWindow) -
     assert QApplication.clipboard().text() == text
 
 
+@pytest.mark.parametrize("tool", list(Tool))
+def test_the_panels_are_never_wider_than_their_room(hands: Hands, tool: Tool, wait: Wait) -> None:
+    window = hands.window
+    window.resize(1366, 480)
+    window.ui.tool = tool
+    window.brush_panel.range._choose("flair")
+    body = window.labels_panel.parentWidget()
+    assert body is not None
+    room = body.parentWidget()
+    assert room is not None
+    wait(lambda: body.height() > room.height())
+    assert body.minimumSizeHint().width() <= room.width()
+    assert body.width() == room.width()
+
+
 def test_nothing_is_asked_without_changes(hands: Hands) -> None:
     hands.window.cases.ask = lambda _purpose: pytest.fail("asked")
     assert hands.window.cases.close()

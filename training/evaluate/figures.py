@@ -1,11 +1,10 @@
-"""Figures of an evaluation: pictures of one case, learning curves, and what the table's numbers look like.
+"""Figures of an evaluation: pictures of one case and learning curves; the numbers' own are next door.
 
 Pictures are of the demo case unless another is named: those of a patient stay private.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.cases import Modality, find_cases
-from seg_editor.errors import UsageError
 from seg_editor.generation.diffusion import HoleFill, Sampling, Start, fill_hole
 from seg_editor.generation.referee import find_referee
 from seg_editor.generation.registry import load_model
@@ -23,13 +21,11 @@ from seg_editor.metrics import display01, display_window
 from seg_editor.resources import resource_path
 from training.evaluate.job import compose
 from training.evaluate.methods import Arm, Mode, method_of
+from training.evaluate.number_figures import new_figure, number_figures, read_rows, save_figure
 from training.evaluate.subject import Floats, Subject
-from training.evaluate.table import title
 from training.presets import ARMS
 
-_DPI = 120
 _COLORS = np.array([(0, 0, 0), (74, 144, 217), (140, 140, 140), (235, 235, 235), (220, 60, 60)], np.uint8)
-_SWEEP = "diffmap_iou@"
 #: Slices of the pictured case among which the one with most tumor is chosen.
 _LOOKED_AT = 9
 
@@ -66,34 +62,12 @@ def write_figures(
     UsageError
         `run` holds no evaluation.
     """
-    try:
-        rows = json.loads((run / "table2.json").read_text(encoding="utf-8"))["rows"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{run} holds no table2.json ({error})", remedy="Run seg-train evaluate first") from error
+    read_rows(run)
     out.mkdir(parents=True, exist_ok=True)
     yield from _pictures(out, case, models, steps)
     if training is not None:
         yield from _learning(out, training)
-    for name, figure in (
-        ("fig7_table", _bars(rows)),
-        ("sweep_diffmap", _sweep(rows)),
-        ("profiles", _profiles(run / "per_slice.csv")),
-        ("calibration_referee", _calibration(run / "cache")),
-    ):
-        if figure is not None:
-            yield _save(figure, out / f"{name}.png")
-
-
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def _save(figure: Any, path: Path) -> Path:
-    figure.savefig(path, dpi=_DPI, facecolor="white")
-    return path
+    yield from number_figures(run, out)
 
 
 # -- pictures of one case
@@ -115,12 +89,12 @@ def _pictures(out: Path, folder: Path | None, models: Sequence[str], steps: int)
     show = _Show(one, k)
     tiles = [("FLAIR", show.gray(one.flair[:, :, k])), ("five-class mask", show.classes(mask[0]))]
     tiles.append(("edited mask", show.classes(fill_hole(mask, HoleFill.ZERO)[0])))
-    yield _save(_grid([tiles]), out / "fig1_input.png")
+    yield save_figure(_grid([tiles]), out / "fig1_input.png")
     fills = [(f"hole {f}", show.classes(fill_hole(mask, f, prior=tissue)[0])) for f in HoleFill]
-    yield _save(_grid([fills]), out / "fig2_hole_fills.png")
-    yield _save(_grid([_ablations(show, mask)]), out / "fig3_training_masks.png")
+    yield save_figure(_grid([fills]), out / "fig2_hole_fills.png")
+    yield save_figure(_grid([_ablations(show, mask)]), out / "fig3_training_masks.png")
     if models:
-        yield _save(_grid(list(_results(one, show, models, steps))), out / "fig5_results.png")
+        yield save_figure(_grid(list(_results(one, show, models, steps))), out / "fig5_results.png")
 
 
 def _ablations(show: _Show, mask: NDArray[np.uint8]) -> list[tuple[str, Any]]:
@@ -188,7 +162,7 @@ class _Show:
 
 def _grid(rows: list[list[tuple[str, Any]]]) -> Any:
     columns = max(map(len, rows))
-    figure, axes = _figure(2.3 * columns, 2.8 * len(rows), len(rows), columns)
+    figure, axes = new_figure(2.3 * columns, 2.8 * len(rows), len(rows), columns)
     for line, tiles in zip(axes, rows, strict=True):
         for axis in line:
             axis.axis("off")
@@ -212,7 +186,7 @@ def _learning(out: Path, training: Path) -> Iterator[Path]:
         ("fig6_learning", ("noise_error", "loss", "val_loss"), "squared error of the noise"),
         ("fig8_val_ssim", ("val_ssim",), "SSIM of the samples on validation slices"),
     ):
-        figure, axes = _figure(7, 4)
+        figure, axes = new_figure(7, 4)
         drawn = False
         for label, lines in curves.items():
             for key in keys:
@@ -225,103 +199,4 @@ def _learning(out: Path, training: Path) -> Iterator[Path]:
             if name == "fig6_learning":
                 axes[0, 0].set_yscale("log")
             axes[0, 0].legend(fontsize=7)
-            yield _save(figure, out / f"{name}.png")
-
-
-# -- numbers
-
-
-def _name(row: dict[str, Any]) -> str:
-    words = [row["model"]]
-    if row["start"]:
-        words += ["noise" if row["start"] == "from_noise" else "strength", row["hole_fill"], row["composition"]]
-    elif row["steps"] not in (0, "0"):
-        words.append(f"{row['steps']} steps")
-    return " ".join(w for w in words if w)
-
-
-def _bars(rows: list[dict[str, Any]]) -> Any:
-    """A panel a figure, a bar a counterfactual row, with intervals."""
-    chosen = [r for r in rows if r["mode"] == "counterfactual"]
-    names = ("tumor_residual", f"{_SWEEP}0.10", "texture", "seam")
-    if not chosen:
-        return None
-    figure, axes = _figure(3.2 * len(names), 0.28 * len(chosen) + 1.2, 1, len(names))
-    for axis, name in zip(axes[0], names, strict=True):
-        for y, row in enumerate(reversed(chosen)):
-            f = row["metrics"].get(name)
-            if f is not None:
-                error = [[max(f["value"] - f["lo"], 0)], [max(f["hi"] - f["value"], 0)]]
-                axis.barh(y, f["value"], xerr=error, color="#6b8fb5", height=0.7, error_kw={"lw": 1})
-        axis.set_yticks(
-            range(len(chosen)), [_name(r) for r in reversed(chosen)] if name == names[0] else [], fontsize=7
-        )
-        axis.set_title(title(name), fontsize=9)
-    return figure
-
-
-def _sweep(rows: list[dict[str, Any]]) -> Any:
-    """DiffMap IoU against its threshold."""
-    figure, axes = _figure(7, 4.5)
-    drawn = False
-    for row in rows:
-        points = sorted(
-            (float(k.removeprefix(_SWEEP)), f["value"]) for k, f in row["metrics"].items() if k.startswith(_SWEEP)
-        )
-        if len(points) > 1 and row["model"] != "source":
-            axes[0, 0].plot(*zip(*points, strict=True), marker="o", ms=3, lw=1, label=_name(row))
-            drawn = True
-    axes[0, 0].set(xlabel="threshold (of the display range)", ylabel="DiffMap IoU, tumor slices", ylim=(0, 1))
-    if not drawn:
-        return None
-    axes[0, 0].legend(fontsize=6)
-    return figure
-
-
-def _profiles(path: Path) -> Any:
-    """TumorResidual and DiffMap IoU along the slices, a panel a patient."""
-    wanted = {"tumor_residual", f"{_SWEEP}0.10"}
-    found: dict[tuple[str, str], dict[str, dict[int, list[float]]]] = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as f:
-            for line in csv.DictReader(f):
-                if line["mode"] == "counterfactual" and line["metric"] in wanted:
-                    panel = found.setdefault((line["metric"], line["case_id"]), {})
-                    panel.setdefault(_name(line), {}).setdefault(int(line["slice"]), []).append(float(line["value"]))
-    except OSError:
-        return None
-    cases = sorted({c for _, c in found})
-    if not cases:
-        return None
-    figure, axes = _figure(3.2 * len(cases), 5, 2, len(cases))
-    for line, metric in zip(axes, sorted(wanted, reverse=True), strict=True):
-        for axis, case_id in zip(line, cases, strict=True):
-            for label, values in found.get((metric, case_id), {}).items():
-                at = sorted(values)
-                axis.plot(at, [np.mean(values[k]) for k in at], lw=1, marker=".", ms=3, label=label)
-            axis.set_title(case_id, fontsize=8)
-            axis.set_xlabel("slice", fontsize=7)
-        line[0].set_ylabel(title(metric), fontsize=8)
-    axes[0, 0].legend(fontsize=5)
-    return figure
-
-
-def _calibration(cache: Path) -> Any:
-    """How often the referee's tumor probability comes true."""
-    records = [json.loads(p.read_text(encoding="utf-8"))["bins"] for p in sorted(cache.glob("calibration_*.json"))]
-    if not records:
-        return None
-    figure, axes = _figure(4.5, 4.5)
-    axis = axes[0, 0]
-    axis.plot([0, 1], [0, 1], color="#999999", lw=1)
-    for bins in (*records, {k: np.sum([r[k] for r in records], 0) for k in records[0]}):
-        count = np.asarray(bins["count"], float)
-        used = count > 0
-        x, y = (np.asarray(bins[k], float)[used] / count[used] for k in ("probability", "tumor"))
-        whole = bins is not records[0] and not any(bins is r for r in records)
-        axis.plot(
-            x, y, marker="o", ms=4 if whole else 2, lw=2 if whole else 0.6, color="#23588c" if whole else "#a9bfd6"
-        )
-    axis.set(xlabel="referee's probability of tumor", ylabel="share that is tumor", xlim=(0, 1), ylim=(0, 1))
-    axis.set_title(f"{len(records)} patients, brain voxels of the source", fontsize=8)
-    return figure
+            yield save_figure(figure, out / f"{name}.png")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -25,6 +26,7 @@ from training.evaluate.methods import (
     BaselineMethod,
     Method,
     Mode,
+    ReferenceMethod,
     SourceMethod,
     hole_of,
     method_of,
@@ -57,8 +59,12 @@ class EvalJob:
         Names of installed models, or folders.
     baselines : tuple of str
         Of :data:`training.evaluate.baselines.FILLS`.
-    seeds, limit, steps, solver, tissue, device
+    seeds, limit, steps, solver, half, tissue, device
         As the command line has them.
+    reference : Path, optional
+        Prepared healthy reference; makes a baseline of it.
+    source : bool
+        Whether the untouched source is among the methods.
     """
 
     folder: Path
@@ -69,13 +75,21 @@ class EvalJob:
     limit: int | None = None
     steps: int = 50
     solver: Solver = Solver.DDPM
+    half: bool = False
     tissue: Path | None = None
     device: str = "auto"
+    reference: Path | None = None
+    source: bool = True
 
     @property
     def case_id(self) -> str:
         """Name of the folder."""
         return self.folder.name
+
+    def parts(self) -> tuple[EvalJob, ...]:
+        """Jobs that together do the same: one a model, and one for what needs no training."""
+        models = (replace(self, models=(name,), baselines=(), reference=None, source=False) for name in self.models)
+        return (*models, replace(self, models=()))
 
 
 @dataclass
@@ -134,12 +148,15 @@ def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) 
 
 def methods_of(job: EvalJob) -> Iterator[Method]:
     """Source, baselines, then models, loaded one at a time."""
-    yield SourceMethod()
+    if job.source:
+        yield SourceMethod()
     for name in job.baselines:
         yield BaselineMethod(name)
+    if job.reference is not None:
+        yield ReferenceMethod(job.reference)
     for name in job.models:
         model = load_model(Path(name) if "/" in name else name, job.device)
-        yield method_of(model, steps=job.steps, solver=job.solver)
+        yield method_of(model, steps=job.steps, solver=job.solver, half=job.half)
 
 
 def _results(
@@ -189,7 +206,9 @@ def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> None:
         "tumor": np.bincount(place, weights=true, minlength=BINS).tolist(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"case_id": job.case_id, "bins": bins}), encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(json.dumps({"case_id": job.case_id, "bins": bins}), encoding="utf-8")
+    temporary.replace(path)
 
 
 def compose(subject: Subject, mode: Mode, made: Floats) -> Floats:
@@ -206,7 +225,7 @@ def _key(request: dict[str, Any]) -> str:
 def _save(path: Path, request: dict[str, Any], scores: Scores, features: Features) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"request": request, "scores": scores.to_json()})
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with temporary.open("wb") as f:
         np.savez_compressed(f, text=np.frombuffer(text.encode(), np.uint8), **features)  # type: ignore[arg-type]
     temporary.replace(path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seg_editor.cases import Modality
 from seg_editor.errors import ModelError
@@ -16,14 +16,15 @@ from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, r
 from seg_editor.generation.engine import Engine
 from seg_editor.generation.hole import Hole
 from seg_editor.generation.paper_engine import DiffusionEngine, class_masks
-from seg_editor.generation.paper_grid import decode_slice, encode_slice, fit
 from seg_editor.generation.registry import LoadedModel
 from seg_editor.generation.samplers import sampling_recipe
+from seg_editor.hashing import file_sha256
 from training.evaluate.baselines import FILLS
-from training.evaluate.subject import Floats, Subject
+from training.evaluate.reference import MEAN_FILE, read_reference
+from training.evaluate.subject import Floats, Planes, Subject
 
 #: Results of code that changed are made again.
-VERSION = 1
+VERSION = 2
 _BATCH = 8
 _SEEDS_APART = 1000
 _PAPER_SEED = 42
@@ -52,6 +53,8 @@ class Arm:
         Whether a seed changes the result.
     whole : bool
         Whether the method makes the whole slice; such a result is scored as it is and composited.
+    masked : bool
+        Whether it sees a mask, so that the hole fill matters.
     """
 
     mode: Mode
@@ -59,6 +62,7 @@ class Arm:
     steps: int = 0
     random: bool = False
     whole: bool = False
+    masked: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What the table says of the row."""
@@ -68,7 +72,7 @@ class Arm:
             "start": "" if how is None else str(how.start),
             "sampler": "" if how is None else str(how.solver),
             "strength": None if how is None or how.start is Start.NOISE else how.strength,
-            "hole_fill": "" if how is None or self.mode is Mode.RECONSTRUCTION else str(how.hole),
+            "hole_fill": "" if how is None or not self.masked or self.mode is Mode.RECONSTRUCTION else str(how.hole),
             "steps": self.steps,
         }
 
@@ -95,14 +99,28 @@ def hole_of(subject: Subject, mode: Mode) -> Hole:
 
 
 class DiffusionMethod:
-    """One of the paper's models; makes whole slices."""
+    """One of the paper's models; makes whole slices.
 
-    def __init__(self, model: LoadedModel, *, steps: int = 50, solver: Solver = Solver.DDPM) -> None:
+    Parameters
+    ----------
+    model : LoadedModel
+    steps : int
+        Length of the grid of time steps.
+    solver : Solver
+    half : bool
+        Run the network in bfloat16.
+    """
+
+    def __init__(
+        self, model: LoadedModel, *, steps: int = 50, solver: Solver = Solver.DDPM, half: bool = False
+    ) -> None:
         self._engine = DiffusionEngine(model)
+        self._half = half
+        self._kept: dict[tuple[str, Sampling, tuple[int, ...]], Floats] = {}
         if self._engine.input.modality is not Modality.FLAIR:
             raise ModelError(f"{model.card.name} makes no FLAIR", remedy="Leave it out: the referee judges FLAIR")
         self.name = model.card.name
-        self.identity = model.card.weights_sha256
+        self.identity = model.card.weights_sha256 + (" bfloat16" if half else "")
         self.arms = tuple(self._arms(steps, solver))
 
     def _arms(self, steps: int, solver: Solver) -> Iterator[Arm]:
@@ -114,45 +132,50 @@ class DiffusionMethod:
         asked += [(Mode.RECONSTRUCTION, s) for s in (text, reconstruction(text))]
         asked += [(Mode.HEALTHY_HOLE, replace(text, hole=f)) for f in fills]
         for mode, sampling in asked:
-            yield Arm(mode, sampling, sampling.executed, random=True, whole=True)
+            yield Arm(mode, sampling, sampling.executed, random=True, whole=True, masked=masked)
 
     def make(self, subject: Subject, arm: Arm, seed: int) -> Floats:
         """See :class:`Method`."""
         assert arm.sampling is not None
         sampling = replace(arm.sampling, seed=_PAPER_SEED + _SEEDS_APART * seed)
         slices = slices_of(subject, arm.mode)
+        free = not self._engine.network.config.mask and sampling.start is Start.NOISE
+        key = (subject.case.content_hash, sampling, slices)
+        if key in self._kept:
+            return self._kept[key]
         masks = self._masks(subject, arm, slices)
-        out = np.zeros((len(slices), *subject.case.grid.shape[:2]), np.float32)
-        settings, size = self._engine.input.settings, self._engine.network.config.image_size
-        shape = (out.shape[1], out.shape[2])
-        for at in range(0, len(slices), _BATCH):
-            part = slices[at : at + _BATCH]
-            coded = [
-                encode_slice(subject.flair[:, :, k], subject.case.brain[:, :, k], subject.scale, settings, size=size)
-                for k in part
+        made = np.concatenate(
+            [
+                self._make_some(subject, sampling, slices[at : at + _BATCH], masks[at : at + _BATCH])
+                for at in range(0, len(slices), _BATCH)
             ]
-            pictures = np.stack([c[0] for c in coded]).astype(np.float32) / 255
-            seen = (
-                None
-                if masks is None
-                else np.stack([fit(m, settings, nearest=True, size=size) for m in masks[at : at + len(part)]])
-            )
+        )
+        made = np.asarray(np.maximum(made, subject.flair.min()), np.float32)
+        if free:  # neither mask nor source: the same picture for every mode
+            self._kept[key] = made
+        return made
+
+    def _make_some(self, subject: Subject, sampling: Sampling, slices: tuple[int, ...], masks: Planes) -> Floats:
+        """Slices (n, x, y) from masks (n, x, y) in one batch."""
+        import torch
+
+        case, frame = subject.case, self._engine.frame(subject.case)
+        coded = [frame.encode(subject.flair[:, :, k], case.brain[:, :, k], subject.scale) for k in slices]
+        device = next(self._engine.network.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
             made = sample(
                 self._engine.network,
                 sampling,
-                seen,
-                source=pictures if sampling.start is Start.STRENGTH else None,
-                numbers=part,
-                count=len(part),
+                np.stack([frame.mask(m) for m in masks]),
+                source=np.stack([picture for picture, _ in coded]) if sampling.start is Start.STRENGTH else None,
+                numbers=slices,
             )
-            assert made is not None
-            for row, (picture, (_, way)) in enumerate(zip(made, coded, strict=True)):
-                out[at + row] = decode_slice(picture, shape, way, settings)
-        return np.asarray(np.maximum(out, subject.flair.min()), np.float32)
+        assert made is not None
+        shape = (case.grid.shape[0], case.grid.shape[1])
+        return np.stack([frame.decode(picture, shape, way) for picture, (_, way) in zip(made, coded, strict=True)])
 
-    def _masks(self, subject: Subject, arm: Arm, slices: tuple[int, ...]) -> NDArray[np.uint8] | None:
-        if not self._engine.network.config.mask:
-            return None
+    def _masks(self, subject: Subject, arm: Arm, slices: tuple[int, ...]) -> Planes:
+        """Masks (n, x, y); an unconditional network does not look at them."""
         assert arm.sampling is not None
         tissue = np.asarray(subject.planes(subject.tissue, slices), np.uint8)
         at = list(slices)
@@ -218,6 +241,25 @@ class BaselineMethod:
         return np.asarray(subject.planes(filled, slices), np.float32)
 
 
+class ReferenceMethod:
+    """The mean healthy tissue of registered training cases, pasted into the hole; harmonic where there is none."""
+
+    name = "healthy-reference"
+    arms: tuple[Arm, ...] = (Arm(Mode.COUNTERFACTUAL), Arm(Mode.HEALTHY_HOLE))
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.identity = f"{self.name}-{VERSION} {file_sha256(folder / MEAN_FILE)}"
+
+    def make(self, subject: Subject, arm: Arm, seed: int) -> Floats:
+        """See :class:`Method`."""
+        hole = hole_of(subject, arm.mode).mask
+        reference, covered = read_reference(self._folder, subject)
+        out = FILLS["harmonic"](subject.flair, hole, subject.case.brain & ~hole & ~subject.widened)
+        out = np.where(hole & covered, reference, out).astype(np.float32)
+        return np.asarray(subject.planes(out, slices_of(subject, arm.mode)), np.float32)
+
+
 class SourceMethod:
     """The picture as it is: what figures say of a perfect reconstruction, and of nothing done."""
 
@@ -230,7 +272,7 @@ class SourceMethod:
         return np.asarray(subject.planes(subject.flair, slices_of(subject, arm.mode)), np.float32)
 
 
-def method_of(model: LoadedModel, *, steps: int = 50, solver: Solver = Solver.DDPM) -> Method:
+def method_of(model: LoadedModel, *, steps: int = 50, solver: Solver = Solver.DDPM, half: bool = False) -> Method:
     """The method of a loaded model.
 
     Raises
@@ -239,7 +281,7 @@ def method_of(model: LoadedModel, *, steps: int = 50, solver: Solver = Solver.DD
         The model makes no pictures.
     """
     if model.card.kind == "diffusion":
-        return DiffusionMethod(model, steps=steps, solver=solver)
+        return DiffusionMethod(model, steps=steps, solver=solver, half=half)
     if model.card.kind == "inpaint":
         return InpaintMethod(model)
     raise ModelError(f"{model.card.name} makes no pictures", remedy="Name models that do, as m2,m3,m5")
@@ -258,6 +300,3 @@ def request_of(method: Method, arm: Arm, subject: Subject, seed: int, referee: s
         "referee": referee,
         **subject.identity,
     }
-
-
-__all__ = ["Arm", "BaselineMethod", "Method", "Mode", "SourceMethod", "method_of", "request_of", "slices_of"]

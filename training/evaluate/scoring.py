@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.anatomy.tissue import TUMOR
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.cases import Modality
 from seg_editor.generation.counterfactual import to_raw
 from seg_editor.generation.referee import Referee

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seg_editor.anatomy.names import CSF, GM, TUMOR, WM
 from seg_editor.errors import UsageError
 
 #: Classes that can be removed, in the order of a draw's columns: CSF, GM, WM, tumor.
-CLASSES = (1, 2, 3, 4)
-TUMOR = 4
+CLASSES = (CSF, GM, WM, TUMOR)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, fill_hole, sample
 from seg_editor.generation.networks import count_parameters
 from seg_editor.generation.unet import TRAIN_STEPS, NoiseNet, UNetConfig, add_noise, signal_shares
-from training.models.ablation import TUMOR, Ablation, remove
+from seg_editor.metrics.structural import match_histogram, ssim
+from training.models.ablation import Ablation, remove
+from training.models.batches import has_room, parted
 from training.models.noise import draw_noise
-from training.models.similarity import match_histogram, ssim
 from training.models.slice_set import SliceSet, check_disjoint
 
 _VALIDATION_SEED = 20_251_122
@@ -65,6 +69,7 @@ class DiffusionTask:
         self.window: tuple[slice, ...] = self.slices.window(config.multiple) if crop else tuple(size)
         self.shares = signal_shares()
         self._fast: nn.Module | None = None
+        self._resident: tuple[Tensor, Tensor] | None = None
         self._order: tuple[tuple[int, int], NDArray[np.intp]] | None = None
 
     def build(self) -> nn.Module:
@@ -83,19 +88,47 @@ class DiffusionTask:
             ``image`` and ``mask`` uint8 (b, x, y), cut to the window; ``removed`` bool (b, 4), the classes that the
             mask loses; ``time`` int64 (b,); ``key`` int64 (b,), of the noise.
         """
+        drawn = self._drawn(size, seed, step, list(rows))
+        images, masks = self.slices.take(drawn.pop("place").tolist(), self.window)
+        return {"image": images, "mask": masks, **drawn}
+
+    def _drawn(self, size: int, seed: int, step: int, rows: list[int]) -> dict[str, Tensor]:
+        """What chance says about some rows of a batch."""
         generator = torch.Generator().manual_seed(_mix(seed, step))
         times = torch.randint(0, TRAIN_STEPS, (size,), generator=generator)
         removed = self.ablation.draw(size, generator)
-        at = list(rows)
-        images, masks = self.slices.take(self._places(size, seed, step)[at].tolist(), self.window)
-        keys = torch.tensor([_mix(seed, step, row, 1) for row in at])
-        return {"image": images, "mask": masks, "removed": removed[at], "time": times[at], "key": keys}
+        place = torch.from_numpy(self._places(size, seed, step)[rows])
+        keys = torch.tensor([_mix(seed, step, row, 1) for row in rows])
+        return {"place": place, "removed": removed[rows], "time": times[rows], "key": keys}
+
+    @property
+    def nbytes(self) -> int:
+        """Of the data that a GPU gets."""
+        return 2 * len(self.slices) * math.prod(part.stop - part.start for part in self.window)
+
+    def settle(self, device: torch.device) -> bool:
+        """Copy the training slices to a GPU with room for them, where batches are then made."""
+        if has_room(device, self.nbytes):
+            self._resident = self.slices.table(self.window, device)
+        return self._resident is not None
+
+    def several(
+        self, size: int, seed: int, steps: Sequence[int], rows: Sequence[range]
+    ) -> list[list[dict[str, Tensor]]]:
+        """Parts of the batches of several steps, cut from the slices on the device; see :meth:`batch_rows`."""
+        images, masks = self._resident or self.slices.table(self.window, torch.device("cpu"))
+        at = [row for part in rows for row in part]
+        drawn = [self._drawn(size, seed, step, at) for step in steps]
+        whole = {k: torch.cat([d[k] for d in drawn]).to(images.device, non_blocking=True) for k in drawn[0]}
+        place = whole.pop("place")
+        whole = {"image": images.index_select(0, place), "mask": masks.index_select(0, place), **whole}
+        return parted(whole, [len(part) for part in rows], len(steps))
 
     def finish(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Ablate the masks and draw the noise (b, 1, x, y), on the batch's device."""
-        image, keys = batch["image"], batch["key"].tolist()
+        image = batch["image"]
         mask = remove(batch["mask"], batch["removed"])
-        noise = draw_noise(image.shape[1:], keys, image.device)
+        noise = draw_noise(image.shape[1:], batch["key"])
         return {"image": image, "mask": mask, "time": batch["time"], "noise": noise}
 
     def _places(self, size: int, seed: int, step: int) -> NDArray[np.intp]:
@@ -131,8 +164,8 @@ class DiffusionTask:
         for at in range(0, size, m.batch):
             images, masks = self.held_out.take([int(k) for k in places[at : at + m.batch]])
             rows = range(at, at + len(images))
-            keys = [_mix(_VALIDATION_SEED, 0, row, 1) for row in rows]
-            noise = draw_noise(images.shape[1:], keys, torch.device("cpu"))
+            keys = torch.tensor([_mix(_VALIDATION_SEED, 0, row, 1) for row in rows])
+            noise = draw_noise(images.shape[1:], keys)
             batch = {"image": images, "mask": masks, "time": times[at : at + len(images)], "noise": noise}
             batch = {k: v.to(device) for k, v in batch.items()}
             with torch.autocast(device.type, torch.bfloat16):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from seg_editor.generation import conditioning
 from seg_editor.generation.networks import InpaintNet
+from training.models.batches import parted
 from training.models.noise import draw_noise
 from training.models.resident import CaseFacts, Ints, Planes, ResidentSet
 from training.models.similarity import similarity_map
@@ -59,6 +60,17 @@ class _Draws:
         values = {name: v[rows] for name, v in self.values.items()}
         return _Draws(self.hole[rows], self.z[rows], self.warped[rows], self.key[rows], values)
 
+    @classmethod
+    def joined(cls, parts: Sequence[_Draws]) -> _Draws:
+        """The rows of all."""
+        if len(parts) == 1:
+            return parts[0]
+        hole, z, warped, key = (
+            np.concatenate([getattr(p, name) for p in parts]) for name in ("hole", "z", "warped", "key")
+        )
+        values = {name: np.concatenate([p.values[name] for p in parts]) for name in parts[0].values}
+        return cls(hole, z, warped, key, values)
+
     def on(self, device: torch.device) -> dict[str, Tensor]:
         """The values on a device, (b, k) each; they travel as one."""
         block = torch.from_numpy(np.concatenate(list(self.values.values()), 1)).to(device, non_blocking=True)
@@ -89,7 +101,6 @@ class InpaintSampler:
         """The whole batch of a step; see :meth:`batch_rows`."""
         return self.batch_rows(size, seed, step, range(size))
 
-    @torch.no_grad()
     def batch_rows(self, size: int, seed: int, step: int, rows: range) -> dict[str, Tensor]:
         """Rows of the batch of a step: a function of (size, seed, step) alone, whoever asks for which rows.
 
@@ -100,7 +111,22 @@ class InpaintSampler:
             (b, h, w), where noise lives; ``weight`` of the loss (b, 4, h, w); ``range`` (b, 2, 4), 0.5 and 99.5
             percentile of the healthy voxels in the sample's units; ``sigma`` (b), infinite for the mean pass.
         """
-        drawn = self._draw(size, seed, step)[list(rows)]
+        return self.several(size, seed, [step], [rows])[0][0]
+
+    @torch.no_grad()
+    def several(
+        self, size: int, seed: int, steps: Sequence[int], rows: Sequence[range]
+    ) -> list[list[dict[str, Tensor]]]:
+        """Parts (ranges of `rows`) of the batches of several steps, made together: the calls of one for all.
+
+        What :meth:`batch_rows` gives for each step and range; the parts share memory.
+        """
+        at = [row for part in rows for row in part]
+        made = self._made(_Draws.joined([self._draw(size, seed, step)[at] for step in steps]))
+        return parted(made, [len(part) for part in rows], len(steps))
+
+    def _made(self, drawn: _Draws) -> dict[str, Tensor]:
+        """All samples of some draws."""
         device, count = self.data.device, len(drawn.hole)
         made = self._room(count)
         for part in self._chunks(drawn):
@@ -113,7 +139,7 @@ class InpaintSampler:
             for name, whole in made.items():
                 whole.index_copy_(0, at, some[name])
         ranges, sigma = (torch.from_numpy(drawn.values[k]).to(device) for k in ("range", "sigma"))
-        noise = draw_noise(made["residual"].shape[1:], drawn.key.tolist(), device)[:, 0]
+        noise = draw_noise(made["residual"].shape[1:], torch.from_numpy(drawn.key).to(device))[:, 0]
         return {**made, "noise": noise, "range": ranges.view(count, 2, -1), "sigma": sigma[:, 0]}
 
     def _room(self, count: int) -> dict[str, Tensor]:
@@ -141,8 +167,8 @@ class InpaintSampler:
         chance = _columns(rngs[0].random((size, sum(counts.values()))), counts)
         normal = _columns(rngs[1].standard_normal((size, 1 + 2 * _KNOTS**2)), {"sigma": 1, "knots": 2 * _KNOTS**2})
         hole, z, area = self.data.choose(chance["hole"][:, 0], chance["slice"][:, 0])
-        facts = [self.data.facts[self.data.case_of[k]] for k in hole]
-        present = np.stack([f.present for f in facts])
+        facts = self.data.facts[self.data.case_of[hole]]
+        present = facts.present
         left = present & ((chance["drop"] >= s.drop_modality) | (chance["keep"] < 0.6))
         present = np.where(left.any(1, keepdims=True), left, present)
         gain = 1 + s.gain * (2 * chance["gain"] - 1)
@@ -150,7 +176,7 @@ class InpaintSampler:
         low, high = s.sigma_range
         sigma = np.exp(normal["sigma"] * s.log_sigma_std + s.log_sigma_mean).clip(low, high)
         sigma[: round(s.mean_share * size)] = np.inf
-        ranges = np.stack([f.range for f in facts]) * gain[:, None] + offset[:, None]
+        ranges = facts.range * gain[:, None] + offset[:, None]
         values = {
             "voxel": np.floor(chance["voxel"] * area[:, None]),
             "jitter": np.floor(chance["jitter"] * (2 * _JITTER + 1)) - _JITTER,
@@ -161,7 +187,7 @@ class InpaintSampler:
             "offset": offset,
             "present": present,
             "mirror": chance["mirror"] >= s.drop_mirror,
-            "place": np.array([_place(f, int(k)) for f, k in zip(facts, z, strict=True)]),
+            "place": _place(facts, z),
             "range": ranges.reshape(size, -1),
             "sigma": sigma,
         }
@@ -243,11 +269,13 @@ def _turns(angle: NDArray[np.float64], zoom: NDArray[np.float64]) -> NDArray[np.
     return np.concatenate([cos * zoom[:, :1], -sin * zoom[:, 1:], sin * zoom[:, :1], cos * zoom[:, 1:]], 1)
 
 
-def _place(facts: CaseFacts, z: int) -> list[float]:
-    """What positions need: width, height, lateral distance as a x + b y + c, first brain row, brain rows, superior."""
-    (w, h, _), (a, b, c, offset), (_, y, s) = facts.shape, facts.lateral, facts.box
-    superior = 2 * (z - s.start) / max(s.stop - s.start, 1) - 1
-    return [w, h, a, b, c * z - offset, y.start, max(y.stop - y.start, 1), superior]
+def _place(facts: CaseFacts, z: Ints) -> NDArray[np.float64]:
+    """What positions need, (b, 8): width, height, lateral distance a x + b y + c, first brain row, rows, superior."""
+    a, b, c, offset = facts.lateral.T
+    start, stop = facts.box[:, 1:].transpose(2, 1, 0)
+    rows, slices = np.maximum(stop - start, 1)
+    superior = 2 * (z - start[1]) / slices - 1
+    return np.stack([*facts.shape[:, :2].T, a, b, c * z - offset, start[0], rows, superior], 1)
 
 
 def _positions(grid: Tensor, v: dict[str, Tensor]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,9 +15,14 @@ from torch import Tensor, nn
 
 from seg_editor.errors import UsageError
 from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters
+from seg_editor.metrics.structural import ssim_map
+from training.models.batches import has_room
 from training.models.inpaint import InpaintSampler, InpaintSettings, inpaint_loss
 from training.prepare.bank import BANK_KEYS, BankedCase, PlacedHoles, bank_hash, read_bank, unpack
-from training.prepare.prepared import PreparedCase
+from training.prepare.prepared import PreparedCase, healthy_range
+
+#: Held-out cases in a grid of samples.
+_GRID_CASES = 3
 
 
 @dataclass
@@ -75,12 +81,22 @@ class InpaintTask:
     def batch_rows(self, size: int, seed: int, step: int, rows: range) -> dict[str, Tensor]:
         return self.sampler.batch_rows(size, seed, step, rows)
 
+    @property
+    def nbytes(self) -> int:
+        """Of the data that a GPU gets."""
+        return self.sampler.data.nbytes
+
+    def several(
+        self, size: int, seed: int, steps: Sequence[int], rows: Sequence[range]
+    ) -> list[list[dict[str, Tensor]]]:
+        return self.sampler.several(size, seed, steps, rows)
+
     def settle(self, device: torch.device) -> bool:
         """Move the data to a GPU, where batches are then made; False where they stay on the host.
 
         They do so for want of memory: of what is free at most half is taken.
         """
-        if device.type == "cuda" and self.sampler.data.nbytes <= torch.cuda.mem_get_info(device)[0] / 2:
+        if has_room(device, self.nbytes):
             self.sampler.data.to(device)
         return self.sampler.data.device.type == device.type != "cpu"
 
@@ -105,6 +121,31 @@ class InpaintTask:
         figures = {"score": -total, "mse": float(np.mean(mse)), "mse_harmonic": float(np.mean(base)), "ratio": total}
         names = ("t1", "t1c", "t2", "flair")
         return figures | {f"ratio_{n}": round(float(v), 4) for n, v in zip(names, per_modality, strict=True)}
+
+    def samples(self, model: nn.Module, device: torch.device) -> tuple[NDArray[np.uint8], dict[str, float]]:
+        """The largest cut through the holes of some held-out cases, a row for each modality.
+
+        Returns
+        -------
+        uint8 (h, w), dict
+            Columns: truth, the hole emptied, the harmonic fill, the mean pass. ``val_ssim`` and ``val_ssim_harmonic``:
+            SSIM with the truth over the healthy hole voxels, mean over the cases.
+        """
+        rows, alike = [], []
+        for case in self.held_out[:_GRID_CASES]:
+            z, present = int(case.placed.area.argmax()), case.banked.case.present
+            predicted, filled, truth = mean_pass(cast(InpaintNet, model), case, z, device)
+            bits = (case.placed.unknown, case.placed.target)
+            unknown, target = (unpack(b[z : z + 1], truth.shape[1:])[0] for b in bits)
+            low, high = healthy_range(case.banked.case)[..., None, None]
+            pictures = (truth, filled, np.where(unknown, predicted, truth))
+            real, fill, made = (np.clip((v - low) / (high - low), 0, 1)[present] for v in pictures)
+            alike += [[ssim_map(real, v)[:, target].mean() for v in (made, fill)]]
+            rows += [np.concatenate(row, 1) for row in zip(real, real * ~unknown, fill, made, strict=True)]
+        size = np.max([row.shape for row in rows], 0)
+        grid = [np.pad(row, [(0, n - m) for n, m in zip(size, row.shape, strict=True)]) for row in rows]
+        ours, harmonic = np.mean(alike, 0).tolist()
+        return (np.concatenate(grid) * 255).astype(np.uint8), {"val_ssim": ours, "val_ssim_harmonic": harmonic}
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -148,12 +189,7 @@ def held_out_errors(
     sums = np.zeros((2, count + 1, 4))
     sizes = np.zeros(count + 1)
     for z in np.flatnonzero(placed.area)[::stride]:
-        context, truth, filled = slice_context(banked, placed, int(z))
-        inputs = torch.from_numpy(context[None]).to(device)
-        noisy = torch.zeros(1, 4, *inputs.shape[-2:], device=device)
-        with torch.autocast(device.type, torch.bfloat16):
-            residual = model(noisy, inputs, torch.full((1,), float("inf"), device=device))
-        predicted = filled + residual[0, :, :w, :h].float().cpu().numpy()
+        predicted, filled, truth = mean_pass(model, case, int(z), device)
         target = unpack(placed.target[z : z + 1], (w, h))[0]
         labels = case.labels[z]
         for k in np.unique(labels[target]):
@@ -164,6 +200,19 @@ def held_out_errors(
                 sums[row, k] += (error.astype(np.float64) ** 2).sum(1)
     keep = np.flatnonzero(sizes)
     return sums[0, keep] / sizes[keep, None], sums[1, keep] / sizes[keep, None]
+
+
+def mean_pass(
+    model: InpaintNet, case: HeldOut, z: int, device: torch.device
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Predicted slice, its harmonic fill and the truth, (4, x, y) each in network units."""
+    context, truth, filled = slice_context(case.banked, case.placed, z)
+    _, w, h = truth.shape
+    inputs = torch.from_numpy(context[None]).to(device)
+    noisy = torch.zeros(1, 4, *inputs.shape[-2:], device=device)
+    with torch.autocast(device.type, torch.bfloat16):
+        residual = model(noisy, inputs, torch.full((1,), float("inf"), device=device))
+    return filled + residual[0, :, :w, :h].float().cpu().numpy(), filled, truth
 
 
 def slice_context(

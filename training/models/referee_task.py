@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,15 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.errors import UsageError
 from seg_editor.generation.conditioning import AIR, CHANNEL_SCALE
 from seg_editor.generation.networks import RefereeConfig, RefereeUNet, count_parameters
+from training.models.batches import has_room, parted
 from training.models.noise import draw_noise
 from training.prepare.prepared import PreparedCase
+from training.prepare.slices import CLASSES, COLORS
 
 _FLAIR = 3
 _MULTIPLE = 32
-CLASSES = ("background", "CSF", "GM", "WM", "tumor")
+_GRID_CASES = 3
+#: Pixels that a slice needs to be drawn: of tumor, of brain.
+_LEAST_TUMOR, _LEAST_BRAIN = 10, 300
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class RefereeCase:
         inside = flair[case.brain]
         low, middle, high = np.percentile(inside, [25, 50, 75])
         image = np.where(case.brain, (flair - middle) / max(high - low, 1e-3), AIR)
-        five = np.where(case.labels > 0, 4, case.tissue)
+        five = np.where(case.labels > 0, TUMOR, case.tissue)
         return cls(
             case.case_id,
             np.ascontiguousarray(image.transpose(2, 0, 1), np.float32),
@@ -84,14 +90,13 @@ class RefereeTask:
         self.compile_network = compile_network
         self.cases = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids]
         self.held_out = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in val_ids]
-        self.tumor = [
-            (c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels == 4).sum((1, 2)) > 10)
-        ]
-        self.any = [
-            (c, z) for c, case in enumerate(self.cases) for z in np.flatnonzero((case.labels > 0).sum((1, 2)) > 300)
-        ]
-
-        if not self.any or not any(((case.labels > 0) & (case.labels < 4)).any() for case in self.cases):
+        self._resident: tuple[Tensor, Tensor] | None = None
+        self._first = np.cumsum([0, *(len(case.labels) for case in self.cases)])
+        counts = [[(case.labels == TUMOR).sum((1, 2)), (case.labels > 0).sum((1, 2))] for case in self.cases]
+        tumor, brain = np.concatenate(counts, 1)
+        #: Slices to draw, counted through all cases.
+        self.tumor, self.any = np.flatnonzero(tumor > _LEAST_TUMOR), np.flatnonzero(brain > _LEAST_BRAIN)
+        if not len(self.any) or not any(((case.labels > 0) & (case.labels < TUMOR)).any() for case in self.cases):
             raise UsageError(f"{data} holds no tissue maps", remedy="Run seg-train prepare with tissue maps")
 
     def build(self) -> nn.Module:
@@ -109,17 +114,59 @@ class RefereeTask:
         dict
             ``image`` float16 and ``labels`` uint8 (b, x, y); what :func:`draw_augmentation` gave for these rows.
         """
-        w, h = self.settings.size
-        images, labels = [], []
-        for i in rows:
-            rng = np.random.default_rng([seed, step, i])
-            pool = self.tumor if self.tumor and rng.random() < self.settings.tumor_share else self.any
-            c, z = pool[int(rng.integers(len(pool)))]
-            images.append(fit(self.cases[c].image[z], w, h, AIR).astype(np.float16))
-            labels.append(fit(self.cases[c].labels[z], w, h))
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
-        drawn = {k: v[list(rows)] for k, v in draw_augmentation(size, self.settings, generator).items()}
+        drawn = self._drawn(size, seed, step, list(rows))
+        images, labels = zip(*(self._slice(place) for place in drawn.pop("place").tolist()), strict=True)
         return {"image": torch.from_numpy(np.stack(images)), "labels": torch.from_numpy(np.stack(labels)), **drawn}
+
+    def _slice(self, place: int) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+        """Image and labels of a slice, counted through all cases."""
+        c = int(np.searchsorted(self._first, place, side="right")) - 1
+        z, (w, h) = place - self._first[c], self.settings.size
+        case = self.cases[c]
+        return fit(case.image[z], w, h, AIR).astype(np.float16), fit(case.labels[z], w, h)
+
+    def _drawn(self, size: int, seed: int, step: int, rows: list[int]) -> dict[str, Tensor]:
+        """What chance says about some rows of a batch."""
+        chance = np.random.default_rng([seed, step]).random((size, 2))[rows]
+        tumor = self.tumor if len(self.tumor) else self.any
+        chosen = (pool[(chance[:, 1] * len(pool)).astype(np.int64)] for pool in (tumor, self.any))
+        place = np.where(chance[:, 0] < self.settings.tumor_share, *chosen)
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+        drawn = {k: v[rows] for k, v in draw_augmentation(size, self.settings, generator).items()}
+        return {"place": torch.from_numpy(place), **drawn}
+
+    @property
+    def nbytes(self) -> int:
+        """Of the data that a GPU gets."""
+        return 3 * int(self._first[-1]) * math.prod(self.settings.size)
+
+    def settle(self, device: torch.device) -> bool:
+        """Copy the training slices to a GPU with room for them, where batches are then made."""
+        if has_room(device, self.nbytes):
+            self._resident = self._table(device)
+        return self._resident is not None
+
+    def _table(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        shape = (int(self._first[-1]), *self.settings.size)
+        images = torch.empty(shape, dtype=torch.float16, device=device)
+        labels = torch.empty(shape, dtype=torch.uint8, device=device)
+        for case, first in zip(self.cases, self._first, strict=False):
+            slices = [self._slice(int(first) + z) for z in range(len(case.image))]
+            for to, arrays in zip((images, labels), zip(*slices, strict=True), strict=True):
+                to[first : first + len(slices)] = torch.from_numpy(np.stack(arrays))
+        return images, labels
+
+    def several(
+        self, size: int, seed: int, steps: Sequence[int], rows: Sequence[range]
+    ) -> list[list[dict[str, Tensor]]]:
+        """Parts of the batches of several steps, cut from the slices on the device; see :meth:`batch_rows`."""
+        images, labels = self._resident or self._table(torch.device("cpu"))
+        at = [row for part in rows for row in part]
+        drawn = [self._drawn(size, seed, step, at) for step in steps]
+        whole = {k: torch.cat([d[k] for d in drawn]).to(images.device, non_blocking=True) for k in drawn[0]}
+        place = whole.pop("place")
+        whole = {"image": images.index_select(0, place), "labels": labels.index_select(0, place), **whole}
+        return parted(whole, [len(part) for part in rows], len(steps))
 
     def finish(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Augment, on the batch's device."""
@@ -148,7 +195,26 @@ class RefereeTask:
         mean = np.nanmean([r for r, _ in rows], 0)
         figures = {f"dice_{name}": round(float(v), 4) for name, v in zip(CLASSES, mean, strict=True)}
         false_positive = float(np.mean([f for _, f in rows]))
-        return {"score": float(mean[4] + 0.25 * mean[1:4].mean()), "false_positive_share": false_positive, **figures}
+        score = float(mean[TUMOR] + 0.25 * mean[1:TUMOR].mean())
+        return {"score": score, "false_positive_share": false_positive, **figures}
+
+    def samples(self, model: nn.Module, device: torch.device) -> tuple[NDArray[np.uint8], dict[str, float]]:
+        """The slice with the most tumor of some held-out cases: FLAIR, its classes, and what the network says.
+
+        Returns
+        -------
+        uint8 (h, w, 3), dict
+            A row a case; no figures, for :meth:`validate` has them.
+        """
+        rows = []
+        for case in self.held_out[:_GRID_CASES]:
+            z = int((case.labels == TUMOR).sum((1, 2)).argmax())
+            image, labels = case.image[z], case.labels[z]
+            said = predict_volume(cast(RefereeUNet, model), image[None], device)[0]
+            gray = np.clip((image + 3) / 6, 0, 1)[..., None].repeat(3, -1) * 255
+            row = [fit(v, *self.settings.size) for v in (gray.astype(np.uint8), COLORS[labels], COLORS[said])]
+            rows.append(np.concatenate(row, 1))
+        return np.concatenate(rows), {}
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -161,8 +227,8 @@ class RefereeTask:
 
 
 def fit(a: NDArray[Any], w: int, h: int, air: float = 0) -> NDArray[Any]:
-    """Pad with `air` or cut to (w, h) around the center."""
-    out = np.full((w, h), air, a.dtype)
+    """Pad (x, y, ...) with `air`, or cut it, to (w, h, ...) around the center."""
+    out = np.full((w, h, *a.shape[2:]), air, a.dtype)
     x0, y0 = (w - a.shape[0]) // 2, (h - a.shape[1]) // 2
     sx, sy = max(-x0, 0), max(-y0, 0)
     part = a[sx : sx + w, sy : sy + h]
@@ -223,7 +289,7 @@ def augment(image: Tensor, labels: Tensor, drawn: dict[str, Tensor]) -> dict[str
     field = F.interpolate(drawn["bias"], (w, h), mode="bicubic", align_corners=True)
     image = image + field * (image + 2.5)
     image = torch.where(drawn["soft"], F.avg_pool2d(image, 3, 1, 1), image)
-    image = image + drawn["noise"] * draw_noise((w, h), drawn["key"].tolist(), image.device)
+    image = image + drawn["noise"] * draw_noise((w, h), drawn["key"])
     return {"image": torch.where(inside, image, AIR), "labels": moved}
 
 
@@ -235,9 +301,9 @@ def referee_dice(model: RefereeUNet, case: RefereeCase, device: torch.device) ->
         a, b = predicted == k, case.labels == k
         if b.any():
             dice[k] = 2 * float((a & b).sum()) / float(a.sum() + b.sum())
-    clean = ~(case.labels == 4).any((1, 2)) & (case.labels > 0).any((1, 2))
+    clean = ~(case.labels == TUMOR).any((1, 2)) & (case.labels > 0).any((1, 2))
     brain = float((case.labels[clean] > 0).sum())
-    return dice, float((predicted[clean] == 4).sum()) / max(brain, 1.0)
+    return dice, float((predicted[clean] == TUMOR).sum()) / max(brain, 1.0)
 
 
 def predict_volume(model: RefereeUNet, image: NDArray[np.float32], device: torch.device) -> NDArray[np.uint8]:

@@ -5,8 +5,8 @@ Every plane has the same size, so that a batch may mix cases: each case lies in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,25 +26,55 @@ LEAST_AREA = 30
 #: The tensors that lie on the device.
 _OF_BANK = ("unknown", "target", "mirror_valid", "fill", "depth")
 _TENSORS = ("volumes", "mirrored", "brain", *_OF_BANK, "_bytes")
+_NOTHING = "the hole bank holds nothing for these cases"
 
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What is known of a case besides its planes: ``shape`` (x, y, z), ``range`` (2, 4), the plane, the brain's box."""
+    """What is known of cases besides their planes, a case in each first axis.
 
-    shape: tuple[int, int, int]
-    first: int
+    Attributes
+    ----------
+    shape : int64 (c, 3)
+    first : int64 (c,)
+        The case's first plane.
+    present : bool (c, 4)
+    range : float32 (c, 2, 4)
+        0.5 and 99.5 percentile of the healthy voxels.
+    lateral : float64 (c, 4)
+        Normal and offset of the mid-sagittal plane.
+    box : int64 (c, 3, 2)
+        Where the brain begins and ends.
+    """
+
+    shape: Ints
+    first: Ints
     present: NDArray[np.bool_]
     range: NDArray[np.float32]
-    lateral: tuple[float, float, float, float]
-    box: tuple[slice, ...]
+    lateral: NDArray[np.float64]
+    box: Ints
 
     @classmethod
     def of(cls, banked: BankedCase, first: int) -> CaseFacts:
+        """Of one case."""
         depth, w, h = banked.brain.shape
         plane = banked.case.plane
-        lateral = (*plane.normal, plane.offset)
-        return cls((w, h, depth), first, banked.case.present, healthy_range(banked.case), lateral, banked.box)
+        return cls(
+            np.array([[w, h, depth]]),
+            np.array([first]),
+            banked.case.present[None],
+            healthy_range(banked.case)[None],
+            np.array([[*plane.normal, plane.offset]]),
+            np.array([[[s.start, s.stop] for s in banked.box]]),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[CaseFacts]) -> CaseFacts:
+        """Of all cases of `parts`."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+    def __getitem__(self, cases: Ints) -> CaseFacts:
+        return CaseFacts(*(getattr(self, f.name)[cases] for f in fields(self)))
 
 
 @dataclass
@@ -127,25 +157,28 @@ class ResidentSet:
             setattr(self, name, getattr(self, name).to(device))
 
     def _add_cases(self, cases: Iterable[BankedCase]) -> None:
-        self.facts: list[CaseFacts] = []
+        facts: list[CaseFacts] = []
         self.number: dict[str, int] = {}
         parts: dict[str, list[NDArray[Any]]] = {"volumes": [], "mirrored": [], "brain": []}
         count = 0
         for banked in cases:
-            self.number[banked.case.case_id] = len(self.facts)
-            self.facts.append(CaseFacts.of(banked, count))
+            self.number[banked.case.case_id] = len(facts)
+            facts.append(CaseFacts.of(banked, count))
             count += banked.brain.shape[0]
             for name, arrays in parts.items():
                 arrays.append(getattr(banked, name))
-        widest = [max((f.shape[axis] for f in self.facts), default=8) for axis in (0, 1)]
-        self.size = (widest[0], widest[1] + -widest[1] % 8)
-        self.brain = torch.from_numpy(np.concatenate([self._packed(b) for b in parts.pop("brain")] or [_NO_BITS]))
+        if not facts:
+            raise ValueError(_NOTHING)
+        self.facts = CaseFacts.joined(facts)
+        width, height = self.facts.shape[:, :2].max(0).tolist()
+        self.size = (width, height + -height % 8)
+        self.brain = torch.from_numpy(np.concatenate([self._packed(b) for b in parts.pop("brain")]))
         self.volumes = self._laid_out(count, parts.pop("volumes"))
         self.mirrored = self._laid_out(count, parts.pop("mirrored"))
 
     def _add_bank(self, bank: Iterable[PlacedHoles]) -> None:
         """Lay the placements out for :attr:`size`."""
-        self.case_of: list[int] = []
+        case_of: list[int] = []
         first: list[int] = []
         starts, areas = [np.zeros(1, np.int64)], []
         edges: list[NDArray[np.float64]] = []
@@ -154,21 +187,21 @@ class ResidentSet:
         for holes in bank:
             if holes.case_id not in self.number or int(holes.area.max()) < LEAST_AREA:
                 continue
-            self.case_of.append(self.number[holes.case_id])
+            case_of.append(self.number[holes.case_id])
             first.append(planes)
             chance = np.where(holes.area >= LEAST_AREA, np.sqrt(holes.area), 0.0).cumsum()
             edges.append(len(edges) + chance / chance[-1])
             areas.append(holes.area)
             starts.append(holes.start[1:] + starts[-1][-1])
             planes += holes.area.size
-            shape = self.facts[self.case_of[-1]].shape[:2]
+            w, h, _ = self.facts.shape[case_of[-1]].tolist()
             for name in ("unknown", "target", "mirror_valid"):
-                parts[name].append(self._packed(unpack(getattr(holes, name), shape)))
+                parts[name].append(self._packed(unpack(getattr(holes, name), (w, h))))
             parts["fill"].append(_by_plane(holes))
             parts["depth"].append(holes.depth)
         if not first:
-            raise ValueError("the hole bank holds nothing for these cases")
-        self.first = np.array(first)
+            raise ValueError(_NOTHING)
+        self.case_of, self.first = np.array(case_of), np.array(first)
         start, self._edges, self._area = (np.concatenate(a) for a in (starts, edges, areas))
         self._spans = np.stack([start[:-1], start[1:]], 1)
         for name in list(parts):
@@ -202,19 +235,16 @@ class ResidentSet:
         """Slices and their neighbors, unaugmented; `target` is what :meth:`targets` gave."""
         neighbors, modalities = np.array(conditioning.NEIGHBORS), conditioning.N_MODALITIES
         b, n, middle = len(hole), len(neighbors), len(neighbors) // 2
-        facts = [self.facts[self.case_of[k]] for k in hole]
-        zs = np.clip(z[:, None] + neighbors, 0, np.array([f.shape[2] for f in facts])[:, None] - 1)
-        own = zs + np.array([f.first for f in facts])[:, None]
-        placed = zs + self.first[hole][:, None]
+        facts = self.facts[self.case_of[hole]]
+        zs = np.clip(z[:, None] + neighbors, 0, facts.shape[:, 2:] - 1)
+        own, placed = zs + facts.first[:, None], zs + self.first[hole][:, None]
         unknown = self._mask(self.unknown, placed)
         filled = self._of(self.volumes, own.ravel())
-        spans = self._spans[placed.ravel()].tolist()
-        values = torch.cat([self.fill[modalities * i : modalities * j] for i, j in spans])
-        filled.masked_scatter_(unknown.flatten(0, 1)[:, None], values)
+        spans = self._spans[placed]
+        filled.masked_scatter_(unknown.flatten(0, 1)[:, None], self._in(self.fill, modalities * spans.reshape(-1, 2)))
         filled = torch.unflatten(filled, 0, (b, n)).transpose(1, 2)
         depth = torch.zeros(b, *self.size, dtype=torch.uint8, device=self.device)
-        deep = torch.cat([self.depth[i:j] for i, j in spans[middle::n]])
-        depth.masked_scatter_(unknown[:, middle], deep)
+        depth.masked_scatter_(unknown[:, middle], self._in(self.depth, spans[:, middle]))
         valid = self._mask(self.mirror_valid, placed[:, middle])
         made = Planes(torch.empty(b, sum(Planes.sizes().values()), *self.size, device=self.device))
         to = made.parts()
@@ -232,6 +262,12 @@ class ResidentSet:
     def _of(self, table: Tensor, rows: Ints) -> Tensor:
         return table.index_select(0, torch.from_numpy(rows).to(self.device, non_blocking=True))
 
+    def _in(self, table: Tensor, spans: Ints) -> Tensor:
+        """What lies in the spans (k, 2) of a table, one after the other."""
+        if self.device.type == "cpu":
+            return torch.cat([table[start:stop] for start, stop in spans.tolist()])
+        return gathered(table, spans)
+
     def _mask(self, bits: Tensor, rows: Ints) -> Tensor:
         """Unpack planes of a mask, bool (*rows.shape, x, y)."""
         packed = self._of(bits, rows.ravel())
@@ -239,10 +275,17 @@ class ResidentSet:
         return flat.view(torch.bool).view(*rows.shape, *self.size)
 
 
-_NO_BITS = np.zeros((0, 1), np.uint8)
-
-
 def _by_plane(holes: PlacedHoles) -> NDArray[np.float16]:
     """A placement's fill, modality after modality in each plane."""
     spans = zip(holes.start[:-1], holes.start[1:], strict=True)
     return np.concatenate([holes.fill[i:j].T.ravel() for i, j in spans])
+
+
+def gathered(table: Tensor, spans: Ints) -> Tensor:
+    """What lies in the spans (k, 2) of a table, one after the other; as many calls for a thousand as for one."""
+    lengths = spans[:, 1] - spans[:, 0]
+    total = int(lengths.sum())
+    moves = np.stack([spans[:, 0] - lengths.cumsum() + lengths, lengths])
+    move, length = torch.from_numpy(moves).to(table.device, non_blocking=True)
+    at = torch.repeat_interleave(move, length, output_size=total)
+    return table[at.add_(torch.arange(total, device=table.device))]

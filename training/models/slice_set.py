@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.errors import UsageError
-from training.prepare.manifest import file_hash, load_manifest, patient_of
+from seg_editor.hashing import file_sha256
+from training.prepare.manifest import load_manifest, patient_of
 
-TUMOR = 4
+_BLOCK = 256
 _PREPARE = "Run seg-train prepare again"
 
 
@@ -97,6 +99,17 @@ class SliceSet:
         images = np.stack([self.images[row, x, y] for row in rows])
         return torch.from_numpy(images), torch.from_numpy(np.stack([self.masks[row, x, y] for row in rows]))
 
+    def table(self, window: Sequence[slice], device: torch.device) -> tuple[Tensor, Tensor]:
+        """All images and masks, cut to `window`, on a device; no second copy of them is made on the host."""
+        x, y = window
+        shape = (len(self), x.stop - x.start, y.stop - y.start)
+        made = [torch.empty(shape, dtype=torch.uint8, device=device) for _ in range(2)]
+        for start in range(0, len(self), _BLOCK):
+            block = slice(start, min(start + _BLOCK, len(self)))
+            for to, array in zip(made, (self.images, self.masks), strict=True):
+                to[block] = torch.from_numpy(np.array(array[block, x, y]))
+        return made[0], made[1]
+
 
 def _span(at: NDArray[np.intp], length: int, multiple: int) -> slice:
     """`at`'s range, widened evenly to a multiple inside 0 to `length`; all of it where there is no such."""
@@ -110,7 +123,7 @@ def _span(at: NDArray[np.intp], length: int, multiple: int) -> slice:
 def _check_hashes(folder: Path, split: str, known: dict[str, Any]) -> None:
     for what in ("images", "masks"):
         path = folder / f"{split}_{what}.npy"
-        if f"{what}_sha256" in known and file_hash(path) != known[f"{what}_sha256"]:
+        if f"{what}_sha256" in known and file_sha256(path) != known[f"{what}_sha256"]:
             raise UsageError(f"{path} does not match the manifest", remedy=_PREPARE)
 
 

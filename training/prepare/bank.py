@@ -16,6 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.boxes import EMPTY, Box, bounding_box, widened
 from seg_editor.errors import CaseError
 from training.prepare.prepared import PreparedCase
 
@@ -34,7 +35,7 @@ class BankedCase:
     mirrored: NDArray[np.float16]
     brain: NDArray[np.bool_]
     lateral: NDArray[np.float32]
-    box: tuple[slice, ...]
+    box: Box
 
     @classmethod
     def of(cls, case: PreparedCase) -> BankedCase:
@@ -45,7 +46,7 @@ class BankedCase:
             mirrored=np.ascontiguousarray(mirrored.transpose(3, 0, 1, 2)),
             brain=np.ascontiguousarray(case.brain.transpose(2, 0, 1)),
             lateral=np.ascontiguousarray(case.plane.lateral(case.shape).transpose(2, 0, 1)),
-            box=bounding_box(case.brain),
+            box=bounding_box(case.brain) or EMPTY,
         )
 
 
@@ -54,15 +55,6 @@ def _mirrored(case: PreparedCase) -> NDArray[np.float16]:
 
     mirrored, _ = reflect(case.volumes.astype(np.float32), case.brain & ~case.tumor, case.plane)
     return mirrored.astype(np.float16)
-
-
-def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """The smallest box around what is set."""
-    box = []
-    for axis in range(mask.ndim):
-        at = np.flatnonzero(mask.any(tuple(k for k in range(mask.ndim) if k != axis)))
-        box.append(slice(int(at[0]), int(at[-1]) + 1))
-    return tuple(box)
 
 
 @dataclass
@@ -170,8 +162,9 @@ def _depth(unknown: NDArray[np.bool_]) -> NDArray[np.float64]:
     from scipy import ndimage as ndi
 
     out = np.zeros(unknown.shape)
-    if unknown.any():
-        box = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in ndi.find_objects(unknown.astype(np.uint8))[0])
+    inner = bounding_box(unknown)
+    if inner is not None:
+        box = widened(inner, 1, unknown.shape)
         out[box] = ndi.distance_transform_edt(unknown[box])
     return out
 

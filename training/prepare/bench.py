@@ -29,16 +29,17 @@ def bench_loader(
     batch : int
     seconds : float
     workers : int
-        Processes that draw; 0: this one. ``m5`` needs none where its data fit on a GPU.
+        Processes that draw; 0: this one. Where the data fit on a GPU none is needed.
     device : str
-        ``auto``, ``cpu`` or ``cuda``: where ``m5`` makes its batches.
+        ``auto``, ``cpu`` or ``cuda``: where batches are made.
 
     Returns
     -------
     dict
-        ``images_per_second``, ``images_per_core_second`` (of processor time; without workers only), ``images``,
-        ``batch``, ``seconds``, ``load_seconds`` (until the first batch is drawn), ``workers``, ``threads`` of torch,
-        ``cores``, ``peak_mb`` of the process so far, ``device``, ``resident_mb`` of ``m5``'s data there.
+        ``images_per_second``, ``images_per_core_second`` (of the processor time of all processes; with workers from
+        their start to their end, so a little too low), ``images``, ``batch``, ``seconds``, ``load_seconds`` (until the
+        first batch is drawn), ``workers``, ``threads`` of torch, ``cores``, ``peak_mb`` of the process so far,
+        ``device``, ``resident_mb`` of the data there (none where they stay on the host).
     """
     import torch
 
@@ -47,25 +48,26 @@ def bench_loader(
     wait: Callable[[], object] = torch.cuda.synchronize if place.type == "cuda" else lambda: None
     task = _task(data, model)
     source = BatchSource(task, batch, 0, [range(batch)], place, workers=workers)
-    workers = source.workers
+    workers, before = source.workers, _processor_time()
     source.drawn(0)
     wait()
     loaded = time.monotonic()
     ahead = AHEAD * workers
     for step in range(1, ahead + 1):  # drawn before the clock starts
         source.drawn(step)
-    start, busy = time.monotonic(), time.process_time()
+    start, own = time.monotonic(), _processor_time()
     count = 0
     while count == 0 or time.monotonic() - start < seconds:
         count += 1
         source.drawn(ahead + count)
         wait()
-    spent, busy = time.monotonic() - start, time.process_time() - busy
+    spent = time.monotonic() - start
     source.close()
+    drawn, busy = (1 + ahead + count, _processor_time() - before) if workers else (count, _processor_time() - own)
     return {
         "model": model,
         "images_per_second": round(count * batch / spent, 1),
-        "images_per_core_second": round(count * batch / max(busy, 1e-9), 1) if workers == 0 else None,
+        "images_per_core_second": round(drawn * batch / max(busy, 1e-9), 1),
         "images": count * batch,
         "batch": batch,
         "seconds": round(spent, 2),
@@ -75,8 +77,14 @@ def bench_loader(
         "cores": os.cpu_count(),
         "peak_mb": peak_mb(),
         "device": place.type,
-        "resident_mb": round(task.sampler.data.nbytes / 1e6, 1) if model == "m5" else None,
+        "resident_mb": round(task.nbytes / 1e6, 1) if source.resident else None,
     }
+
+
+def _processor_time() -> float:
+    """Seconds of this process and of the children that have ended."""
+    t = os.times()
+    return t.user + t.system + t.children_user + t.children_system
 
 
 def _task(data: Path, model: str) -> Any:

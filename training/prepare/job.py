@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.errors import CaseError, SegEditorError
-from training.prepare.manifest import file_hash, files_hash
+from seg_editor.hashing import file_sha256
+from training.prepare.manifest import files_hash
 from training.prepare.slices import SliceSettings
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class CaseJob:
         """sha256 of all that decides the result."""
         tissue = self.tissue
         if isinstance(tissue, Path):
-            tissue = file_hash(tissue / f"{self.case_id}.npz")
+            tissue = file_sha256(tissue / f"{self.case_id}.npz")
         parts = {
             "version": VERSION,
             "source": files_hash(p for p in self.folder.iterdir() if p.is_file()),
@@ -131,7 +132,7 @@ def _run(job: CaseJob) -> dict[str, Any]:
     record |= _slices(job, case, tissue)
     if job.split == "val":
         _benchmark_holes(job, prepared.origin, prepared.shape)
-    record["sha256"] = {name: file_hash(path) for name, path in job.files.items() if path.exists()}
+    record["sha256"] = {name: file_sha256(path) for name, path in job.files.items() if path.exists()}
     record["seconds"] = round(time.monotonic() - began, 2)
     record["peak_mb"] = peak_mb()
     temporary = job.record.with_name(f".{job.record.name}.part")
@@ -165,7 +166,7 @@ def _finished(job: CaseJob, key: str) -> dict[str, Any] | None:
     """The record of an earlier run, if it did the same and its files are still what it wrote."""
     try:
         record: dict[str, Any] = json.loads(job.record.read_text(encoding="utf-8"))
-        same = record["key"] == key and all(file_hash(job.files[n]) == h for n, h in record["sha256"].items())
+        same = record["key"] == key and all(file_sha256(job.files[n]) == h for n, h in record["sha256"].items())
         return record if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

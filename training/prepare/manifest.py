@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seg_editor.errors import UsageError
+from seg_editor.hashing import file_sha256
 
 FORMAT = 1
 SPLITS = ("train", "val", "test")
@@ -59,7 +60,7 @@ def read_manifest(out: Path, split: str, *, verify: bool = False) -> list[str]:
         )
     for i in ids if verify else ():
         file = out / "cases" / f"{i}.npz"
-        if not file.exists() or file_hash(file) != cases[i].get("sha256"):
+        if not file.exists() or file_sha256(file) != cases[i].get("sha256"):
             raise UsageError(f"{file} does not match the manifest", remedy="Delete it and run seg-train prepare again")
     return ids
 
@@ -70,15 +71,9 @@ def patient_of(case_id: str) -> str:
     return visit[1] if visit else case_id
 
 
-def file_hash(path: Path) -> str:
-    """sha256 of a file, read in pieces."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
 def files_hash(paths: Iterable[Path]) -> str:
     """sha256 over names and contents of files, in name order."""
     digest = hashlib.sha256()
     for path in sorted(paths, key=lambda p: p.name):
-        digest.update(f"{path.name}:{file_hash(path)};".encode())
+        digest.update(f"{path.name}:{file_sha256(path)};".encode())
     return digest.hexdigest()

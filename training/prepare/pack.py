@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.errors import UsageError
+from seg_editor.hashing import file_sha256
 from training.prepare.bank import load_shard
 from training.prepare.codec import encode_case, encode_images, squeeze, write_npz
-from training.prepare.manifest import file_hash, load_manifest
+from training.prepare.manifest import load_manifest
 from training.prepare.prepared import PreparedCase
 
 FORMAT = 1
@@ -87,29 +88,23 @@ def make_pack(
     temporary.mkdir(parents=True)
     try:
         cases = {i: e["split"] for i, e in manifest["cases"].items() if e["split"] != "test"}
+        ids = {name: [i for i, split in cases.items() if split == name] for name in ("train", "val")}
         if {"m5", "m4"} & set(models):
-            for case_id in cases:
-                case = PreparedCase.load(data / "cases" / f"{case_id}.npz")
-                write_npz(temporary / "cases" / f"{case_id}.npz", encode_case(case, exact=exact))
+            _pack_cases(data, temporary, list(cases), exact=exact)
         if "m5" in models:
-            train = [i for i, split in cases.items() if split == "train"]
-            _pack_holes(data, temporary, train, shapes, placements, seed)
-            _pack_val_holes(data, temporary, [i for i, split in cases.items() if split == "val"])
+            _pack_holes(data, temporary, ids["train"], shapes, placements, seed)
+            _pack_val_holes(data, temporary, ids["val"])
         if "m2" in models:
             _pack_slices(data, temporary, webp=webp)
         _copy_code(temporary)
         (temporary / "README.txt").write_text(_README.format(name=out.name), encoding="utf-8")
-        files = {str(p.relative_to(temporary)): file_hash(p) for p in _data_files(temporary)}
+        files = {str(p.relative_to(temporary)): file_sha256(p) for p in _data_files(temporary)}
         record = {"format": FORMAT, "cases": cases, "models": list(models), "exact": exact, "webp": webp}
         record |= {"files": files, "settings": manifest.get("settings", {})}
         (temporary / PACK_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
         sizes = _sizes(temporary)
         say("  ".join(f"{k} {v:.1f} MB" for k, v in sizes.items()))
-        if sizes["total"] > max_mb:
-            raise UsageError(
-                f"the pack would take {sizes['total']:.1f} MB, more than {max_mb:g}",
-                remedy="Pack for fewer --models, use --webp, fewer --placements, or raise --max-mb",
-            )
+        _check_size(sizes["total"], max_mb)
         shutil.rmtree(out, ignore_errors=True)
         temporary.rename(out)
     finally:
@@ -123,6 +118,20 @@ def _check(out: Path, models: Sequence[str]) -> None:
             raise UsageError(f"{model} cannot be packed for", remedy=f"Choose from {', '.join(MODELS)}")
     if out.exists() and not (out / PACK_FILE).exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists and is no pack", remedy="Choose a new folder for --out")
+
+
+def _check_size(total: float, most: float) -> None:
+    if total > most:
+        raise UsageError(
+            f"the pack would take {total:.1f} MB, more than {most:g}",
+            remedy="Pack for fewer --models, use --webp, fewer --placements, or raise --max-mb",
+        )
+
+
+def _pack_cases(data: Path, out: Path, ids: list[str], *, exact: bool) -> None:
+    for case_id in ids:
+        case = PreparedCase.load(data / "cases" / f"{case_id}.npz")
+        write_npz(out / "cases" / f"{case_id}.npz", encode_case(case, exact=exact))
 
 
 def _pack_holes(

@@ -119,28 +119,10 @@ def prepare(
     (out / "cases").mkdir(parents=True, exist_ok=True)
     settings = slices or SliceSettings()
     chosen = {i: name for name in (SPLITS if include_test else SPLITS[:2]) for i in getattr(splits, name)}
-    jobs = [
-        CaseJob(
-            Path(os.path.abspath(cases)) / i,
-            Path(os.path.abspath(out)),
-            split,
-            tissue=OFF if tissue is None else tissue,
-            slices=settings,
-            pictures=pictures,
-            atlas=atlas,
-        )
-        for i, split in chosen.items()
-    ]
-    records: dict[str, dict[str, Any]] = {}
-    failures: dict[str, str] = {}
-    for record in _with_bar(run_jobs(jobs, workers=workers, scheduler=scheduler), len(jobs)):
-        case_id = record["case_id"]
-        if "error" in record:
-            failures[case_id] = record["error"]
-            continue
-        records[case_id] = record
-        if record["fresh"]:
-            say(f"{case_id} prepared{_agreement(record.get('prior'))}")
+    root, target = (Path(os.path.abspath(p)) for p in (cases, out))
+    how: dict[str, Any] = {"tissue": tissue or OFF, "slices": settings, "pictures": pictures, "atlas": atlas}
+    jobs = [CaseJob(root / i, target, split, **how) for i, split in chosen.items()]
+    records, failures = _collected(_with_bar(run_jobs(jobs, workers=workers, scheduler=scheduler), len(jobs)), say)
     figures = {
         name: {"cases": sum(split == name and i in records for i, split in chosen.items())}
         | consolidate(out, name, [i for i, s in chosen.items() if s == name and records.get(i, {}).get("slices")])
@@ -153,6 +135,21 @@ def prepare(
         if f["slices"]:
             say(f"{name}: {f['cases']} cases, {f['slices']} slices, {100 * f['tumor_share']:.0f} % with tumor")
     return [failures[i] for i in chosen if i in failures]
+
+
+def _collected(found: Iterator[dict[str, Any]], say: Say) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Records of what is prepared, and errors, by case."""
+    records: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
+    for record in found:
+        case_id = record["case_id"]
+        if "error" in record:
+            failures[case_id] = record["error"]
+            continue
+        records[case_id] = record
+        if record["fresh"]:
+            say(f"{case_id} prepared{_agreement(record.get('prior'))}")
+    return records, failures
 
 
 def _agreement(prior: dict[str, float] | None) -> str:

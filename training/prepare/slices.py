@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.names import TUMOR
 from seg_editor.errors import CaseError
 from seg_editor.generation.paper_grid import (
     ROBUST_STEP,
@@ -26,6 +27,7 @@ from seg_editor.generation.paper_grid import (
     robust_code,
     robust_value,
 )
+from seg_editor.hashing import file_sha256
 
 if TYPE_CHECKING:
     from seg_editor.cases import Case
@@ -108,7 +110,7 @@ def case_slices(case: Case, five: NDArray[np.uint8], healthy: NDArray[np.bool_],
         images[row], way = encode_slice(values[:, :, z], case.brain[:, :, z], scale, settings)
         masks[row] = fit(five[:, :, z], settings, nearest=True)
         entry |= way
-        entry["tumor"] = int((masks[row] == 4).sum())
+        entry["tumor"] = int((masks[row] == TUMOR).sum())
         index.append(entry)
     return CaseSlices(images, masks, index)
 
@@ -124,8 +126,6 @@ def consolidate(out: Path, split: str, case_ids: list[str]) -> dict[str, Any]:
     dict
         Slices, tumor slices, their share, pixels of each class, sha256 of the two arrays.
     """
-    import hashlib
-
     folder = out / "slices"
     sets = [(folder / "cases" / f"{i}.npz") for i in case_ids]
     counts = [len(CaseSlices.load(p).index) for p in sets]
@@ -151,8 +151,7 @@ def consolidate(out: Path, split: str, case_ids: list[str]) -> dict[str, Any]:
     del maps
     hashes = {}
     for k, part in parts.items():
-        with part.open("rb") as f:
-            hashes[f"{k}_sha256"] = hashlib.file_digest(f, "sha256").hexdigest()
+        hashes[f"{k}_sha256"] = file_sha256(part)
         part.replace(targets[k])
     temporary = folder / f".{split}_index.json.part"
     temporary.write_text(json.dumps(index), encoding="utf-8")

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seg_editor.anatomy.mirror import MirrorPlane
-from training.prepare.bank import PlacedHoles, bounding_box
+from seg_editor.boxes import EMPTY, bounding_box, widened
+from training.prepare.bank import PlacedHoles
 from training.prepare.prepared import PreparedCase
 
 #: Distances are cut here; the network sees no more than 30.
@@ -45,7 +46,7 @@ def harmonic_fill(
     n = int(np.count_nonzero(hole))
     if n == 0:
         return np.zeros((volumes.shape[0], 0), np.float32)
-    box = tuple(slice(max(s.start - _PAD, 0), s.stop + _PAD) for s in bounding_box(hole))
+    box = widened(bounding_box(hole) or EMPTY, _PAD, hole.shape)
     hole, known, volumes = hole[box], (known & ~hole)[box], np.ascontiguousarray(volumes[(slice(None), *box)])
     values = torch.from_numpy(volumes).to(device)
     seen = torch.from_numpy(known).to(device)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from seg_editor.errors import UsageError
+from seg_editor.hashing import file_sha256
 from training.prepare.bank import BANK_KEYS, save_shard, unpack
 from training.prepare.codec import decode_case, decode_images, expand, write_npz
-from training.prepare.manifest import file_hash, files_hash, save_manifest
+from training.prepare.manifest import files_hash, save_manifest
 from training.prepare.prepared import PreparedCase
 
 PACK_FILE = "pack.json"
@@ -78,7 +79,7 @@ def _alone(path: Path) -> Iterator[None]:
 def _unpacked(root: Path, device: str, until: float, say: Callable[[str], None]) -> Path | None:
     out = root.with_name(f"{root.name}.expanded")
     record = _record(root)
-    identity = file_hash(root / PACK_FILE)
+    identity = file_sha256(root / PACK_FILE)
     done = out / _DONE
     if done.is_file() and json.loads(done.read_text(encoding="utf-8")).get("pack") == identity:
         return out
@@ -89,7 +90,7 @@ def _unpacked(root: Path, device: str, until: float, say: Callable[[str], None])
     for name, digest in record["files"].items():
         path = root / name
         if name.startswith(("cases", "holes", "val_holes", "slices")) and (
-            not path.is_file() or file_hash(path) != digest
+            not path.is_file() or file_sha256(path) != digest
         ):
             raise UsageError(f"{path} is missing or damaged", remedy="Make the pack again")
     say(f"unpacking {root.name} to {out}")
@@ -135,7 +136,7 @@ def _expand(
             target = out / "cases" / f"{case_id}.npz"
             if not target.exists():
                 _expand_case(root, case_id, target, device)
-            entries[case_id]["sha256"] = file_hash(target)
+            entries[case_id]["sha256"] = file_sha256(target)
         if time.monotonic() > until:
             return False
         holes = root / "val_holes" / f"{case_id}.npz"
@@ -217,7 +218,7 @@ def _expand_slices(root: Path, out: Path) -> dict[str, Any]:
             with temporary.open("wb") as f:
                 np.save(f, np.concatenate([pair[at] for pair in loaded]))
             temporary.replace(target)
-            hashes[f"{kind}_sha256"] = file_hash(target)
+            hashes[f"{kind}_sha256"] = file_sha256(target)
         (out / "slices" / f"{split}_index.json").write_text(json.dumps(index), encoding="utf-8")
         tumor = sum(e["tumor"] > 0 for e in index)
         share = round(tumor / len(index), 4)

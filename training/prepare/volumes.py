@@ -10,6 +10,7 @@ from scipy import ndimage as ndi
 
 from seg_editor.anatomy.mirror import estimate_plane
 from seg_editor.anatomy.scale import IntensityScale
+from seg_editor.boxes import bounding_box, widened
 from seg_editor.cases import MODALITIES, Case, open_case
 from seg_editor.errors import CaseError
 from seg_editor.generation.conditioning import to_network_units
@@ -36,15 +37,13 @@ def prepare_case(folder: Path, *, tissue: NDArray[np.uint8] | None = None) -> Pr
 def prepare_opened(case: Case, *, tissue: NDArray[np.uint8] | None = None) -> PreparedCase:
     """Bring an opened case to network units; see :func:`prepare_case`."""
     brain = case.brain
-    if not brain.any():
+    found = bounding_box(brain)
+    if found is None:
         raise CaseError("there is no brain in the images", path=case.folder, remedy="Leave the case out")
     if tissue is not None and tissue.shape != brain.shape:
         raise CaseError("the tissue map does not fit the case", path=case.folder, remedy="Make it again from this case")
     tumor = widened_tumor(case)
-    box = tuple(
-        slice(max(s.start - _PAD, 0), min(s.stop + _PAD, n))
-        for s, n in zip(ndi.find_objects(brain.astype(np.uint8))[0], brain.shape, strict=True)
-    )
+    box = widened(found, _PAD, brain.shape)
     healthy = brain & ~tumor
     normalized = np.zeros((len(MODALITIES), *(s.stop - s.start for s in box)), np.float32)
     present = np.array([m in case.volumes for m in MODALITIES])

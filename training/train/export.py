@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from seg_editor.errors import ExportError, ModelError
 from seg_editor.generation.registry import CARD_FORMAT, WEIGHTS_FILE, load_model
 from training.presets import ARMS
+from training.train.checkpoint import averaged_weights
 
 _KINDS: dict[str, dict[str, Any]] = {
     "m5": {
@@ -70,22 +72,39 @@ def export_model(
     ExportError
         The folder cannot be written.
     """
-    try:
-        with safe_open(checkpoint, framework="pt") as f:
-            state = json.loads((f.metadata() or {})["state"])
-            names = list(f.keys())
-            part = "ema." if any(k.startswith("ema.") for k in names) else "model."
-            tensors = {k.removeprefix(part): f.get_tensor(k) for k in names if k.startswith(part)}
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise ModelError(
-            f"not a readable checkpoint ({error})", path=checkpoint, remedy="Choose another checkpoint"
-        ) from error
-    task = state.get("task", {})
-    kind = _KINDS.get(task.get("name"))
+    state, tensors = _read(checkpoint)
+    kind = _KINDS.get(state["task"].get("name"))
     if kind is None or not tensors:
         raise ModelError(
             f"not a checkpoint of {', '.join(_KINDS)}", path=checkpoint, remedy="Choose another checkpoint"
         )
+    data = save(_halved(tensors, checkpoint))
+    card = _card(state, kind, hashlib.sha256(data).hexdigest(), results or {})
+    if title:
+        card["title"] = title
+    if detail_gain is not None:
+        card["detail_gain"] = [float(g) for g in detail_gain]
+    written = _write(out, {WEIGHTS_FILE: data, "card.json": (json.dumps(card, indent=2) + "\n").encode()})
+    load_model(out, device="cpu")
+    return written
+
+
+def _read(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """State and averaged weights of a checkpoint."""
+    tensors = averaged_weights(checkpoint)
+    try:
+        with safe_open(checkpoint, framework="pt") as f:
+            state = json.loads((f.metadata() or {})["state"])
+        state["task"].get("name")
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"not a readable checkpoint ({error})", path=checkpoint, remedy="Choose another checkpoint"
+        ) from error
+    return state, tensors
+
+
+def _halved(tensors: dict[str, Tensor], checkpoint: Path) -> dict[str, Tensor]:
+    """The weights in half precision, all finite."""
     halved = {k: v.half().contiguous() if v.is_floating_point() else v for k, v in tensors.items()}
     for name, values in halved.items():
         if not bool(torch.isfinite(values).all()):
@@ -94,13 +113,17 @@ def export_model(
                 path=checkpoint,
                 remedy="Choose another checkpoint",
             )
-    data = save(halved)
-    card = {
+    return halved
+
+
+def _card(state: dict[str, Any], kind: dict[str, Any], digest: str, results: dict[str, Any]) -> dict[str, Any]:
+    task = state["task"]
+    return {
         "format": CARD_FORMAT,
         "name": task["name"],
         **{k: kind[k] for k in ("title", "kind", "network")},
         "config": task["config"],
-        "weights_sha256": hashlib.sha256(data).hexdigest(),
+        "weights_sha256": digest,
         "parameters": task["parameters"],
         "presets": kind["presets"],
         "training": {
@@ -110,25 +133,25 @@ def export_model(
             "settings": task["settings"],
             "torch": torch.__version__,
         },
-        "results": results or {},
+        "results": results,
         "limits": kind["limits"],
         "license": "GPL-3.0-or-later; trained on BraTS data (cite Menze 2015, Bakas 2017, Baid 2021)",
     }
-    if title:
-        card["title"] = title
-    if detail_gain is not None:
-        card["detail_gain"] = [float(g) for g in detail_gain]
-    written = []
+
+
+def _write(out: Path, files: dict[str, bytes]) -> list[Path]:
+    written, temporary = [], out
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, content in ((WEIGHTS_FILE, data), ("card.json", (json.dumps(card, indent=2) + "\n").encode())):
+        for name, content in files.items():
             temporary = out / f".{name}.part"
             temporary.write_bytes(content)
             os.replace(temporary, out / name)
             written.append(out / name)
     except OSError as error:
+        if temporary != out:
+            temporary.unlink(missing_ok=True)
         raise ExportError(
             f"the model cannot be written ({error.strerror})", path=out, remedy="Choose a writable folder"
         ) from error
-    load_model(out, device="cpu")
     return written

@@ -19,6 +19,8 @@ Batch = dict[str, Tensor]
 
 #: Batches that each worker has ready.
 AHEAD = 3
+#: Samples that a task which draws on the device makes at a time.
+TOGETHER = 128
 _MOST_WORKERS = 12
 
 
@@ -27,7 +29,8 @@ class Draws(Protocol):
 
     A task may also have ``batch_rows(size, seed, step, rows)``, which draws some rows only and leaves to
     ``finish(batch)`` what is cheaper on the device: noise, augmentation. With ``settle(device)`` it may take its data
-    to the device; when that says True it draws there, and no worker is needed.
+    to the device; when that says True it draws there, no worker is needed, and ``several(size, seed, steps, rows)``
+    makes the parts (a range of `rows` each) of some steps at once.
     """
 
     def batch(self, size: int, seed: int, step: int) -> Batch: ...
@@ -72,6 +75,10 @@ class BatchSource:
         self.resident = settle(device)
         self.task, self.device, self.workers = task, device, 0 if self.resident else workers
         self._steps = _Steps(task, size, seed, rows)
+        several = getattr(task, "several", None) if self.resident else None
+        self._several: Callable[..., list[list[Batch]]] | None = several
+        self._together = max(TOGETHER // sum(len(part) for part in rows), 1)
+        self._made: dict[int, list[Batch]] = {}
         self._finish: Callable[[Batch], Batch] = getattr(task, "finish", dict)
         self._iterator: Iterator[list[Batch]] | None = None
         self._next = -1
@@ -88,9 +95,16 @@ class BatchSource:
         """End the workers."""
         self._iterator = None
         self._last = None
+        self._made = {}
 
     def drawn(self, step: int) -> list[Batch]:
         """The same, unfinished and where the task draws."""
+        if self._several is not None:
+            if step not in self._made:
+                self._made = {}  # before its memory is needed again
+                steps, of = range(step, step + self._together), self._steps
+                self._made = dict(zip(steps, self._several(of.size, of.seed, steps, of.rows), strict=True))
+            return self._made[step]
         if self.workers == 0:
             return self._steps[step]
         if self._iterator is None or self._next != step:

@@ -104,22 +104,7 @@ def train(
     began = time.monotonic() if began is None else began
     parallel = Parallel(device)
     rows = parallel.rows(settings.batch, settings.accumulate)
-    torch.manual_seed(settings.seed)
-    fresh = task.build()
-    if init is not None:
-        start_from(init, fresh)
-    model = fresh.to(parallel.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        model.parameters(), settings.learning_rate, settings.adam_betas, weight_decay=settings.weight_decay
-    )
-    ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else {}
-    state = RunState(task=task.describe())
-    last = out / "last.safetensors"
-    if last.exists():
-        averaged, saved = load_checkpoint(last, model, optimizer)
-        ema = {k: averaged[k].to(parallel.device) if k in averaged else v for k, v in ema.items()}
-        state = resumed(saved, state.task, last)
-        check_settings(out / "run.json", settings)
+    model, optimizer, ema, state = _begun(task, settings, out, init, parallel.device)
     run = _Run(task, settings, out, parallel, model, optimizer, ema, state, began, budget)
     count = default_workers(parallel.device, parallel.local) if workers is None else workers
     run.source = BatchSource(task, settings.batch, settings.seed, rows, parallel.device, workers=count)
@@ -133,6 +118,29 @@ def train(
         ) from error
     finally:
         run.source.close()
+
+
+def _begun(
+    task: Task, settings: LoopSettings, out: Path, init: Path | None, device: torch.device
+) -> tuple[nn.Module, torch.optim.Optimizer, dict[str, Tensor], RunState]:
+    """Network, optimizer, moving average and state, as `out` left them or new."""
+    torch.manual_seed(settings.seed)
+    fresh = task.build()
+    if init is not None:
+        start_from(init, fresh)
+    model: nn.Module = fresh.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        model.parameters(), settings.learning_rate, settings.adam_betas, weight_decay=settings.weight_decay
+    )
+    ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if settings.ema else {}
+    state = RunState(task=task.describe())
+    last = out / "last.safetensors"
+    if last.exists():
+        averaged, saved = load_checkpoint(last, model, optimizer)
+        ema = {k: averaged[k].to(device) if k in averaged else v for k, v in ema.items()}
+        state = resumed(saved, state.task, last)
+        check_settings(out / "run.json", settings)
+    return model, optimizer, ema, state
 
 
 class _Run:
@@ -167,10 +175,11 @@ class _Run:
     def start(self, report: Callable[[dict[str, Any]], None] | None, wandb: str, progress: bool) -> RunResult:
         """Open the log, then train."""
         settings, state = self.settings, self.state
-        config = {"settings": asdict(settings), "task": state.task, "torch": torch.__version__}
         if self.parallel.main:
+            config: dict[str, Any] = {"settings": asdict(settings), "task": state.task, "torch": torch.__version__}
+            config |= {"device": str(self.device), "precision": self.precision.mode, "processes": self.parallel.world}
             self.out.mkdir(parents=True, exist_ok=True)
-            (self.out / "run.json").write_text(json.dumps({**config, "processes": self.parallel.world}, indent=1))
+            (self.out / "run.json").write_text(json.dumps(config, indent=1))
             where = {"total": settings.steps, "first": state.step}
             self.log = RunLog(self.out, config, wandb=wandb, report=report, progress=progress, **where)
         try:

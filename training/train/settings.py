@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from seg_editor.errors import UsageError
+
 
 @dataclass(frozen=True)
 class LoopSettings:
@@ -31,10 +33,24 @@ class LoopSettings:
     accumulate: int = 1
     keep_every: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "validate_every", "accumulate"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{_option(name)} {getattr(self, name)}", remedy="Give 1 or more")
+        if self.keep_every < 0 or self.seed < 0:
+            name = "seed" if self.seed < 0 else "keep_every"
+            raise UsageError(f"{_option(name)} {getattr(self, name)}", remedy="Give 0 or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"--lr {self.learning_rate}", remedy="Give a positive number, for example 6e-4")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
 
 @dataclass
 class RunState:
-    """Where a run stands; JSON-able. the seconds of validating and saving are the longest that were measured."""
+    """Where a run stands; JSON-able. The seconds of validating and saving are the longest that were measured."""
 
     step: int = 0
     seconds: float = 0.0

@@ -17,7 +17,11 @@ from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, ro
 from seg_editor.ui.panels.range_field import RangeField
 from seg_editor.ui.state import Tool, UiState
 
-_LESION = ((Subregion.NCR, "Necrosis"), (Subregion.ED, "Edema"), (Subregion.ET, "Rim"))
+_LESION = (Subregion.NCR, Subregion.ED, Subregion.ET)
+_DEEP = {
+    Tool.FILL: ("3D: the region in all slices", "Off: the region in the slice that is clicked"),
+    Tool.POLYGON: ("3D: through all slices", "Off: the slice in which the outline is drawn"),
+}
 _TITLES = {Tool.FILL: "Fill", Tool.POLYGON: "Polygon and lasso", Tool.ERASE: "Eraser"}
 
 
@@ -47,20 +51,24 @@ class BrushPanel(Section):
         self.solid = QCheckBox("3D")
         self.solid.setToolTip("Paint a ball or cube through the neighboring slices as well (Shift+B)")
         self.solid.toggled.connect(lambda on: self._set(three_d=on))
-        self.lesion = Segments([(part, text, f"Paint {part.display}") for part, text in _LESION])
+        self.lesion = Segments([(part, part.short, f"Paint {part.display}") for part in _LESION])
         self.lesion.chosen.connect(lambda part: actions[f"lesion_{part}"].trigger())
         self.over = combo((), self._set_over, "What paint may cover")
         self.range = RangeField()
+        self.deep = QCheckBox()
+        self.deep.toggled.connect(self._set_deep)
         self.right = QCheckBox("Right button erases every label")
         self.right.setToolTip("Off: the right button takes away the active label only")
         self.right.toggled.connect(self._set_right)
         self._size_row: list[QWidget] = [field_label("Radius"), self._slider, self.radius]
         self._shape_row: list[QWidget] = [field_label("Shape"), self.shape, self.solid]
         self._lesion_row: list[QWidget] = [field_label("Lesion"), self.lesion]
-        self._over_row: list[QWidget] = [field_label("Paint over"), self.over]
+        self._over_word = field_label("Paint over")
+        self._over_row: list[QWidget] = [self._over_word, self.over]
         for line in (self._lesion_row, self._size_row, self._shape_row, self._over_row):
             self.body.addLayout(row(*line))
         self.body.addWidget(self.range)
+        self.body.addWidget(self.deep)
         self.body.addWidget(self.right)
         bind(self, ui.changed, lambda name: self._show_for_tool() if name == "tool" else None)
         self._show_for_tool()
@@ -73,21 +81,25 @@ class BrushPanel(Section):
         self._unbind = [] if workspace is None else [bind(self, workspace.view.changed, self._on_view)]
         self.range.set_workspace(workspace)
         if workspace is not None:
-            self._fill_rules(workspace)
-            for name in ("brush", "paint_over", "active_label", "erase_active_only"):
+            for part in _LESION:
+                why = "" if part in workspace.case.scheme.subregions else "the labels of this case have none"
+                self.lesion.enable(part, why, f"Paint {part.display}")
+            for name in ("brush", "paint_over", "active_label", "erase_active_only", "in_3d"):
                 self._on_view(name)
         self._show_for_tool()
 
     def _fill_rules(self, workspace: Workspace) -> None:
+        """Offer what the tool in hand may cover, or erase; the eraser knows no background."""
+        erasing, scheme = self._ui.tool is Tool.ERASE, workspace.case.scheme
+        self._over_word.setText("Erase" if erasing else "Paint over")
+        self.over.setToolTip("What the eraser takes away" if erasing else "What paint may cover")
         self.over.clear()
         self.over.addItem("Everything", PaintOver.ALL.value)
-        self.over.addItem("Only background", PaintOver.BACKGROUND.value)
-        scheme = workspace.case.scheme
+        if not erasing:
+            self.over.addItem("Only background", PaintOver.BACKGROUND.value)
         for value in scheme.label_values:
             self.over.addItem(f"Only {scheme.name_of(value)}", str(value))
-        for part, text in _LESION:
-            why = "" if part in scheme.subregions else "the labels of this case have none"
-            self.lesion.enable(part, why, f"Paint {text.lower()}")
+        self._on_view("paint_over")
 
     def _show_for_tool(self) -> None:
         tool, workspace = self._ui.tool, self._workspace
@@ -96,13 +108,18 @@ class BrushPanel(Section):
         if workspace is None or not shown:
             return
         self.set_title(_TITLES.get(tool, "Brush"))
+        self._fill_rules(workspace)
         on_tumor = workspace.active is workspace.tumor
+        text, tip = _DEEP.get(tool, ("", ""))
+        self.deep.setText(text)
+        self.deep.setToolTip(tip)
         for widgets, visible in (
             (self._size_row, tool.brushes),
             (self._shape_row, tool.brushes),
             (self._lesion_row, tool is Tool.PAINT and on_tumor),
             (self._over_row, on_tumor),
             ([self.range], tool.sets_labels),
+            ([self.deep], tool in _DEEP),
             ([self.right], tool.brushes or tool is Tool.FILL),
         ):
             for widget in widgets:
@@ -126,6 +143,10 @@ class BrushPanel(Section):
         if self._workspace is not None:
             self._workspace.view.erase_active_only = not on
 
+    def _set_deep(self, on: bool) -> None:
+        if self._workspace is not None:
+            self._workspace.view.in_3d = on
+
     def _on_view(self, name: str) -> None:
         assert self._workspace is not None
         view = self._workspace.view
@@ -143,6 +164,8 @@ class BrushPanel(Section):
             show_choice(self.over, str(view.only_label) if chosen else str(view.paint_over))
         elif name == "active_label":
             self.lesion.show_key(self._workspace.case.scheme.subregion(view.active_label))
+        elif name == "in_3d":
+            self.deep.setChecked(view.in_3d)
         elif name == "erase_active_only":
             self.right.setChecked(not view.erase_active_only)
         elif name == "on_tissue":

@@ -84,7 +84,7 @@ class GenerationPanel(Section):
         for button in (self.dice, self.following, self.lock):
             button.setFixedSize(QSize(32, 32))
             button.setIconSize(QSize(18, 18))
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.following.setFixedWidth(40)
         self.remove = ActionButton(actions["remove"], " Remove tumor")
         self.generate = ActionButton(actions["generate"], " Generate", primary=True)
@@ -95,7 +95,7 @@ class GenerationPanel(Section):
         self.body.addLayout(row(field_label("Model"), self.model))
         self.body.addLayout(row(field_label("Quality"), self.preset))
         self.body.addLayout(row(field_label("Slices"), self.slices))
-        self.body.addLayout(row(field_label("Seed"), self.seed, self.dice, self.following, self.lock, spacing=4))
+        self.body.addLayout(row(field_label("Seed", 76), self.seed, self.dice, self.following, self.lock, spacing=4))
         self.body.addWidget(self.live)
         self.body.addSpacing(4)
         self.body.addLayout(row(self.remove, self.generate, self.stop))
@@ -127,7 +127,7 @@ class GenerationPanel(Section):
         generation = self._generation
         status, running = generation.status, generation.running
         k, total = generation.progress
-        text = f"{status} {k}/{total}" if status is Status.RUNNING else str(status)
+        text = f"{status} {k}/{total} {'step' if total == 1 else 'steps'}" if status is Status.RUNNING else str(status)
         self.chip.setText(text)
         restyle(self.chip, mood=_MOODS.get(status, "quiet"))
         self.generate.setVisible(not running)

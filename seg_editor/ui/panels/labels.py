@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import QRectF, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from seg_editor.session import Workspace
@@ -46,17 +46,21 @@ class LabelRow(QFrame):
         self.setObjectName("labelRow")
         self.setMinimumHeight(32)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAccessibleName(name)
         self.setToolTip(f"{name}: click to paint with this label (Q and W step through the labels)")
         line = QHBoxLayout(self)
         line.setContentsMargins(8, 2, 2, 2)
         line.setSpacing(6)
         self._volume = named(QLabel(), "muted")
+        self._volume.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._volume.setMinimumWidth(self._volume.fontMetrics().horizontalAdvance("0000.0 ml"))
         self.eye = QToolButton()
-        self.eye.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.eye.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.eye.setFixedSize(QSize(28, 28))
         self.eye.clicked.connect(self.eye_clicked)
         self.lock = QToolButton()
-        self.lock.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.lock.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.lock.setFixedSize(QSize(28, 28))
         self.lock.clicked.connect(self.lock_clicked)
         line.addWidget(_Swatch(color))
@@ -75,6 +79,13 @@ class LabelRow(QFrame):
         """Make this label the active one."""
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
             self.clicked.emit()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """The same with the keyboard."""
+        if event is not None and event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.clicked.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 class LabelsPanel(Section):
@@ -214,7 +225,11 @@ class LabelsPanel(Section):
         for value, made in self.rows.items():
             hidden = value in self._ui.hidden_labels
             made.eye.setIcon(icon("eye-off" if hidden else "eye", self._theme))
-            made.eye.setToolTip("Show this label" if hidden else "Hide this label")
+            made.eye.setToolTip("Show this label" if hidden else "Hide this label (Shift+S: the active one)")
             locked = self._workspace is not None and value in self._workspace.view.locked
             made.lock.setIcon(icon("lock" if locked else "unlock", self._theme))
-            made.lock.setToolTip("Locked: no tool changes this label. Click to unlock" if locked else "Lock this label")
+            made.lock.setToolTip(
+                "Locked: no tool changes this label. Click to unlock"
+                if locked
+                else "Lock this label (Shift+L: the active one)"
+            )

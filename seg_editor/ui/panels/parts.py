@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QFont, QFontMetrics, QPaintEvent
+from PyQt6.QtGui import QFont, QFontMetrics, QKeyEvent, QPaintEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -104,7 +104,7 @@ def _widen(button: QToolButton) -> None:
 
 
 class Segments(QFrame):
-    """A row of buttons of which one is down.
+    """A row of buttons of which one is down; with the keyboard, Left and Right choose.
 
     Signals
     -------
@@ -120,6 +120,7 @@ class Segments(QFrame):
         line = QHBoxLayout(self)
         line.setContentsMargins(2, 2, 2, 2)
         line.setSpacing(2)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._buttons: dict[object, QToolButton] = {}
         group = QButtonGroup(self)
         for key, text, tip in choices:
@@ -148,6 +149,17 @@ class Segments(QFrame):
         """Show which one is down."""
         if key in self._buttons:
             self._buttons[key].setChecked(True)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Choose the next button that is enabled."""
+        step = 0 if event is None else {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)
+        if event is None or not step:
+            super().keyPressEvent(event)
+            return
+        free = [button for button in self.buttons if button.isEnabled()]
+        down = next((n for n, button in enumerate(free) if button.isChecked()), -1)
+        if free:
+            free[min(max(down + step, 0), len(free) - 1)].click()
 
     def enable(self, key: object, why_not: str, tip: str) -> None:
         """Enable a button, or say in its tooltip why it is disabled."""
