@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("bench", help="measure the editor on this machine")
     p.add_argument("case", type=Path, nargs="?", help="default: the demo case")
+    p.add_argument("--generations", type=int, default=0, help="also generate so often: does memory stay flat?")
     p.add_argument("--json", action="store_true")
 
     p = commands.add_parser("demo", help="the demo case: in the editor, or headless when there is no display")
@@ -309,7 +310,7 @@ def _doctor(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     from seg_editor.bench import render, run_bench
 
-    figures = run_bench(args.case or resource_path("demo", DEMO_CASE))
+    figures = run_bench(args.case or resource_path("demo", DEMO_CASE), generations=args.generations)
     print(json.dumps(figures) if args.json else render(figures))
     return 0
 

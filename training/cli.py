@@ -61,7 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, required=True, help="folder of the model, as resources/models/m5")
     p.add_argument("--title", default=None)
     p.add_argument("--results", type=Path, help="JSON with measured results for the card")
-    p.add_argument("--detail-gain", help="four factors for the finest detail of T1,T1c,T2,FLAIR, from validation")
+    p.add_argument(
+        "--detail-shares",
+        help="four (T1,T1c,T2,FLAIR): variance of the finest detail in a sample over around it",
+    )
     return parser
 
 
@@ -222,18 +225,18 @@ def _export(args: argparse.Namespace) -> int:
             results = json.loads(args.results.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{args.results} is no readable JSON ({error})", remedy="Check the file") from error
-    gains = None
-    if args.detail_gain:
+    shares = None
+    if args.detail_shares:
         try:
-            gains = tuple(float(g) for g in args.detail_gain.split(","))
+            shares = tuple(float(s) for s in args.detail_shares.split(","))
         except ValueError:
-            gains = ()
-        if len(gains) != 4 or not all(0 < g < float("inf") for g in gains):
+            shares = ()
+        if len(shares) != 4 or not all(0 < s < float("inf") for s in shares):
             raise UsageError(
-                f"--detail-gain {args.detail_gain} is not four positive numbers",
-                remedy="Write for example 1.5,1.5,1.8,1.1",
+                f"--detail-shares {args.detail_shares} is not four positive numbers",
+                remedy="Write for example 0.6,0.5,0.7,0.65",
             )
-    written = export_model(args.checkpoint, args.out, title=args.title, results=results, detail_gain=gains)
+    written = export_model(args.checkpoint, args.out, title=args.title, results=results, detail_shares=shares)
     for path in written:
         print(path)
     return 0

@@ -15,7 +15,9 @@ from typing import Any
 __all__ = ["machine", "render", "run_bench"]
 
 
-def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 200) -> dict[str, Any]:
+def run_bench(
+    case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 200, generations: int = 0
+) -> dict[str, Any]:
     """Measure on a case; flat keys, milliseconds unless the key says otherwise.
 
     Parameters
@@ -26,6 +28,8 @@ def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 20
         Strokes painted for the latencies, and mouse events in each.
     session : int
         Strokes of the scripted session under the watchdog, half of them while the sampler runs; 0 leaves it out.
+    generations : int
+        Generations of one slice at the end, to see that memory stays flat; 0 leaves them out.
 
     Raises
     ------
@@ -34,9 +38,10 @@ def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 20
     """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # the offscreen plugin is talkative
+    from seg_editor.bench.comparing import comparing
     from seg_editor.bench.driver import Driver, window_visible
     from seg_editor.bench.latency import editing, generating, next_case, opening
-    from seg_editor.bench.session import other_process, scripted_session
+    from seg_editor.bench.session import other_process, repeated, scripted_session
     from seg_editor.cases import open_case
 
     open_case(case)  # a bad case is said before anything is measured
@@ -47,9 +52,11 @@ def run_bench(case: Path, *, strokes: int = 8, dabs: int = 25, session: int = 20
         figures |= opening(driver)
         figures |= editing(driver, strokes, dabs)
         figures |= generating(driver)
+        figures |= comparing(driver)
         if session:
             figures |= scripted_session(driver, session)
             figures |= other_process(driver, case)
+        figures |= repeated(driver, generations)
     finally:
         driver.close()
     figures |= _peak_memory()

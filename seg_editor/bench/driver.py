@@ -123,6 +123,15 @@ class Driver:
         event = QWheelEvent(where, port.mapToGlobal(where), delta, delta, none, plain, phase, False)
         self.application.sendEvent(port, event)
 
+    def hover(self, across: float, down: float, pane: int = 0) -> None:
+        """Move the mouse, no button down, to fractions of a pane."""
+        from PyQt6.QtCore import QEvent, QPointF, Qt
+
+        port = self.window.viewer.panes[pane].viewport()
+        assert port is not None
+        where, none = QPointF(port.width() * across, port.height() * down), Qt.MouseButton.NoButton
+        self._mouse(pane, QEvent.Type.MouseMove, where, none, none)
+
     def _mouse(
         self, pane: int, kind: QEvent.Type, where: QPointF, button: Qt.MouseButton, buttons: Qt.MouseButton
     ) -> None:

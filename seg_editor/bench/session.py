@@ -61,6 +61,31 @@ def _work(driver: Driver, strokes: int, *, sampling: bool = False) -> list[float
     return times
 
 
+def repeated(driver: Driver, count: int) -> dict[str, float]:
+    """Memory in use after tens of generations of one slice with the real model, each with another seed.
+
+    ``generations_growth_mb`` is what the last tenth uses more than the first, the kept results (``…_kept_mb``) included.
+    """
+    window, settings = driver.window, driver.window.generation.settings
+    if not count or window.generation.model_problem:
+        return {}
+    settings.slices, settings.live = "slice", False
+    results, sizes = driver.workspace.results, []
+    began, kept = time.perf_counter(), results.nbytes
+    for number in range(count):
+        settings.seed = 1000 + number
+        window.generation.generate()
+        driver.until(lambda: not window.generation.running)
+        sizes.append(_resident_mb())
+    tenth = max(1, count // 10)
+    return {
+        "generations": count,
+        "generations_growth_mb": sum(sizes[-tenth:]) / tenth - sum(sizes[tenth : 2 * tenth] or sizes[:1]) / tenth,
+        "generations_kept_mb": (results.nbytes - kept) / 2**20,
+        "generations_mean_s": (time.perf_counter() - began) / count,
+    }
+
+
 def other_process(driver: Driver, case: Path) -> dict[str, float]:
     """Paint while the same engine samples in another process with one core less: what a process would gain."""
     from seg_editor.editing import Brush

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from seg_editor.generation.unet import NoiseNet
 
 
-
 class Start(StrEnum):
     """Where sampling starts: pure noise (the paper's text) or the noised source (its code)."""
 

@@ -31,7 +31,7 @@ from seg_editor.generation.planning import (
 )
 from seg_editor.generation.registry import LoadedModel
 from seg_editor.generation.request import GenerationRequest
-from seg_editor.generation.samplers import noise_levels, sampling_recipe, sharpen_detail, slice_noise
+from seg_editor.generation.samplers import match_detail, noise_levels, sampling_recipe, slice_noise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ class Engine:
         if model.card.kind != "inpaint":
             raise ModelError(f"{model.card.name} does not fill holes", remedy="Choose a model of kind inpaint, as m5")
         self.model = model
-        self._gains = model.card.detail_gain
+        self._shares = model.card.detail_shares
         self._context: tuple[tuple[str, str], CaseContext] | None = None
 
     def plan(
@@ -122,7 +122,7 @@ class Engine:
             steps=steps,
             preset=preset,
             tumor=tumor,
-            recipe=sampling_recipe(steps, self._gains),
+            recipe=sampling_recipe(steps, self._shares),
         )
 
     def run(
@@ -159,7 +159,7 @@ class Engine:
         """
         began = time.perf_counter()
         planned = (request.case_hash, request.hole_hash, request.model_hash, request.recipe)
-        recipe = sampling_recipe(request.steps, self._gains)
+        recipe = sampling_recipe(request.steps, self._shares)
         if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256, recipe):
             raise UsageError("the request belongs to another case, hole or model", remedy="Plan the run again")
         check_cancel(cancel)
@@ -176,8 +176,8 @@ class Engine:
             for number, (residual, window) in enumerate(passes, start=1):
                 done += 1
                 fill = _compose(context, residual, window, k)
-                if number == request.steps > 1 and self._gains:
-                    fill = sharpen_detail(fill, _unknown(context, window, k), self._gains)
+                if number == request.steps > 1 and self._shares:
+                    fill = match_detail(fill, *_masks(context, window, k), self._shares)
                 preview = _preview(case, context, request, part, fill, window, k)
                 if done < total:
                     yield Step(done, total, k, preview, time.perf_counter() - began)
@@ -292,10 +292,11 @@ def _compose(context: CaseContext, residual: NDArray[np.float32], window: Window
     return np.asarray(base + residual[:, : base.shape[1], : base.shape[2]], np.float32)
 
 
-def _unknown(context: CaseContext, window: Window, k: int) -> NDArray[np.bool_]:
-    """Voxels of a window that were generated."""
+def _masks(context: CaseContext, window: Window, k: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Voxels of a window that were generated, and its brain."""
     box = (*window, k - context.box[2].start)
-    return np.asarray(context.unknown[box] & context.brain[box])
+    brain = np.asarray(context.brain[box])
+    return np.asarray(context.unknown[box] & brain), brain
 
 
 def _preview(

@@ -97,7 +97,7 @@ def request_for(
     tumor: NDArray[np.bool_] | None,
     recipe: str,
 ) -> GenerationRequest:
-    """The request of a run of `model`; what was chosen is handed in, what follows from case, hole and model is added."""
+    """The request of a run: what was chosen is handed in, what follows from case, hole and model is added."""
     return GenerationRequest(
         case_hash=case.content_hash,
         hole_hash=hole.content_hash,

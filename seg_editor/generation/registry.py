@@ -68,9 +68,9 @@ class ModelCard:
         return self.folder / WEIGHTS_FILE
 
     @property
-    def detail_gain(self) -> tuple[float, ...]:
-        """Factors on the finest detail of T1, T1c, T2 and FLAIR in a sample; empty when the card has none."""
-        return tuple(float(g) for g in self.details.get("detail_gain", ()))
+    def detail_shares(self) -> tuple[float, ...]:
+        """Variance of the finest detail of T1, T1c, T2, FLAIR in a hole over that around it; empty when not given."""
+        return tuple(float(s) for s in self.details.get("detail_shares", ()))
 
     def to_dict(self) -> dict[str, Any]:
         """What ``card.json`` holds."""
@@ -105,9 +105,9 @@ class ModelCard:
             isinstance(p, dict) and isinstance(p.get("steps"), int) for p in data["presets"].values()
         ):
             wrong = ["presets"]
-        gains = data.get("detail_gain", [])
-        if not isinstance(gains, list) or len(gains) not in (0, 4) or not all(_positive(g) for g in gains):
-            wrong.append("detail_gain")
+        shares = data.get("detail_shares", [])
+        if not isinstance(shares, list) or len(shares) not in (0, 4) or not all(_positive(s) for s in shares):
+            wrong.append("detail_shares")
         if wrong:
             raise ModelError(f"the model card has a malformed {wrong[0]}", path=path, remedy=_REINSTALL)
         details = {k: v for k, v in data.items() if k not in (*_FIELDS, "format")}

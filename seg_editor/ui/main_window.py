@@ -209,7 +209,9 @@ class MainWindow(QMainWindow):
         dock.setFixedWidth(_DOCK_WIDTH)
         inner = QVBoxLayout(dock)
         inner.setContentsMargins(1, 0, 0, 0)
+        inner.setSpacing(0)
         inner.addWidget(area)
+        inner.addWidget(self.generation_panel.footer)
         return dock
 
     def _connect(self) -> None:

@@ -105,7 +105,7 @@ def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterf
     millimeters = "({:.1f}, {:.1f}, {:.1f}) mm".format(*world)
     x, y, z = voxel
     made = () if result is None or not result.hole.mask[voxel] else result.modalities
-    values = ["source → counterfactual"] if made else []
+    values: list[str] = []
     for modality in case.modalities:
         volume = case.volumes[modality]
         stored = [volume.raw[voxel]]

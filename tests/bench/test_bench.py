@@ -10,7 +10,8 @@ from tests.tiny import make_case
 
 @pytest.mark.slow
 def test_every_figure_is_there(tmp_path: Path) -> None:
-    figures = run_bench(make_case(tmp_path / "BraTS2021_90009", shape=(60, 64, 40)), strokes=3, dabs=4, session=8)
+    case = make_case(tmp_path / "BraTS2021_90009", shape=(60, 64, 40))
+    figures = run_bench(case, strokes=3, dabs=4, session=8, generations=3)
     wanted = {
         "window_visible_ms",
         "case_open_ms",
@@ -26,6 +27,12 @@ def test_every_figure_is_there(tmp_path: Path) -> None:
         "cancel_ms",
         "session_idle_stall_max_ms",
         "session_sampling_stall_max_ms",
+        "compare_side_by_side_p95_ms",
+        "compare_difference_p95_ms",
+        "compare_fade_single_p95_ms",
+        "compare_lens_planes_p95_ms",
+        "compare_checker_planes_p95_ms",
+        "generations_mean_s",
         "peak_memory_mb",
     }
     assert wanted <= figures.keys()

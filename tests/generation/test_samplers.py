@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
-from seg_editor.generation.samplers import SIGMA_END, SIGMA_START, noise_levels, sharpen_detail, slice_noise
+from seg_editor.generation.samplers import SIGMA_END, SIGMA_START, match_detail, noise_levels, slice_noise
 
 
 @pytest.mark.parametrize("steps", [2, 3, 6, 12, 50])
@@ -54,11 +55,39 @@ def test_modalities_get_noise_of_their_own() -> None:
     assert np.abs(np.corrcoef(noise) - np.eye(4)).max() < 0.05
 
 
-def test_sharpening_scales_the_finest_detail_in_the_hole_only() -> None:
-    picture = np.random.default_rng(0).standard_normal((4, 40, 40)).astype(np.float32)
-    hole = np.zeros((40, 40), bool)
-    hole[10:30, 10:30] = True
-    sharp = sharpen_detail(picture, hole, (1.0, 2.0, 1.5, 1.0))
-    assert np.array_equal(sharp[:, ~hole], picture[:, ~hole])
-    assert np.array_equal(sharp[[0, 3]], picture[[0, 3]])
-    assert sharp[1][hole].std() > sharp[2][hole].std() > picture[1:3, hole].std()
+def _picture(hole_detail: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    picture = np.random.default_rng(0).standard_normal((4, 64, 64)).astype(np.float32)
+    hole = np.zeros((64, 64), bool)
+    hole[20:44, 20:44] = True
+    picture[:, hole] *= hole_detail
+    return picture, hole, np.ones((64, 64), bool)
+
+
+def _detail(picture: np.ndarray, place: np.ndarray) -> np.ndarray:
+    return (picture - ndi.gaussian_filter(picture, (0, 1, 1)))[:, place].var(axis=1)
+
+
+@pytest.mark.parametrize("hole_detail", [0.5, 0.8, 1.2])
+def test_detail_in_the_hole_gets_its_share_of_the_variance_around(hole_detail: float) -> None:
+    picture, hole, brain = _picture(hole_detail)
+    shares = (0.6, 0.8, 1.0, 1.2)
+    matched = match_detail(picture, hole, brain, shares)
+    core = ndi.binary_erosion(hole, np.ones((3, 3)), iterations=3)
+    around = ~ndi.binary_dilation(hole, np.ones((3, 3)), iterations=2)
+    ratio = _detail(matched, core) / _detail(picture, around)
+    before = hole_detail**2
+    expected = np.clip(shares, before * 0.7**2, before * 2.5**2)
+    assert ratio == pytest.approx(expected, rel=0.25)
+
+
+def test_matching_changes_neither_the_source_nor_the_rim() -> None:
+    picture, hole, brain = _picture(0.5)
+    matched = match_detail(picture, hole, brain, (1, 1, 1, 1))
+    inner = ndi.binary_erosion(hole)
+    assert np.array_equal(matched[:, ~inner], picture[:, ~inner])
+    assert not np.array_equal(matched[:, inner], picture[:, inner])
+
+
+def test_without_tissue_around_the_sample_stays() -> None:
+    picture, hole, _ = _picture(0.5)
+    assert np.array_equal(match_detail(picture, hole, hole, (1, 1, 1, 1)), picture)

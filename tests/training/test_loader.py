@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from tests.training.tasks import SETTINGS, TinyTask, tensors
 from training.models.diffusion_task import DiffusionTask, MonitorSettings
 from training.models.inpaint import InpaintSettings
 from training.models.inpaint_task import InpaintTask
+from training.models.referee_task import RefereeCase, RefereeSettings, RefereeTask
 from training.presets import ARMS
 from training.train.loader import BatchSource, default_workers, draw
 from training.train.loop import train
@@ -126,6 +128,38 @@ def test_what_lies_on_the_device_is_drawn_many_steps_at_a_time(monkeypatch: pyte
     large(0)
     assert made[-1] == range(1)
     source.close()
+
+
+def test_slices_on_the_device_give_the_same_batches(task: DiffusionTask) -> None:
+    referee = RefereeTask.__new__(RefereeTask)
+    referee.settings, referee._resident = RefereeSettings(size=(32, 48)), None
+    rng = np.random.default_rng(0)
+    shapes = [(5, 30, 50), (4, 36, 40)]
+    referee.cases = [
+        RefereeCase(str(k), rng.normal(size=s).astype(np.float32), rng.integers(0, 5, s).astype(np.uint8))
+        for k, s in enumerate(shapes)
+    ]
+    referee.index()
+    for one in (task, referee):
+        for step, parts in zip((3, 9), one.several(4, 1, (3, 9), ROWS), strict=True):
+            assert_equal(parts, [one.batch_rows(4, 1, step, part) for part in ROWS])
+
+
+@pytest.mark.parametrize("free", [1, 10**12])
+def test_slices_settle_on_a_gpu_with_room(task: DiffusionTask, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    copied = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, free))
+    table = task.slices.table
+
+    def host(window: tuple[slice, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+        copied.append(device)
+        return table(window, CPU)
+
+    monkeypatch.setattr(task.slices, "table", host)
+    monkeypatch.setattr(task, "_resident", None)
+    assert not task.settle(CPU)
+    assert task.settle(torch.device("cuda")) is (free > task.nbytes * 2)
+    assert copied == [torch.device("cuda")] * (free > 1)
 
 
 def test_m5_settles_on_a_gpu_with_room(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

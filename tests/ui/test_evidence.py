@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDropEvent
+from PyQt6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QPushButton
 
@@ -49,8 +49,9 @@ def drop(window: MainWindow, path: Path) -> None:
     """Drop a folder on the window."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
-    actions, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
-    QApplication.sendEvent(window, QDropEvent(QPointF(40, 40), actions, data, left, Qt.KeyboardModifier.NoModifier))
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    for event in (QDragEnterEvent(QPoint(40, 40), *how), QDropEvent(QPointF(40, 40), *how)):
+        QApplication.sendEvent(window, event)
 
 
 class Session:
@@ -103,6 +104,7 @@ class Session:
         """Every mode by its key, in the single pane and in all planes."""
         window, hands = self.window, self.hands
         hands.key(Qt.Key.Key_1)
+        window.actions_table["show_result"].trigger()
         for layout in (Layout.PLANES, Layout.SINGLE):
             window.ui.layout = layout
             for mode, key in KEYS.items():

@@ -181,6 +181,9 @@ def test_the_panels_are_never_wider_than_their_room(hands: Hands, tool: Tool, wa
     wait(lambda: body.height() > room.height())
     assert body.minimumSizeHint().width() <= room.width()
     assert body.width() == room.width()
+    panel = window.generation_panel
+    for button in (panel.remove, panel.generate):
+        assert not button.visibleRegion().isEmpty(), "out of sight below the panels"
 
 
 def test_nothing_is_asked_without_changes(hands: Hands) -> None:

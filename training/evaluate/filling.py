@@ -146,7 +146,7 @@ def baseline_filler(name: str) -> Filler:
     return fill
 
 
-def open_engine(model: str, device: str = "cpu", detail_gain: Sequence[float] | None = None) -> Engine:
+def open_engine(model: str, device: str = "cpu", detail_shares: Sequence[float] | None = None) -> Engine:
     """The engine of an installed model, a model folder, or a checkpoint of a training run (``*.safetensors``).
 
     Raises
@@ -159,7 +159,7 @@ def open_engine(model: str, device: str = "cpu", detail_gain: Sequence[float] | 
     from training.train.export import export_model
 
     with tempfile.TemporaryDirectory() as folder:
-        export_model(Path(model), Path(folder), detail_gain=detail_gain)
+        export_model(Path(model), Path(folder), detail_shares=detail_shares)
         return Engine(load_model(Path(folder), device))
 
 

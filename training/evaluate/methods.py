@@ -195,7 +195,7 @@ class InpaintMethod:
         self._engine = Engine(model)
         self.name = model.card.name
         steps = model.card.presets["standard"]["steps"]
-        self.identity = f"{model.card.weights_sha256} {sampling_recipe(steps, model.card.detail_gain)}"
+        self.identity = f"{model.card.weights_sha256} {sampling_recipe(steps, model.card.detail_shares)}"
         self.arms = tuple(
             Arm(mode, None, n, random=n > 1)
             for mode in (Mode.COUNTERFACTUAL, Mode.HEALTHY_HOLE)

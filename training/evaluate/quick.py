@@ -48,7 +48,7 @@ def measure(
     seed: int = 0,
     steps: int | None = None,
     device: str = "cpu",
-    detail_gain: Sequence[float] | None = None,
+    detail_shares: Sequence[float] | None = None,
     realism_steps: int = 200,
 ) -> dict[str, Any]:
     """Fill and score; see the module.
@@ -58,7 +58,7 @@ def measure(
     dict
         ``rows``: name to ``value``, ``lo``, ``hi``; and what was done.
     """
-    engine = open_engine(model, device, detail_gain)
+    engine = open_engine(model, device, detail_shares)
     steps = steps or engine.model.card.presets["standard"]["steps"]
     methods = {
         "harmonic": baseline_filler("harmonic"),
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", choices=("val", "test"), default="val")
     parser.add_argument("--limit-slices", type=int, default=16, help="slices a case (default %(default)s)")
     parser.add_argument("--steps", type=int, help="passes of a sample; default: the card's standard")
-    parser.add_argument("--detail-gain", help="four factors, of a checkpoint; default none")
+    parser.add_argument("--detail-shares", help="four, as seg-train export takes them; default: the detail as sampled")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--threads", type=int, default=1)
@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import torch
 
         torch.set_num_threads(args.threads)
-        gain = [float(g) for g in args.detail_gain.split(",")] if args.detail_gain else None
+        shares = [float(s) for s in args.detail_shares.split(",")] if args.detail_shares else None
         found = measure(
             args.model,
             case_folders(args.data, args.splits, args.split),
@@ -148,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=args.seed,
             steps=args.steps,
             device=args.device,
-            detail_gain=gain,
+            detail_shares=shares,
         )
     except SegEditorError as error:
         print(f"quick: {error}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from seg_editor.generation.networks import count_parameters
 from seg_editor.generation.unet import TRAIN_STEPS, NoiseNet, UNetConfig, add_noise, signal_shares
 from seg_editor.metrics.structural import match_histogram, ssim
 from training.models.ablation import Ablation, remove
-from training.models.batches import has_room, parted
+from training.models.batches import cut, has_room, parted
 from training.models.noise import draw_noise
 from training.models.slice_set import SliceSet, check_disjoint
 
@@ -104,7 +103,8 @@ class DiffusionTask:
     @property
     def nbytes(self) -> int:
         """Of the data that a GPU gets."""
-        return 2 * len(self.slices) * math.prod(part.stop - part.start for part in self.window)
+        x, y = (part.stop - part.start for part in self.window)
+        return int(2 * len(self.slices) * x * y)
 
     def settle(self, device: torch.device) -> bool:
         """Copy the training slices to a GPU with room for them, where batches are then made."""
@@ -119,10 +119,7 @@ class DiffusionTask:
         images, masks = self._resident or self.slices.table(self.window, torch.device("cpu"))
         at = [row for part in rows for row in part]
         drawn = [self._drawn(size, seed, step, at) for step in steps]
-        whole = {k: torch.cat([d[k] for d in drawn]).to(images.device, non_blocking=True) for k in drawn[0]}
-        place = whole.pop("place")
-        whole = {"image": images.index_select(0, place), "mask": masks.index_select(0, place), **whole}
-        return parted(whole, [len(part) for part in rows], len(steps))
+        return parted(cut({"image": images, "mask": masks}, drawn), [len(part) for part in rows], len(steps))
 
     def finish(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Ablate the masks and draw the noise (b, 1, x, y), on the batch's device."""

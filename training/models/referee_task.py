@@ -18,7 +18,7 @@ from seg_editor.anatomy.names import TUMOR
 from seg_editor.errors import UsageError
 from seg_editor.generation.conditioning import AIR, CHANNEL_SCALE
 from seg_editor.generation.networks import RefereeConfig, RefereeUNet, count_parameters
-from training.models.batches import has_room, parted
+from training.models.batches import cut, has_room, parted
 from training.models.noise import draw_noise
 from training.prepare.prepared import PreparedCase
 from training.prepare.slices import CLASSES, COLORS
@@ -91,13 +91,16 @@ class RefereeTask:
         self.cases = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in train_ids]
         self.held_out = [RefereeCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in val_ids]
         self._resident: tuple[Tensor, Tensor] | None = None
+        self.index()
+        if not len(self.any) or not any(((case.labels > 0) & (case.labels < TUMOR)).any() for case in self.cases):
+            raise UsageError(f"{data} holds no tissue maps", remedy="Run seg-train prepare with tissue maps")
+
+    def index(self) -> None:
+        """Number the slices through all cases and find those to draw."""
         self._first = np.cumsum([0, *(len(case.labels) for case in self.cases)])
         counts = [[(case.labels == TUMOR).sum((1, 2)), (case.labels > 0).sum((1, 2))] for case in self.cases]
         tumor, brain = np.concatenate(counts, 1)
-        #: Slices to draw, counted through all cases.
         self.tumor, self.any = np.flatnonzero(tumor > _LEAST_TUMOR), np.flatnonzero(brain > _LEAST_BRAIN)
-        if not len(self.any) or not any(((case.labels > 0) & (case.labels < TUMOR)).any() for case in self.cases):
-            raise UsageError(f"{data} holds no tissue maps", remedy="Run seg-train prepare with tissue maps")
 
     def build(self) -> nn.Module:
         return RefereeUNet(self.config)
@@ -163,10 +166,7 @@ class RefereeTask:
         images, labels = self._resident or self._table(torch.device("cpu"))
         at = [row for part in rows for row in part]
         drawn = [self._drawn(size, seed, step, at) for step in steps]
-        whole = {k: torch.cat([d[k] for d in drawn]).to(images.device, non_blocking=True) for k in drawn[0]}
-        place = whole.pop("place")
-        whole = {"image": images.index_select(0, place), "labels": labels.index_select(0, place), **whole}
-        return parted(whole, [len(part) for part in rows], len(steps))
+        return parted(cut({"image": images, "labels": labels}, drawn), [len(part) for part in rows], len(steps))
 
     def finish(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Augment, on the batch's device."""

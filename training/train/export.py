@@ -61,7 +61,7 @@ def export_model(
     *,
     title: str | None = None,
     results: dict[str, Any] | None = None,
-    detail_gain: Sequence[float] | None = None,
+    detail_shares: Sequence[float] | None = None,
 ) -> list[Path]:
     """Write ``weights.safetensors`` (fp16, averaged if they are) and ``card.json``; loads them once to be sure.
 
@@ -82,8 +82,8 @@ def export_model(
     card = _card(state, kind, hashlib.sha256(data).hexdigest(), results or {})
     if title:
         card["title"] = title
-    if detail_gain is not None:
-        card["detail_gain"] = [float(g) for g in detail_gain]
+    if detail_shares is not None:
+        card["detail_shares"] = [float(g) for g in detail_shares]
     written = _write(out, {WEIGHTS_FILE: data, "card.json": (json.dumps(card, indent=2) + "\n").encode()})
     load_model(out, device="cpu")
     return written

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QCheckBox, QLabel, QProgressBar, QPushButton, QSizePolicy, QSpinBox, QToolButton
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+)
 
 from seg_editor.session.live import duration
 from seg_editor.ui.action_set import ActionSet
@@ -53,7 +63,13 @@ class ActionButton(QPushButton):
 
 
 class GenerationPanel(Section):
-    """Everything that starts, stops and describes a run."""
+    """Everything that starts, stops and describes a run.
+
+    Attributes
+    ----------
+    footer : QFrame
+        Its buttons and the time of a run; the dock keeps them in sight below all panels.
+    """
 
     def __init__(self, generation: Generation, actions: ActionSet) -> None:
         super().__init__("Counterfactual")
@@ -97,10 +113,13 @@ class GenerationPanel(Section):
         self.body.addLayout(row(field_label("Slices"), self.slices))
         self.body.addLayout(row(field_label("Seed", 76), self.seed, self.dice, self.following, self.lock, spacing=4))
         self.body.addWidget(self.live)
-        self.body.addSpacing(4)
-        self.body.addLayout(row(self.remove, self.generate, self.stop))
-        self.body.addWidget(self.bar)
-        self.body.addWidget(self.time)
+        self.footer = named(QFrame(), "dockFooter")
+        foot = QVBoxLayout(self.footer)
+        foot.setContentsMargins(16, 12, 16, 12)
+        foot.setSpacing(8)
+        foot.addLayout(row(self.remove, self.generate, self.stop))
+        foot.addWidget(self.bar)
+        foot.addWidget(self.time)
         self.limit = wrapped(LIMIT)
         self.body.addWidget(self.limit)
         self._clock = QTimer(self)
@@ -179,7 +198,7 @@ class GenerationPanel(Section):
             about = f" of about {duration(expected)}" if expected else ""
             self.time.setText(f"{duration(generation.elapsed)}{about}{where}")
         elif generation.status is Status.FAILED:
-            self.time.setText(f"{generation.error} Live is off; nothing was lost.")
+            self.time.setText(f"{generation.error.rstrip('.')}. Live is off; nothing was lost.")
         elif generation.model_problem:
             self.time.setText(f"{generation.model_problem}.")
         elif generation.status is Status.PAUSED:
