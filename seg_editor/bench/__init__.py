@@ -29,7 +29,7 @@ def run_bench(
     session : int
         Strokes of the scripted session under the watchdog, half of them while the sampler runs; 0 leaves it out.
     generations : int
-        Generations of one slice at the end, to see that memory stays flat; 0 leaves them out.
+        Generations of one slice, to see that memory stays flat; 0 leaves them out.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def run_bench(
         figures |= editing(driver, strokes, dabs)
         figures |= generating(driver)
         figures |= comparing(driver)
+        figures |= repeated(driver, generations)
         if session:
             figures |= scripted_session(driver, session)
             figures |= other_process(driver, case)
-        figures |= repeated(driver, generations)
     finally:
         driver.close()
     figures |= _peak_memory()

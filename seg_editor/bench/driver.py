@@ -142,3 +142,13 @@ class Driver:
         assert port is not None
         event = QMouseEvent(kind, where, port.mapToGlobal(where), button, buttons, Qt.KeyboardModifier.NoModifier)
         self.application.sendEvent(port, event)
+
+
+def look_at_hole(driver: Driver, count: int = 1) -> tuple[int, ...]:
+    """Put the cursor on the slice in the middle of what was removed; return so many slices from there on."""
+    workspace = driver.workspace
+    slices = list(workspace.hole().slices)
+    x, y, _ = workspace.view.cursor
+    middle = slices[len(slices) // 2 :][:count]
+    workspace.view.cursor = (x, y, middle[0])
+    return tuple(middle)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from seg_editor.bench.driver import Driver
+from seg_editor.bench.driver import Driver, look_at_hole
 from seg_editor.bench.latency import spread
 from seg_editor.bench.watchdog import IDLE_LIMIT, SAMPLING_LIMIT, Watchdog
 
@@ -64,12 +64,14 @@ def _work(driver: Driver, strokes: int, *, sampling: bool = False) -> list[float
 def repeated(driver: Driver, count: int) -> dict[str, float]:
     """Memory in use after tens of generations of one slice with the real model, each with another seed.
 
-    ``generations_growth_mb`` is what the last tenth uses more than the first, the kept results (``…_kept_mb``) included.
+    ``generations_growth_mb`` is what the last tenth uses more than the second one; the results that are kept
+    (``generations_kept_mb``) are part of it.
     """
     window, settings = driver.window, driver.window.generation.settings
     if not count or window.generation.model_problem:
         return {}
     settings.slices, settings.live = "slice", False
+    look_at_hole(driver)
     results, sizes = driver.workspace.results, []
     began, kept = time.perf_counter(), results.nbytes
     for number in range(count):

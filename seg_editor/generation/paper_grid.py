@@ -184,7 +184,7 @@ class Frame:
     ) -> tuple[NDArray[np.float32], dict[str, float]]:
         """One slice (x, y) in its own intensities to [0, 1] in the window, and what :meth:`decode` needs."""
         code, way = encode_slice(values, brain, scale, self.settings, size=self.size)
-        return code[self.window].astype(np.float32) / 255, way
+        return np.asarray(code[self.window] / np.float32(255), np.float32), way
 
     def mask(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Class ids (x, y) in the window."""

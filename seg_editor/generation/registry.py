@@ -161,6 +161,23 @@ def choose_device(device: str = "auto") -> torch.device:
     return torch.device(device)
 
 
+def find_card(name: str | Path) -> ModelCard:
+    """The card of a bundled model by name, or of a model folder by path; a string is first taken for a name.
+
+    Raises
+    ------
+    ModelError
+        The model is unknown, or its card cannot be used.
+    """
+    folder = name if isinstance(name, Path) else resource_path("models", name)
+    if not (folder / "card.json").exists() and Path(name, "card.json").exists():
+        folder = Path(name)
+    if not (folder / "card.json").exists():
+        names = ", ".join(c.name for c in list_models()) or "none"
+        raise ModelError(f"there is no model {name}", remedy=f"Installed models: {names}")
+    return ModelCard.read(folder)
+
+
 def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
     """Load a bundled model by name, or a model folder by path.
 
@@ -180,13 +197,7 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    folder = name if isinstance(name, Path) else resource_path("models", name)
-    if not (folder / "card.json").exists() and Path(name, "card.json").exists():
-        folder = Path(name)
-    if not (folder / "card.json").exists():
-        names = ", ".join(c.name for c in list_models()) or "none"
-        raise ModelError(f"there is no model {name}", remedy=f"Installed models: {names}")
-    card = ModelCard.read(folder)
+    card = find_card(name)
     try:
         data = card.weights.read_bytes()
     except OSError as error:

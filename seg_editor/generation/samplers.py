@@ -13,7 +13,7 @@ SIGMA_START, SIGMA_END = 1.2, 0.06
 _Z_WEIGHTS = (0.35, 0.8, 1.0, 0.8, 0.35)
 #: Voxels of a slice that a variance needs, around the hole and in it, and how far detail is scaled at most.
 _MIN_AROUND, _MIN_INSIDE = 200, 50
-_GAIN_LIMITS = (0.7, 2.5)
+_GAIN_LIMITS = (0.7, 3.0)
 
 
 def noise_levels(steps: int) -> tuple[float, ...]:

@@ -51,6 +51,7 @@ class Dial(QFrame):
         self.caption = named(QLabel(caption), "small")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _TICKS)
+        self.slider.setSingleStep(_TICKS // 100)
         self.slider.setMinimumWidth(48)
         self.slider.setMaximumWidth(width)
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -280,6 +281,7 @@ class CompareBar(QFrame):
             self._show_step(len(steps), len(steps))
 
     def _show_step(self, number: int, count: int) -> None:
+        self.steps.slider.setSingleStep(max(1, round(_TICKS / max(count, 1))))
         text = "result" if number >= count else str(self._generation.steps[number].k)
         self.steps.show_value(number / max(count, 1), text)
 

@@ -93,6 +93,7 @@ class Live(QObject):
             return
         if not generation.settings.live:
             generation.recall()
+            generation.changed.emit()
             return
         z = self._slice_to_run(workspace)
         if z is not None and not generation.recall(z):

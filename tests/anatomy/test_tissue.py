@@ -21,8 +21,8 @@ from seg_editor.anatomy import cache, tissue
 from seg_editor.anatomy.atlas import dice_with_prior, prior_agreement
 from seg_editor.anatomy.atropos import contrast
 from seg_editor.anatomy.classes import evidence, name_classes
-from seg_editor.anatomy.process import Arrays, Cancelled, Report, run_job
 from seg_editor.anatomy.names import CSF, GM, TUMOR, WM
+from seg_editor.anatomy.process import Arrays, Cancelled, Report, run_job
 from seg_editor.anatomy.tissue import TissueMap, five_class, healthy_tissue, positive, tissue_map, without_white_rim
 from seg_editor.cases import Case, Layout, Modality, open_case
 from seg_editor.errors import ModelError, UsageError
@@ -437,7 +437,9 @@ def test_dice_with_prior_tells_permuted_names(phantom: NDArray[np.uint8]) -> Non
     right = dice_with_prior(phantom, phantom)
     assert right["CSF"] == right["Gray matter"] == right["White matter"] == 1.0
     assert right["permuted"] < 0.5
-    assert dice_with_prior(np.array([0, 2, 3, 1], np.uint8)[phantom], phantom)["permuted"] == 1.0
+    assert right["CSF by another name"] == right["White matter by another name"] == 0.0
+    permuted = dice_with_prior(np.array([0, 2, 3, 1], np.uint8)[phantom], phantom)
+    assert permuted["permuted"] == permuted["CSF by another name"] == 1.0
 
 
 @pytest.mark.realdata

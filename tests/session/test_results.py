@@ -149,6 +149,9 @@ def test_spread() -> None:
     assert (found.n, found.mean, found.low, found.high) == (2, 2.0, 1.0, 3.0)
     assert found.sd == pytest.approx(np.sqrt(2.0))
     assert spread_of([None]) is None
+    single = spread_of([2.0, None])
+    assert single is not None
+    assert single.sd is None
 
 
 def test_mean_and_sd_over_seeds(tiny_case: Case) -> None:
@@ -211,3 +214,17 @@ def test_a_mask_that_changes_a_locked_label_is_refused(workspace: Workspace) -> 
     with pytest.raises(UsageError, match="locked"):
         restore_mask(segmentation, workspace.case, mask, "Mask of picture 1", frozenset({2}))
     assert np.array_equal(segmentation.labels, removed)
+
+
+def test_seen_in_every_plane(tiny_case: Case) -> None:
+    """A coronal or sagittal slice puts the axial slices together that the referee looked at."""
+    shape = tiny_case.grid.shape
+    rng = np.random.default_rng(3)
+    classes = np.where(rng.random((3, *shape[:2])) > 0.5, 4, 0).astype(np.uint8)
+    seen = Seen.of((4, 9, 15), classes)
+    volume = np.zeros(shape, np.bool_)
+    volume[:, :, [4, 9, 15]] = np.moveaxis(classes == 4, 0, 2)
+    for axis in (0, 1):
+        for index in (0, 7, shape[axis] - 1):
+            assert np.array_equal(seen.across(axis, index, shape[2]), volume.take(index, axis=axis))
+    assert Seen(seen.shape, {}).across(0, 1, shape[2]) is None

@@ -16,7 +16,6 @@ from seg_editor.generation.unet import NoiseNet, UNetConfig, add_noise, encode_m
 from tests.training.slice_data import SIZE, TINY, write_slices
 from tests.training.tasks import tensors
 from training.cli import main
-from training.models import similarity
 from training.models.ablation import Ablation
 from training.models.diffusion_task import DiffusionTask, MonitorSettings
 from training.models.slice_set import SliceSet
@@ -250,25 +249,6 @@ def test_validation_is_the_same_every_time(data: Path) -> None:
     assert one == two
     assert one["score"] == -one["val_loss"]
     assert "val_loss_tumor" in one
-
-
-def test_similarity() -> None:
-    rng = np.random.default_rng(0)
-    picture = rng.random((32, 32), np.float32)
-    assert similarity.ssim(picture, picture) == pytest.approx(1)
-    assert similarity.ssim(picture, rng.random((32, 32), np.float32)) < 0.3
-    matched = similarity.match_histogram(picture**2, picture)
-    np.testing.assert_allclose(matched, picture, atol=1e-6)
-
-
-def test_ssim_is_that_of_scikit_image() -> None:
-    from skimage.metrics import structural_similarity
-
-    rng = np.random.default_rng(1)
-    a = rng.random((40, 40), np.float32)
-    b = np.clip(a + 0.2 * rng.standard_normal((40, 40), np.float32), 0, 1).astype(np.float32)
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    assert similarity.ssim(a, b) == pytest.approx(structural_similarity(a, b, **options), abs=0.01)
 
 
 def damaged(folder: Path, how: str) -> str:

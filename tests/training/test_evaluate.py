@@ -141,6 +141,9 @@ def test_the_paper_s_numbers_stand_where_they_were_made(finished: Path) -> None:
     text = (finished / "table2.md").read_text()
     assert "## The referee on the real slices (2 patients, 6 slices)" in text
     assert "| Dice tumor | " in text
+    assert "| *floor* | | *" in text
+    assert "| *ceiling* | | *" in text
+    assert "(paper 0.545)" in text
     assert "| False tumor on tumor-free slices (share of brain) | " in text
 
 
@@ -171,6 +174,17 @@ def test_a_second_run_makes_nothing(finished: Path, installed: Path, monkeypatch
         monkeypatch.setattr(f"training.evaluate.methods.{method}.make", never)
     assert run(installed, finished) == 0
     assert (finished / "table2.json").read_text() == before
+
+
+def test_stopping_is_one_line(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.evaluate.methods.SourceMethod.make", stop)
+    assert run(installed, tmp_path) == 130
+    assert capsys.readouterr().err.strip() == "seg-train: stopped; the same command goes on from here"
 
 
 def test_a_damaged_result_is_made_again(installed: Path, finished: Path) -> None:

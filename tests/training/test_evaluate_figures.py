@@ -36,10 +36,10 @@ def table_row(model: str, **changes: object) -> dict[str, object]:
 def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     (folder / "cache").mkdir(parents=True)
-    rows = [table_row("harmonic"), table_row("m3", start="from_noise", hole_fill="zero", steps=50)]
+    rows = [table_row("harmonic"), table_row("m3", start="from_noise", hole_fill="zero", steps=50, composition="slice")]
     (folder / "table2.json").write_text(json.dumps({"rows": rows}))
     head = "case_id,slice,model,mode,start,sampler,hole_fill,steps,composition,seed,metric,value,weight"
-    lines = [f"a,{k},m3,counterfactual,from_noise,ddpm,zero,50,hole,0,tumor_residual,0.{k},9" for k in (1, 2)]
+    lines = [f"a,{k},m3,counterfactual,from_noise,ddpm,zero,50,slice,0,tumor_residual,0.{k},9" for k in (1, 2)]
     (folder / "per_slice.csv").write_text("\n".join([head, *lines]))
     bins = {"count": [9, 0, 1], "probability": [0.9, 0, 0.9], "tumor": [0, 0, 1]}
     (folder / "cache" / "calibration_x.json").write_text(json.dumps({"case_id": "a", "bins": bins}))

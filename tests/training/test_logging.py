@@ -105,6 +105,28 @@ def test_everything_of_a_diffusion_run_reaches_wandb(wandb: Any, tmp_path: Path)
     assert all(Path(path).exists() for a in wandb.run.artifacts for path in a.files)
 
 
+def test_wandb_itself_takes_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package as installed, without a login and without a network: everything is in the run's own file."""
+    package = pytest.importorskip("wandb")
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONSOLE", "off")
+    data = write_slices(tmp_path / "data")
+    task = DiffusionTask("m3c", data, TINY, ARMS["m3c"].ablation, monitor=MonitorSettings(slices=2, grid=1, steps=2))
+    settings = dataclasses.replace(SETTINGS, steps=2, batch=4, validate_every=2, keep_every=2)
+    train(task, settings, tmp_path / "run", device="cpu", wandb="auto")
+    package.teardown()  # its own process writes the file to the end
+    (folder,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
+    told = b"".join(path.read_bytes() for path in folder.glob("*.wandb"))
+    figures = ("train/loss", "train/lr", "train/grad_norm", "train/images_per_second", "validate/val_loss")
+    wanted = (*figures, "samples/val_ssim", "settings", "learning_rate", "betas", "step-0000002", "best.safetensors")
+    assert [name for name in wanted if name.encode() not in told] == []
+    assert len(list(folder.glob("files/media/images/samples_2_*.png"))) == 1
+
+
 def test_records_go_to_the_file_first(tmp_path: Path, wandb: Any) -> None:
     told: list[dict[str, Any]] = []
     log = RunLog(tmp_path, {}, wandb="online", report=told.append)

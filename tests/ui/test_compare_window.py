@@ -14,8 +14,11 @@ from PyQt6.QtTest import QTest
 
 from seg_editor.cases import Modality
 from seg_editor.metrics import difference_range, diffmap_iou, display01, display_window
+from seg_editor.session.ensemble import Spread
 from seg_editor.session.live import Status
 from seg_editor.ui.compare import EnsembleView, Mode
+from seg_editor.ui.compare_bar import spread_text
+from seg_editor.ui.pane_content import UNDERWAY
 from seg_editor.ui.state import Layout, Role
 from tests.ui.conftest import NO_BUTTON, Hands, settle
 from tests.ui.fake import FakeBackend, FakeReferee
@@ -243,6 +246,59 @@ def test_the_referee_outlines_tumor(made: Hands, backend: FakeBackend, wait: Wai
     assert after[0] == before[0] + 1
     assert source.marks.legend.startswith("pink: referee")
     assert after[1] == before[1]
+
+
+def test_the_referee_is_outlined_in_every_plane(made: Hands, backend: FakeBackend, wait: Wait) -> None:
+    backend.referee = FakeReferee(500.0)
+    second(made, wait)
+    made.window.ui.layout = Layout.PLANES
+    made.workspace.view.outline = True
+    before = [sum(item.isVisible() for item in content.pane._outlines) for content in made.window.viewer.contents]
+    made.window.ui.picture = Role.SOURCE
+    made.key(Qt.Key.Key_F7, SHIFT)
+    for content, count in zip(made.window.viewer.contents, before, strict=True):
+        assert content.pane.marks.legend.startswith("pink: referee"), content.plane
+        assert sum(item.isVisible() for item in content.pane._outlines) >= count
+
+
+def test_one_seed_has_no_deviation(made: Hands, backend: FakeBackend, wait: Wait) -> None:
+    link, bar = made.window.compare, made.window.compare_bar
+    link.ensemble.start(4)
+    wait(lambda: (link.ensemble.count == 1 and bool(link.ensemble.spreads())) or link.ensemble.count > 1)
+    backend.hold.clear()
+    spread = link.ensemble.spreads()["texture_ratio"]
+    assert (spread.sd is None) == (spread.n == 1)
+    backend.hold.set()
+    wait(lambda: link.ensemble.count == 4 and not made.window.generation.running)
+    assert "±" in bar.spread.text()
+    assert spread_text(Spread(1, 0.5, None, 0.5, 0.5)) == "0.500 (one seed)"
+
+
+def test_a_pane_says_that_its_picture_is_on_its_way(
+    hands: Hands, backend: FakeBackend, wait: Wait, qtbot: object
+) -> None:
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, hands.window)
+    hands.window.ui.layout = Layout.COMPARE
+    message = hands.window.viewer.contents[1].pane.marks
+    assert "Press Generate" in message.message
+    backend.hold.clear()
+    hands.key(Qt.Key.Key_Return)
+    wait(lambda: hands.window.generation.running)
+    assert message.message == UNDERWAY
+    hands.key(Qt.Key.Key_Escape)
+    wait(lambda: not hands.window.generation.running)
+    assert "Press Generate" in message.message
+
+
+def test_the_chip_counts_steps(hands: Hands, backend: FakeBackend, wait: Wait, qtbot: object) -> None:
+    texts: list[str] = []
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, hands.window)
+    hands.window.generation.changed.connect(lambda: texts.append(hands.window.generation_panel.chip.text()))
+    hands.key(Qt.Key.Key_Return)
+    wait(lambda: hands.window.generation.status is Status.FRESH and not hands.window.generation.running)
+    assert "Running 2/4 steps" in texts
 
 
 def test_named_layouts_by_key(made: Hands, wait: Wait) -> None:

@@ -135,18 +135,25 @@ class Session:
     def scrub(self) -> None:
         """The steps of the last run with the keyboard, and back to the result."""
         slider = self.window.compare_bar.steps.slider
-        self.hands.key(Qt.Key.Key_Return)
-        self.window.generation.next_seed()
+        self.window.generation_panel.seed.setValue(500)
+        self.wait(lambda: self.hands.workspace.results.current.request.seed == 500)
         self.fresh()
         self.wait(slider.isVisible)
-        QTest.keyClick(slider, Qt.Key.Key_Home)
+        count = len(self.window.generation.steps)
+        for _ in range(count):
+            QTest.keyClick(slider, Qt.Key.Key_Left)
+            assert self.window.viewer.contents[1].pane.marks.title.startswith("Step")
         assert self.window.viewer.contents[1].pane.marks.title.startswith("Step 1 of")
-        QTest.keyClick(slider, Qt.Key.Key_End)
+        for _ in range(count):
+            QTest.keyClick(slider, Qt.Key.Key_Right)
         assert not self.window.viewer.contents[1].pane.marks.title.startswith("Step")
 
     def switch_model(self) -> None:
-        """Another model from the list, by keyboard; its picture comes by itself."""
-        QTest.keyClick(self.window.generation_panel.model, Qt.Key.Key_Down)
+        """Another model from the open list; its picture comes by itself."""
+        box = self.window.generation_panel.model
+        box.showPopup()
+        QTest.keyClick(box.view(), Qt.Key.Key_Down)
+        QTest.keyClick(box.view(), Qt.Key.Key_Return)
         assert self.window.generation.settings.model == "m3c"
         self.wait(lambda: self.hands.workspace.results.current.request.model == "m3c")
         self.fresh()
@@ -293,6 +300,7 @@ def test_killed_in_the_middle_of_a_run(
     assert [card.number for card in window.history.cards.entries] == [1, 2]
     wait(lambda: len(window.history.cards._thumbs) == 2)
     next(b for b in window.errors.findChildren(QPushButton) if b.text() == RESTORE).click()
+    settle(qtbot, window)
     assert len(hands.workspace.history) == 3
     hands.key(Qt.Key.Key_Z, CTRL)
     hands.key(Qt.Key.Key_L, CTRL)

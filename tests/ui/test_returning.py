@@ -205,3 +205,17 @@ def test_an_ensemble_keeps_the_seeds_that_the_history_dropped(live: Hands, wait:
     assert ensemble.made.seeds == (0, 1, 2, 3)
     first, second, third, _ = ensemble.made.results
     assert first.hole is second.hole is third.hole
+
+
+def test_the_chip_follows_undo_and_redo_in_manual_mode(hands: Hands, wait: Wait, qtbot: object) -> None:
+    window, panel = hands.window, hands.window.generation_panel
+    window.generation.settings.live = False
+    hands.key(Qt.Key.Key_R, CTRL)
+    run(hands, wait, 1)
+    wait(lambda: panel.chip.text() == str(Status.FRESH))
+    settle(qtbot, window)
+    hands.key(Qt.Key.Key_Z, CTRL)
+    wait(lambda: panel.chip.text() == str(Status.IDLE) and panel.time.text() == NOTHING_REMOVED)
+    settle(qtbot, window)
+    hands.key(Qt.Key.Key_Z, CTRL | SHIFT)
+    wait(lambda: panel.chip.text() == str(Status.FRESH) and panel.time.text() != NOTHING_REMOVED)

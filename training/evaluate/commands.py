@@ -122,15 +122,15 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
 def write_tables(results: Sequence[Any], out: Path, about: dict[str, Any]) -> list[Any]:
     """Write ``table2.{md,csv,tex,json}`` and ``per_slice.csv``; returns the rows."""
-    from training.evaluate import table
+    from training.evaluate import render, table
 
     rows = table.make_rows(results)
     out.mkdir(parents=True, exist_ok=True)
     texts = {
-        "table2.md": table.to_markdown(rows, about),
-        "table2.csv": table.to_csv(rows),
-        "table2.tex": table.to_latex(rows),
-        "table2.json": table.to_json(rows, about),
+        "table2.md": render.to_markdown(rows, about),
+        "table2.csv": render.to_csv(rows),
+        "table2.tex": render.to_latex(rows),
+        "table2.json": render.to_json(rows, about),
         "per_slice.csv": per_slice(results),
     }
     for name, text in texts.items():
@@ -160,7 +160,7 @@ def about_run(args: argparse.Namespace, jobs: Sequence[Any]) -> dict[str, Any]:
 
     return {
         "split": f"{args.split}: {', '.join(j.case_id for j in jobs)}",
-        "models": args.models or "none",
+        "models": "; ".join(_described(name) for name in _names(args.models)) or "none",
         "slices": "all with at least 5 % brain" if args.limit_slices is None else f"{args.limit_slices} a case",
         "grid of time steps": args.steps,
         "sampler": args.sampler.upper(),
@@ -169,6 +169,16 @@ def about_run(args: argparse.Namespace, jobs: Sequence[Any]) -> dict[str, Any]:
         "tissue of the masks": "the referee's" if args.tissue is None else "Atropos maps, the referee's where missing",
         "torch": torch.__version__,
     }
+
+
+def _described(name: str) -> str:
+    """A model by its card, so that a table says which weights it judges."""
+    from seg_editor.generation.registry import find_card
+
+    card = find_card(name)
+    training = card.details.get("training")
+    steps = training.get("steps") if isinstance(training, dict) else None
+    return f"{card.name} ({'' if steps is None else f'{steps} steps, '}weights {card.weights_sha256[:12]})"
 
 
 def _cases(args: argparse.Namespace) -> list[str]:
@@ -228,8 +238,19 @@ def run_reference(args: argparse.Namespace) -> int:
     return 0
 
 
+def _until_stopped(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    def call(args: argparse.Namespace) -> int:
+        try:
+            return run(args)
+        except KeyboardInterrupt:
+            print("seg-train: stopped; the same command goes on from here", file=sys.stderr)
+            return 130
+
+    return call
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "evaluate": run_evaluate,
+    "evaluate": _until_stopped(run_evaluate),
     "figures": run_figures,
-    "reference": run_reference,
+    "reference": _until_stopped(run_reference),
 }

@@ -180,7 +180,7 @@ def _profiles(path: Path) -> Any:
     if not cases:
         return None
     colors = _colors([name for lines in found.values() for name in lines])
-    figure, axes = new_figure(max(3.0 * len(cases), 6), 5.2, 2, len(cases))
+    figure, axes = new_figure(max(3.0 * len(cases), 9), 5.2, 2, len(cases))
     for line, metric in zip(axes, wanted, strict=True):
         for axis, case_id in zip(line, cases, strict=True):
             for label, values in found.get((metric, case_id), {}).items():

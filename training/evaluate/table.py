@@ -1,10 +1,10 @@
-"""Table 2: every figure of every row with its interval, its floor and ceiling, and the paper's number beside it."""
+"""Table 2: every figure of every row with its interval, its floor and ceiling, and the paper's number beside it.
+
+:mod:`training.evaluate.render` writes it.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +85,7 @@ METRICS = (
 SWEEP = tuple(
     Metric(f"diffmap_iou@{t:.2f}", f"DiffMap IoU at {t:.2f}", False, "up") for t in THRESHOLDS if t != DIFF_THRESHOLD
 )
-_LARGEST = Metric("change_outside", "Largest change outside the hole (intensity)", False, "down", "0")
+LARGEST = Metric("change_outside", "Largest change outside the hole (intensity)", False, "down", "0")
 
 
 @dataclass
@@ -172,7 +172,7 @@ def _pool(row: Row, group: list[Result], resamples: int) -> None:
         else:
             row.figures[metric.name] = bootstrap_mean([a / b for a, b in found], resamples=resamples)
     if any("change_outside" in r for r in group[0].scores.rows):
-        row.figures[_LARGEST.name] = Interval(largest, largest, largest)
+        row.figures[LARGEST.name] = Interval(largest, largest, largest)
 
 
 def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
@@ -217,7 +217,7 @@ def _distance_interval(
 
 
 def _bound(row: Row, rows: list[Row]) -> None:
-    for metric in (*METRICS, _LARGEST):
+    for metric in (*METRICS, LARGEST):
         if metric.name not in row.figures:
             continue
         for where, target in ((metric.floor, row.floors), (metric.ceiling, row.ceilings)):
@@ -250,167 +250,10 @@ def _paper_numbers(row: Row) -> dict[str, float]:
     return {ours: PAPER[row.method][theirs] for ours, theirs in names.items()}
 
 
-# -- text
-
-_LEAD = (
-    "model",
-    "mode",
-    "start",
-    "sampler",
-    "hole_fill",
-    "steps",
-    "composition",
-    "seeds",
-    "n_patients",
-    "n_slices",
-)
-_VALUES = ("value", "lo", "hi", "floor", "ceiling", "paper")
-
-
-def to_json(rows: Sequence[Row], about: dict[str, Any]) -> str:
-    """``table2.json``: what was done, and a list of rows."""
-    return json.dumps({"about": about, "rows": [r.to_json() for r in rows]}, indent=1, allow_nan=False)
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """A line a figure."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow([*_LEAD, "metric", *_VALUES])
-    for row in rows:
-        data = row.to_json()
-        for name, f in data["metrics"].items():
-            numbers = ("" if f.get(k) is None else f"{f[k]:.6g}" for k in _VALUES)
-            lines.writerow([*(data[k] for k in _LEAD), name, *numbers])
-    return text.getvalue()
-
-
-def to_markdown(rows: Sequence[Row], about: dict[str, Any]) -> str:
-    """A table a mode; a cell is value [interval] with floor, ceiling and the paper's number where there are such."""
-    out = ["# Table 2", "", _about(about), "", *_referee(rows)]
-    for mode, heading in _MODES.items():
-        chosen = [r for r in rows if r.arm["mode"] == mode]
-        if not chosen:
-            continue
-        names = [n for n in _columns() if any(n in r.figures for r in chosen)]
-        out += [f"## {heading}", "", "| row | n | " + " | ".join(title(n) for n in names) + " |"]
-        out.append("|---" * (len(names) + 2) + "|")
-        for row in chosen:
-            count = f"{len(row.patients)} patients, {row.slices} slices, {row.seeds} seed{'s' * (row.seeds > 1)}"
-            out.append(f"| {label(row)} | {count} | " + " | ".join(_figure(row, n) for n in names) + " |")
-        out.append("")
-    return "\n".join(out)
-
-
-def to_latex(rows: Sequence[Row]) -> str:
-    """A ``tabular`` of the main figures."""
-    names = ["tumor_residual", DIFFMAP, "ssim_brain", "gen_dice_paper", "fid_m4", "kid_m4", "texture", "hole_mse"]
-    out = ["\\begin{tabular}{l" + "r" * len(names) + "}", "\\hline"]
-    out.append(" & ".join(["row", *(_tex(title(n)) for n in names)]) + " \\\\ \\hline")
-    for row in rows:
-        cells = []
-        for n in names:
-            f = row.figures.get(n)
-            cells.append("" if f is None else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]")
-        if any(cells):
-            out.append(" & ".join([_tex(label(row)), *cells]) + " \\\\")
-    return "\n".join([*out, "\\hline", "\\end{tabular}", ""])
-
-
-_REFEREE = {
-    "reconstruction": ("dice_tumor", "dice_csf", "dice_gm", "dice_wm", "gen_dice_paper"),
-    "counterfactual": ("false_tumor", "tumor_residual", "residual_inside", "residual_outside"),
-}
-
-
-def _referee(rows: Sequence[Row]) -> list[str]:
-    """What the referee makes of the real slices: how far its judgement of others can be trusted."""
-    found = [
-        f"| {title(name)} | {_short(row.figures[name].value)} | "
-        f"[{_short(row.figures[name].low)}, {_short(row.figures[name].high)}] |"
-        for row in rows
-        if row.method == "source"
-        for name in _REFEREE.get(row.arm["mode"], ())
-        if name in row.figures
-    ]
-    if not found:
-        return []
-    source = next(r for r in rows if r.method == "source")
-    text = f"The referee on the real slices ({len(source.patients)} patients, {source.slices} slices)"
-    return [f"## {text}", "", "| figure | value | 95 % interval |", "|---|---|---|", *found, ""]
-
-
-_MODES = {
-    "counterfactual": "Counterfactual: the tumor removed",
-    "reconstruction": "Reconstruction: full mask",
-    "healthy-hole": "Healthy holes: the truth is known",
-}
-
-
-def label(row: Row) -> str:
-    """Short name of a row."""
-    arm = row.arm
-    words = [row.method]
-    if arm["start"]:
-        start = "from noise" if arm["start"] == "from_noise" else f"strength {arm['strength']:.2f}"
-        words += [start, f"{arm['sampler'].upper()} {arm['steps']}"]
-        if arm["hole_fill"]:
-            words.append({"zero": "hole 0", "prior": "hole tissue"}.get(arm["hole_fill"], arm["hole_fill"]))
-    elif arm["steps"]:
-        words.append(f"{arm['steps']} step{'s' * (arm['steps'] > 1)}")
-    if arm["mode"] == "counterfactual" and arm["start"]:
-        words.append("whole slice" if row.composition == "slice" else "composited")
-    return ", ".join(words)
-
-
-def _columns() -> list[str]:
-    distances = [f"{k}_{e}" for e in ("m4", "efficientnet") for k in ("fid", "kid")]
-    return [*(m.name for m in METRICS), *distances, _LARGEST.name]
-
-
 def title(name: str) -> str:
     """Heading of a figure."""
-    for metric in (*METRICS, *SWEEP, _LARGEST):
+    for metric in (*METRICS, *SWEEP, LARGEST):
         if metric.name == name:
             return metric.title.strip()
     kind, extractor = name.split("_")
     return f"{kind.upper()} ({extractor})"
-
-
-def _figure(row: Row, name: str) -> str:
-    f = row.figures.get(name)
-    if f is None:
-        return ""
-    text = _short(f.value) if f.low == f.high else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]"
-    beside = [f"{w} {_short(d[name])}" for w, d in (("floor", row.floors), ("ceiling", row.ceilings)) if name in d]
-    if name in row.paper:
-        beside.append(f"paper {_short(row.paper[name])}")
-    return text + (f" ({'; '.join(beside)})" if beside else "")
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
-
-
-def _tex(text: str) -> str:
-    return text.replace("%", "\\%").replace("_", "\\_").replace("&", "\\&")
-
-
-def _about(about: dict[str, Any]) -> str:
-    lines = [f"- {k}: {v}" for k, v in about.items()]
-    lines.append("- Intervals: 95 % bootstrap over patients, seeds pooled within a patient.")
-    lines.append(
-        "- Floors: the row *donor* (real healthy tissue in the hole). Ceilings: the row *source* (nothing done)."
-    )
-    lines.append(
-        "- FID and KID are against the source's slices of the same patients. Their floor is every second real slice"
-    )
-    lines.append(
-        "  against the rest, so half as many pictures: FID, which falls with the number of pictures, may lie below it."
-    )
-    lines.append(
-        "- The paper's own numbers stand in the rows made most nearly as its code made them; its M3 beside both m3 (as"
-    )
-    lines.append("  written) and m3c (as coded). Its referee, split and slices were others.")
-    lines.append("- Texture and seam compare the hole with the rest of the same picture; 1 is right.")
-    return "\n".join(lines)

@@ -139,7 +139,8 @@ class InpaintTask:
             unknown, target = (unpack(b[z : z + 1], truth.shape[1:])[0] for b in bits)
             low, high = healthy_range(case.banked.case)[..., None, None]
             pictures = (truth, filled, np.where(unknown, predicted, truth))
-            real, fill, made = (np.clip((v - low) / (high - low), 0, 1)[present] for v in pictures)
+            brain = case.banked.brain[z]
+            real, fill, made = (np.clip((v - low) / (high - low), 0, 1)[present] * brain for v in pictures)
             alike += [[ssim_map(real, v)[:, target].mean() for v in (made, fill)]]
             rows += [np.concatenate(row, 1) for row in zip(real, real * ~unknown, fill, made, strict=True)]
         size = np.max([row.shape for row in rows], 0)

@@ -189,11 +189,12 @@ def _tissue(job: CaseJob, case: Case) -> tuple[NDArray[np.uint8] | None, dict[st
     report: dict[str, Any] = {"tissue": agreement}
     if job.atlas is not None:
         from seg_editor.anatomy.atlas import prior_agreement
+        from seg_editor.anatomy.names import TISSUE_NAMES, TISSUES
 
         allow_children()
         prior = prior_agreement(case, labels, job.atlas, threads=1)
         report["prior"] = {k: round(v, 4) for k, v in prior.items()}
-        right = float(np.mean([v for k, v in prior.items() if k != "permuted"]))
+        right = float(np.mean([prior[TISSUE_NAMES[k]] for k in TISSUES]))
         if right < prior["permuted"]:
             raise CaseError(
                 f"the tissue names disagree with the atlas ({right:.2f} against {prior['permuted']:.2f} permuted)",

@@ -102,7 +102,8 @@ def _on_cluster(jobs: Sequence[J], address: str, run: Run[J]) -> Iterator[dict[s
         ) from error
     with client:
         token = uuid.uuid4().hex
-        futures = client.map(run, jobs, pure=False, key=[f"case-{token}-{i}-{job.case_id}" for i, job in enumerate(jobs)])
+        keys = [f"case-{token}-{i}-{job.case_id}" for i, job in enumerate(jobs)]
+        futures = client.map(run, jobs, pure=False, key=keys)
         by_key = {future.key: job for future, job in zip(futures, jobs, strict=True)}
         for future in completed(futures):  # type: ignore[no-untyped-call]
             if future.status == "finished":

@@ -14,6 +14,8 @@ from zipfile import BadZipFile
 import numpy as np
 from scipy import ndimage as ndi
 
+from seg_editor.anatomy.atlas import OTHERWISE
+from seg_editor.anatomy.names import TISSUE_NAMES, TISSUES
 from seg_editor.cases import find_cases
 from seg_editor.errors import CaseError, UsageError
 from training.prepare.bank import make_shard
@@ -156,8 +158,13 @@ def _agreement(prior: dict[str, float] | None) -> str:
     """What the registered atlas says of the tissue names, Dice a class."""
     if not prior:
         return ""
-    right = ", ".join(f"{name} {dice:.2f}" for name, dice in prior.items() if name != "permuted")
-    return f"; Dice with the atlas: {right}; with the names permuted at best {prior['permuted']:.2f} on average"
+    names = [TISSUE_NAMES[k] for k in TISSUES]
+    each = ", ".join(f"{name} {prior[name]:.2f} ({prior[name + OTHERWISE]:.2f})" for name in names)
+    right = sum(prior[name] for name in names) / len(names)
+    return (
+        f"; Dice with the atlas, in brackets the best by another name: {each}; "
+        f"mean {right:.2f}, with the names permuted at best {prior['permuted']:.2f}"
+    )
 
 
 def _entry(record: dict[str, Any], split: str) -> dict[str, Any]:

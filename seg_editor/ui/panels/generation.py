@@ -198,7 +198,7 @@ class GenerationPanel(Section):
             about = f" of about {duration(expected)}" if expected else ""
             self.time.setText(f"{duration(generation.elapsed)}{about}{where}")
         elif generation.status is Status.FAILED:
-            self.time.setText(f"{generation.error.rstrip('.')}. Live is off; nothing was lost.")
+            self.time.setText(f"{str(generation.error).rstrip('.')}. Live is off; nothing was lost.")
         elif generation.model_problem:
             self.time.setText(f"{generation.model_problem}.")
         elif generation.status is Status.PAUSED:

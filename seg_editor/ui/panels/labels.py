@@ -32,6 +32,11 @@ class _Swatch(QWidget):
         painter.setBrush(fill)
         painter.setPen(QPen(self._color, 1.5))
         painter.drawRoundedRect(QRectF(1.5, 1.5, 13, 13), 3, 3)
+        edge = QColor(self.palette().color(self.foregroundRole()))
+        edge.setAlpha(90)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(edge, 1))
+        painter.drawRoundedRect(QRectF(0.5, 0.5, 15, 15), 4, 4)
 
 
 class LabelRow(QFrame):
