@@ -88,12 +88,8 @@ class Film(Director):
         assert workspace is not None
         self.trigger("paint")
         workspace.view.active_label = workspace.case.scheme.label_values[1]
-        content = self.window.viewer.contents[0]
-        port = content.pane.viewport()
         x, y, z = workspace.view.cursor
-        voxels = [(x - 6 + step, y - 8 + 2 * step, z) for step in range(9)]
-        points = [content.pane.viewportTransform().map(*content.view.to_plane(voxel)) for voxel in voxels]
-        self.stroke([(px / port.width(), py / port.height()) for px, py in points])
+        self.stroke([self.at((x - 6 + step, y - 8 + 2 * step, z)) for step in range(9)])
         self.frame(700, 0.02)
 
     def swipe(self) -> None:

@@ -114,13 +114,20 @@ class Counterfactual:
             A new array; the two other axes in their order.
         """
         source = self._source(case, modality)
-        out: NDArray[Any] = np.array(source.take(k, axis=axis), order="C")
+        out: NDArray[Any] = np.array(_plane(source, k, axis), order="C")
         box = self.hole.box
         if box[axis].start <= k < box[axis].stop:
             plane = tuple(s for a, s in enumerate(box) if a != axis)
-            inside = self.hole.mask[box].take(k - box[axis].start, axis=axis)
-            out[plane][inside] = self._boxed[modality].take(k - box[axis].start, axis=axis)[inside]
+            inside = _plane(self.hole.mask[box], k - box[axis].start, axis)
+            out[plane][inside] = _plane(self._boxed[modality], k - box[axis].start, axis)[inside]
         return out
+
+    def value(self, modality: Modality, voxel: tuple[int, int, int]) -> float | None:
+        """Return the generated stored value of a voxel (x, y, z); None where nothing was generated."""
+        if modality not in self.patches or not self.hole.mask[voxel]:
+            return None
+        x, y, z = (at - part.start for at, part in zip(voxel, self.hole.box, strict=True))
+        return float(self._boxed[modality][x, y, z])
 
     @cached_property
     def _boxed(self) -> dict[Modality, NDArray[Any]]:
@@ -171,6 +178,11 @@ def to_raw(volume: Volume, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
         stored = np.clip(np.rint(stored), float(info.min), float(info.max))
     out: NDArray[Any] = stored.astype(dtype)
     return out
+
+
+def _plane(volume: NDArray[Any], k: int, axis: int) -> NDArray[Any]:
+    """A view of one slice; ``take`` would copy it voxel by voxel."""
+    return volume[(slice(None),) * axis + (k,)]
 
 
 def _frozen_copy(values: NDArray[Any]) -> NDArray[Any]:

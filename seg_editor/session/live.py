@@ -11,6 +11,7 @@ GRACE_SECONDS = 0.25
 SLOW_SECONDS = 1.5
 NEARLY_DONE = 0.7
 TOO_LONG_SECONDS = 60.0
+MANY_PASSES = 100
 REMEMBERED = 10
 
 
@@ -94,6 +95,11 @@ def too_long(expected_seconds: float | None) -> bool:
     return expected_seconds is not None and expected_seconds > TOO_LONG_SECONDS
 
 
+def may_be_long(kind: Kind, expected_seconds: float | None) -> bool:
+    """True when a run of so many network passes may take very long and nobody knows yet."""
+    return expected_seconds is None and kind.steps * kind.slices > MANY_PASSES
+
+
 @dataclass(frozen=True)
 class Kind:
     """Runs of one kind take about the same time: model, device, network passes, and how many slices."""
@@ -111,6 +117,12 @@ class RunTimes:
         self._runs: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._passes: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._preparing: dict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._supposed: dict[Hashable, float] = {}
+
+    def suppose(self, model: str, device: str, seconds: float | None) -> None:
+        """Take `seconds` a network pass for true until a run shows better; None says nothing."""
+        if seconds is not None:
+            self._supposed[model, device] = seconds
 
     def add(self, kind: Kind, seconds: float, generating: float | None = None) -> None:
         """Remember a run.
@@ -140,7 +152,9 @@ class RunTimes:
             return mean
         model = (kind.model, kind.device)
         preparing, one = _mean(self._preparing.get(model)), _mean(self._passes.get(model))
-        return None if preparing is None or one is None else preparing + one * kind.steps * kind.slices
+        if preparing is None or one is None:
+            preparing, one = 0.0, self._supposed.get(model)
+        return None if one is None else preparing + one * kind.steps * kind.slices
 
 
 def _mean(values: Collection[float] | None) -> float | None:

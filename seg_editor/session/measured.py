@@ -98,6 +98,32 @@ class Measured:
     complete: bool = True
 
 
+class Remembering:
+    """A referee that looks at each axial slice of a source once, however many results are measured beside it.
+
+    Parameters
+    ----------
+    referee : Referee
+        Asked about every picture that is not the source's own, and about each source slice the first time.
+    """
+
+    def __init__(self, referee: Referee) -> None:
+        self._referee = referee
+        self._case = ""
+        self._seen: dict[int, NDArray[np.uint8]] = {}
+
+    def segment_slices(self, case: Case, indices: Sequence[int], raw: NDArray[Any] | None = None) -> NDArray[np.uint8]:
+        """As the referee."""
+        if raw is not None:
+            return self._referee.segment_slices(case, indices, raw)
+        if self._case != case.content_hash:
+            self._case, self._seen = case.content_hash, {}
+        missing = [k for k in indices if k not in self._seen]
+        if missing:
+            self._seen.update(zip(missing, self._referee.segment_slices(case, missing), strict=True))
+        return np.stack([self._seen[k] for k in indices])
+
+
 class _Listening:
     """A referee that remembers what it said about the result."""
 

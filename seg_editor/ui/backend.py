@@ -14,7 +14,7 @@ import numpy as np
 from seg_editor.errors import DeviceMemoryError, ModelError
 from seg_editor.session.layer import labels_hash
 from seg_editor.session.live import Kind
-from seg_editor.session.measured import Measured, measure
+from seg_editor.session.measured import Measured, Remembering, measure
 from seg_editor.session.recall import Place
 
 if TYPE_CHECKING:
@@ -103,13 +103,16 @@ class Order:
 
 
 class Backend(Protocol):
-    """What the window needs of an engine. Every method is called in the worker thread, except `models`."""
+    """What the window needs of an engine. `load`, `run` and `score` are called in the worker thread."""
 
     def models(self) -> Sequence[ModelInfo]:
         """List the models, quickly and without loading one."""
 
     def load(self, model: str, device: str = "auto") -> str:
         """Make a model ready; return the device it runs on, such as ``CPU``."""
+
+    def pass_seconds(self, model: str, device: str) -> float | None:
+        """Seconds of a network pass, measured while the model was loaded; None where that was not needed."""
 
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
         """Generate: yields ``Step`` objects, the last of them with the result."""
@@ -131,6 +134,7 @@ class EngineBackend:
         self._device = device
         self._engines: dict[tuple[str, str], Any] = {}
         self._referees: dict[str, Any] = {}
+        self._passes: dict[tuple[str, str], float | None] = {}
         self._tissue: TissueMap | None = None
 
     def models(self) -> Sequence[ModelInfo]:
@@ -147,7 +151,7 @@ class EngineBackend:
 
     def load(self, model: str, device: str = "auto") -> str:
         """Load weights into an engine, once for each device; engines on other devices are let go of."""
-        from seg_editor.generation.engines import engine_for
+        from seg_editor.generation.engines import engine_for, pass_seconds
         from seg_editor.generation.registry import load_model
         from seg_editor.generation.tissue_source import TissueSource
 
@@ -158,10 +162,15 @@ class EngineBackend:
             with device_memory():
                 source = TissueSource(self._tissue_of, device=self._real(device))
                 engine = engine_for(load_model(model, device=self._real(device)), tissue=source)
+                self._passes[model, device] = pass_seconds(engine)
             self._engines[model, device] = engine
             with suppress(ModelError):  # the first picture is measured at once; what is wrong is said then
                 self._load_referee(device)
         return device_title(str(engine.model.device))
+
+    def pass_seconds(self, model: str, device: str) -> float | None:
+        """As the first load found."""
+        return self._passes.get((model, device))
 
     def _real(self, device: str) -> str:
         return self._device if device == "auto" else device
@@ -206,7 +215,8 @@ class EngineBackend:
 
         if device not in self._referees:
             with device_memory():
-                self._referees = {device: find_referee(self._real(device))}
+                found = find_referee(self._real(device))
+            self._referees = {device: None if found is None else Remembering(found)}
         return self._referees[device]
 
 

@@ -21,7 +21,7 @@ from seg_editor.session.stage import Stage
 from seg_editor.ui.backend import Backend, ModelInfo, Order
 from seg_editor.ui.bind import bind
 from seg_editor.ui.content import Preview
-from seg_editor.ui.orders import kind_of, next_kind, order_of, place_of, presets_of, restore_settings
+from seg_editor.ui.orders import fitting_preset, kind_of, next_kind, order_of, place_of, restore_settings
 from seg_editor.ui.sampler import Run, Sampler
 from seg_editor.ui.state import GenerationSettings
 
@@ -45,6 +45,8 @@ class Generation(QObject):
     stale_changed(bool)
     made(object)
         The :class:`Order` whose result arrived.
+    loaded()
+        The chosen model is there.
     """
 
     changed = pyqtSignal()
@@ -52,6 +54,7 @@ class Generation(QObject):
     failed = pyqtSignal(object)
     stale_changed = pyqtSignal(bool)
     made = pyqtSignal(object, str)
+    loaded = pyqtSignal()
 
     def __init__(self, backend: Backend, settings: GenerationSettings, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -164,8 +167,7 @@ class Generation(QObject):
 
     def metrics(self) -> Any:
         """Return the numbers of the result on display, or None."""
-        measured = self.measured()
-        return None if measured is None else measured.metrics
+        return getattr(self.measured(), "metrics", None)
 
     def find_models(self) -> None:
         """List the models and load the chosen one in the background; called after the window shows."""
@@ -186,9 +188,7 @@ class Generation(QObject):
     def _on_setting(self, name: str) -> None:
         self.paused = ""
         if name == "model":
-            presets = presets_of(self.models, self.settings.model)
-            if presets and self.settings.preset not in presets:
-                self.settings.preset = "standard" if "standard" in presets else next(iter(presets))
+            self.settings.preset = fitting_preset(self.models, self.settings)
         if name in _RELOADS and self.models:
             self.model_problem = ""
             self._sampler.load(self.settings.model, self.settings.device)
@@ -199,10 +199,8 @@ class Generation(QObject):
         self._sampler.stop()
         for unbind in self._unbind:
             unbind()
-        self._workspace = workspace
+        self._workspace, self._ended, self.paused = workspace, None, ""
         self._stage = None if workspace is None else Stage(workspace)
-        self._ended = None
-        self.paused = ""
         self.steps.clear()
         self._unbind = []
         if workspace is not None:
@@ -229,14 +227,12 @@ class Generation(QObject):
         """The order that the settings, the mask and the slice of this moment make; None without case or model."""
         if self._workspace is None or self.model_problem:
             return None
-        made = order_of(self._workspace, self.settings, self.models, self.token, changes.get("model", ""))
-        return replace(made, **changes)
+        model = changes.get("model", "")
+        return replace(order_of(self._workspace, self.settings, self.models, self.token, model), **changes)
 
     def generate(self) -> None:
         """Order a run with the settings, the mask and the slice of this moment; what runs stops."""
-        if self._workspace is None or self.model_problem:
-            return
-        if not self.settings.seed_locked:
+        if self._workspace is not None and not self.model_problem and not self.settings.seed_locked:
             self.new_seed()
         order = self.order()
         if order is not None:
@@ -326,6 +322,7 @@ class Generation(QObject):
         self.changed.emit()
 
     def _on_ready(self, run: Run) -> None:
+        self._suppose(run.order.model, run.order.device)
         if self._sampler.running is run:
             self.pace.begin(time.perf_counter())
 
@@ -389,7 +386,12 @@ class Generation(QObject):
 
     def _on_loaded(self, model: str, device: str) -> None:
         self.device = device
+        self._suppose(model, self.settings.device)
+        self.loaded.emit()
         self.changed.emit()
+
+    def _suppose(self, model: str, device: str) -> None:
+        self.times.suppose(model, device, self._backend.pass_seconds(model, device))
 
     def _on_load_failed(self, model: str, error: object) -> None:
         self.model_problem = f"{model} cannot be used"

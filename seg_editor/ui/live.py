@@ -10,9 +10,11 @@ from PyQt6.QtCore import QObject, QTimer
 
 from seg_editor.editing import Change
 from seg_editor.session import Workspace
-from seg_editor.session.live import GRACE_SECONDS, duration, grace, too_long
+from seg_editor.session.live import GRACE_SECONDS, duration, grace, may_be_long, too_long
 from seg_editor.ui.bind import bind
 from seg_editor.ui.generation import Generation
+
+UNKNOWN = "how long a picture takes is being found out"
 
 
 class Live(QObject):
@@ -35,6 +37,7 @@ class Live(QObject):
         self._drawing = False
         generation.pending = lambda: self._timer.isActive() and generation.settings.live
         bind(self, generation.settings.changed, self._on_setting)
+        generation.loaded.connect(self._on_loaded)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Listen to another case."""
@@ -80,6 +83,12 @@ class Live(QObject):
         elif name in ("live", "seed", "model", "preset", "steps", "slices", "device"):
             self._soon(0.0)
 
+    def _on_loaded(self) -> None:
+        """What waited for the model to be measured is decided now."""
+        if self._generation.paused == UNKNOWN:
+            self._generation.paused = ""
+            self._soon(0.0)
+
     def _soon(self, seconds: float) -> None:
         """Act when the event that led here is done with; in manual mode this only looks for a picture made before."""
         if self._workspace is not None and (self._generation.settings.live or len(self._workspace.results)):
@@ -112,6 +121,9 @@ class Live(QObject):
     def _order(self, z: int) -> None:
         generation = self._generation
         expected = generation.times.expected(generation.next_kind("slice"))
+        if may_be_long(generation.next_kind("slice"), expected):
+            generation.paused = UNKNOWN
+            return
         if too_long(expected):
             generation.paused = f"a picture takes about {duration(expected)}: press Enter to start"
             return

@@ -60,6 +60,14 @@ def presets_of(models: Iterable[ModelInfo], model: str) -> Mapping[str, int]:
     return next((info.presets for info in models if info.name == model), {})
 
 
+def fitting_preset(models: Iterable[ModelInfo], settings: GenerationSettings) -> str:
+    """Return the preset of the settings where their model has it, else one that it has."""
+    presets = presets_of(models, settings.model)
+    if not presets or settings.preset in presets:
+        return settings.preset
+    return "standard" if "standard" in presets else next(iter(presets))
+
+
 def next_kind(settings: GenerationSettings, models: Iterable[ModelInfo], slices: int) -> Kind:
     """Return the kind of run that the settings ask for, over so many slices."""
     steps = settings.steps or presets_of(models, settings.model).get(settings.preset, 1)

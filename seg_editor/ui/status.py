@@ -103,15 +103,14 @@ def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterf
     world = case.grid.world(voxel)
     place = "({}, {}, {})".format(*file_voxel(case.volumes[workspace.view.modality].source, voxel))
     millimeters = "({:.1f}, {:.1f}, {:.1f}) mm".format(*world)
-    x, y, z = voxel
-    made = () if result is None or not result.hole.mask[voxel] else result.modalities
     values: list[str] = []
     for modality in case.modalities:
         volume = case.volumes[modality]
-        stored = [volume.raw[voxel]]
-        if result is not None and modality in made:
-            stored.append(result.slice_raw(case, modality, z)[x, y])
-        shown = " → ".join(f"{float(value) * volume.slope + volume.inter:.5g}" for value in stored)
+        stored = [float(volume.raw[voxel])]
+        made = None if result is None else result.value(modality, voxel)
+        if made is not None:
+            stored.append(made)
+        shown = " → ".join(f"{value * volume.slope + volume.inter:.5g}" for value in stored)
         values.append(f"{modality.display} {shown}")
     label = workspace.case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
     return "    ".join((f"voxel {place}", f"RAS {millimeters}", label, "   ".join(values)))

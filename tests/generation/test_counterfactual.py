@@ -106,3 +106,14 @@ def test_to_raw_undoes_the_scaling() -> None:
 def test_to_raw_refuses_what_is_no_number() -> None:
     with pytest.raises(ModelError, match="not finite"):
         to_raw(volume(np.int16), np.array([1.0, np.nan]))  # type: ignore[arg-type]
+
+
+def test_the_value_of_a_voxel(tiny_case: Case) -> None:
+    result = make_counterfactual(tiny_case)
+    values = np.arange(result.hole.voxels, dtype=np.int16)
+    result = dataclasses.replace(result, patches={Modality.T1: values})
+    raw = result.raw(tiny_case, Modality.T1)
+    for x, y, z in np.argwhere(result.hole.mask)[::17].tolist():
+        assert result.value(Modality.T1, (x, y, z)) == raw[x, y, z]
+        assert result.value(Modality.FLAIR, (x, y, z)) is None
+    assert result.value(Modality.T1, (0, 0, 0)) is None

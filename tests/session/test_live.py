@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from seg_editor.cases import Modality
-from seg_editor.session.live import ChipFacts, Kind, RunTimes, Status, duration, grace, may_finish, status_of, too_long
+from seg_editor.session.live import (
+    ChipFacts,
+    Kind,
+    RunTimes,
+    Status,
+    duration,
+    grace,
+    may_be_long,
+    may_finish,
+    status_of,
+    too_long,
+)
 from seg_editor.session.previews import StepPicture, StepPreviews
 
 
@@ -92,3 +103,16 @@ def test_previews_of_a_thousand_steps_are_thinned_evenly() -> None:
     assert len(kept) <= 17
     assert kept[0] == 1
     assert set(np.diff(kept)) == {64}
+
+
+def test_a_measured_pass_stands_in_until_the_first_run() -> None:
+    times, kind = RunTimes(), Kind("m3", "cpu", 1000, 1)
+    assert may_be_long(kind, times.expected(kind))
+    assert not may_be_long(Kind("m5", "cpu", 12, 1), None)
+    times.suppose("m3", "cpu", None)
+    assert times.expected(kind) is None
+    times.suppose("m3", "cpu", 3.6)
+    assert times.expected(kind) == pytest.approx(3600.0)
+    assert too_long(times.expected(kind))
+    times.add(Kind("m3", "cpu", 10, 1), 5.0)
+    assert times.expected(kind) == pytest.approx(500.0)

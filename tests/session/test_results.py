@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +14,7 @@ from seg_editor.errors import UsageError
 from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.session import Results, Workspace
 from seg_editor.session.ensemble import Ensemble, figures_spread, spread_of
-from seg_editor.session.measured import Seen, measure
+from seg_editor.session.measured import Remembering, Seen, measure
 from seg_editor.session.results import Known, Packed, mask_of, restore_mask
 from tests.results import make_counterfactual, make_request
 from tests.ui.fake import FakeReferee
@@ -214,6 +217,24 @@ def test_a_mask_that_changes_a_locked_label_is_refused(workspace: Workspace) -> 
     with pytest.raises(UsageError, match="locked"):
         restore_mask(segmentation, workspace.case, mask, "Mask of picture 1", frozenset({2}))
     assert np.array_equal(segmentation.labels, removed)
+
+
+def test_the_source_is_looked_at_once(tiny_case: Case) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    class Counting(FakeReferee):
+        def segment_slices(self, case: Any, indices: Sequence[int], raw: np.ndarray | None = None) -> np.ndarray:
+            if raw is None:
+                asked.append(tuple(indices))
+            return super().segment_slices(case, indices, raw)
+
+    referee, first = Remembering(Counting(400.0)), seeded(tiny_case, 1)
+    one = measure(tiny_case, first, referee=referee, slices=(10,))
+    both = [measure(tiny_case, seeded(tiny_case, seed), referee=referee) for seed in (1, 2)]
+    assert sorted(k for indices in asked for k in indices) == sorted(first.slices)
+    plain = measure(tiny_case, first, referee=FakeReferee(400.0))
+    assert both[0].floors == plain.floors
+    assert one.floors[10] == plain.floors[10]
 
 
 def test_seen_in_every_plane(tiny_case: Case) -> None:

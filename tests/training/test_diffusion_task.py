@@ -251,6 +251,11 @@ def test_validation_is_the_same_every_time(data: Path) -> None:
     assert "val_loss_tumor" in one
 
 
+def test_pictures_that_do_not_fit_the_network(data: Path) -> None:
+    with pytest.raises(UsageError, match="do not fit the network. Prepare slices whose sides 4096 divides"):
+        task_of(data, config=dataclasses.replace(TINY, fold=4096 * TINY.fold // TINY.multiple))
+
+
 def damaged(folder: Path, how: str) -> str:
     """Damage a slice set; the message that tells it."""
     part = folder / "slices"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -25,6 +26,7 @@ from training.cli import main
 from training.models.inpaint import InpaintSettings
 from training.models.inpaint_task import InpaintTask
 from training.models.referee_task import RefereeSettings, RefereeTask
+from training.prepare.bank import unpack
 from training.prepare.volumes import PreparedCase
 from training.train.export import export_model
 from training.train.loop import LoopSettings, train
@@ -42,6 +44,26 @@ def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     task.validate = lambda *_: {"score": 0.0}  # type: ignore[method-assign]
     train(task, ONE_STEP, out, device="cpu")
     return out / "last.safetensors"
+
+
+def test_samples_of_m5_show_truth_hole_fill_and_mean(prepared: Path) -> None:
+    config = InpaintSettings(crop=32)
+    task = InpaintTask(
+        prepared, config=SMALL_INPAINT, settings=config, train_ids=SPLITS["train"], val_ids=SPLITS["val"]
+    )
+    with torch.inference_mode():
+        pixels, figures = task.samples(task.build().eval(), torch.device("cpu"))
+    (case,) = task.held_out
+    _, w, h = case.banked.brain.shape
+    assert pixels.shape == (4 * w, 4 * h)
+    truth, hole, fill, mean = np.split(pixels.astype(int), 4, axis=1)
+    target = unpack(case.placed.target[[case.placed.area.argmax()]], (w, h))[0]
+    outside = np.tile(unpack(case.placed.unknown[[case.placed.area.argmax()]], (w, h))[0], (4, 1)) == 0
+    assert not hole[np.tile(target, (4, 1))].any()
+    assert all(np.array_equal(part[outside], truth[outside]) for part in (hole, fill, mean))
+    assert np.abs(mean - fill).max() <= 1  # an untrained network adds nothing
+    assert figures["val_ssim"] == pytest.approx(figures["val_ssim_harmonic"], abs=1e-3)
+    assert 0 < figures["val_ssim"] < 1
 
 
 def test_the_editor_runs_what_training_exported(trained: Path, raw_cases: Path, tmp_path: Path) -> None:
@@ -109,8 +131,10 @@ def test_a_referee_goes_the_same_way(with_tissue: Path, raw_cases: Path, tmp_pat
         config=SMALL_REFEREE,
         settings=RefereeSettings(size=(64, 64)),
     )
-    settings = dataclasses.replace(ONE_STEP, validate_every=2)
+    settings = dataclasses.replace(ONE_STEP, validate_every=2, keep_every=2)
     train(task, settings, tmp_path / "run", device="cpu")
+    with Image.open(tmp_path / "run" / "samples" / "step-0000002.png") as grid:
+        assert (grid.mode, grid.size) == ("RGB", (3 * 64, 64))
     export_model(tmp_path / "run" / "last.safetensors", tmp_path / "m4")
     model = load_model(tmp_path / "m4", device="cpu")
     assert model.card.kind == "referee"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seg_editor.errors import ModelError
+from seg_editor.errors import ModelError, UsageError
 from tests.training.tasks import SETTINGS, TinyTask, tensors
 from training.cli import parse_duration
 from training.train.loop import LoopSettings, learning_rate, train
@@ -173,3 +173,21 @@ def test_durations_that_are_none(text: str) -> None:
 
     with pytest.raises(ArgumentTypeError):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("batch", 0, "--batch 0. Give 1 or more"),
+        ("validate_every", 0, "--validate-every 0. Give 1 or more"),
+        ("accumulate", -1, "--accumulate -1. Give 1"),
+        ("steps", -1, "--steps -1. Give 0"),
+        ("keep_every", -2, "--keep-every -2. Give 0"),
+        ("seed", -1, "--seed -1. Give 0"),
+        ("learning_rate", float("nan"), "--lr nan. Give a positive number"),
+        ("learning_rate", 0.0, "--lr 0.0. Give"),
+    ],
+)
+def test_settings_that_make_no_sense(name: str, value: float, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        dataclasses.replace(SETTINGS, **{name: value})  # type: ignore[arg-type]

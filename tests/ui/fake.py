@@ -58,6 +58,7 @@ class FakeBackend:
         self.runs: list[Order] = []
         self.ends: list[str] = []
         self.pause = 0.0
+        self.pace: dict[str, float] = {}
 
     def models(self) -> Sequence[ModelInfo]:
         """The models by name, each with two presets."""
@@ -69,6 +70,10 @@ class FakeBackend:
         """Nothing to load; the GPU's memory can be too small."""
         self.loads.append((model, device))
         return "GPU" if device == "cuda" else "CPU"
+
+    def pass_seconds(self, model: str, device: str) -> float | None:
+        """As :attr:`pace` says."""
+        return self.pace.get(model)
 
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
         """Yield previews, then the result; waits while :attr:`hold` is cleared."""

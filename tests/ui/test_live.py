@@ -125,6 +125,22 @@ def test_a_run_of_an_hour_waits_for_enter(live: Hands, backend: FakeBackend, wai
     assert len(backend.runs) == 2
 
 
+def test_the_hour_of_a_model_never_run_is_told_before_it_starts(live: Hands, backend: FakeBackend, wait: Wait) -> None:
+    """A thousand steps of a model just chosen: measured while it loads, told, and not begun by a stroke."""
+    generation, panel = live.window.generation, live.window.generation_panel
+    backend.names, backend.pace = ("m5", "m3"), {"m3": 3.6}
+    generation.find_models()
+    generation.settings.steps = 1000
+    wait(quiet(live))
+    before = len(backend.runs)
+    generation.settings.model = "m3"
+    wait(lambda: generation.status is Status.PAUSED and "60 min" in panel.time.text())
+    live.key(Qt.Key.Key_B)
+    erase(live, 0)
+    wait(lambda: generation.status is Status.PAUSED and "60 min" in panel.time.text())
+    assert len(backend.runs) == before
+
+
 def test_the_whole_volume_follows_in_the_background(hands: Hands, backend: FakeBackend, wait: Wait) -> None:
     hands.window.generation.settings.slices = "all"
     hands.key(Qt.Key.Key_L, CTRL)

@@ -44,7 +44,7 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 
 def to_markdown(rows: Sequence[Row], about: dict[str, Any]) -> str:
-    """A table a mode, floors and ceilings on top; a cell is value [interval], and the paper's number if there is one."""
+    """A table a mode, floors and ceilings on top; a cell is value [interval], and the paper's number if it has one."""
     out = ["# Table 2", "", _about(about), "", *_referee(rows)]
     for mode, heading in _MODES.items():
         chosen = [r for r in rows if r.arm["mode"] == mode]

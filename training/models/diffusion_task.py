@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seg_editor.anatomy.names import TUMOR
+from seg_editor.errors import UsageError
 from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, fill_hole, sample
 from seg_editor.generation.networks import count_parameters
 from seg_editor.generation.unet import TRAIN_STEPS, NoiseNet, UNetConfig, add_noise, signal_shares
@@ -66,6 +67,12 @@ class DiffusionTask:
         check_disjoint(self.slices, self.held_out)
         size = (slice(0, n) for n in self.slices.images.shape[1:])
         self.window: tuple[slice, ...] = self.slices.window(config.multiple) if crop else tuple(size)
+        sides = [part.stop - part.start for part in self.window]
+        if any(side % config.multiple for side in sides):
+            raise UsageError(
+                f"{data / 'slices'}: pictures of {sides[0]}x{sides[1]} do not fit the network",
+                remedy=f"Prepare slices whose sides {config.multiple} divides",
+            )
         self.shares = signal_shares()
         self._fast: nn.Module | None = None
         self._resident: tuple[Tensor, Tensor] | None = None

@@ -66,7 +66,7 @@ def add_commands(commands: Any) -> None:
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--seconds", type=float, default=5.0, help="measured time a model")
     p.add_argument("--workers", type=int, default=0, help="processes that draw (default: this one)")
-    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where m5 makes its batches")
+    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where batches are made")
     p.add_argument("--json", action="store_true")
 
 

@@ -34,18 +34,14 @@ class LoopSettings:
     keep_every: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "validate_every", "accumulate"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{_option(name)} {getattr(self, name)}", remedy="Give 1 or more")
-        if self.keep_every < 0 or self.seed < 0:
-            name = "seed" if self.seed < 0 else "keep_every"
-            raise UsageError(f"{_option(name)} {getattr(self, name)}", remedy="Give 0 or more")
+        counts = ("batch", "validate_every", "accumulate")
+        for name in (*counts, "steps", "keep_every", "seed"):
+            least = int(name in counts)
+            if getattr(self, name) < least:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(f"{option} {getattr(self, name)}", remedy=f"Give {least} or more")
         if not 0 < self.learning_rate < math.inf:
             raise UsageError(f"--lr {self.learning_rate}", remedy="Give a positive number, for example 6e-4")
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 @dataclass
