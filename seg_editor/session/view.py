@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from seg_editor.cases import Case, Modality
 from seg_editor.editing import Brush, PaintOver
+from seg_editor.metrics.display import display_window
 from seg_editor.session.observable import Field, Observable
 
 GrayWindow = tuple[float, float]
-
-WINDOW_PERCENTILES = (0.5, 99.5)
 
 
 class Plane(IntEnum):
@@ -37,7 +36,7 @@ class IntensityRange:
 
 
 def default_window(raw: NDArray[Any]) -> GrayWindow:
-    """The gray window of a volume: the 0.5 and 99.5 percentile of its nonzero voxels, in stored units.
+    """The gray window of a volume, as the metrics take it too (:func:`seg_editor.metrics.display_window`).
 
     Parameters
     ----------
@@ -47,13 +46,8 @@ def default_window(raw: NDArray[Any]) -> GrayWindow:
     -------
     (low, high) with low < high
     """
-    values = raw[raw != 0]
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    if values.size == 0:
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(values, WINDOW_PERCENTILES))
-    return low, high if high > low else low + 1.0
+    window = display_window(raw)
+    return window.low, window.high
 
 
 def _inside(state: ViewState, cursor: tuple[int, int, int]) -> tuple[int, int, int]:

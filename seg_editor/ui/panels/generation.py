@@ -37,6 +37,7 @@ _MOODS = {
     Status.PAUSED: "warn",
 }
 LIMIT = "Displaced tissue is not moved back (mass effect stays)."
+_QUALITY = {"fast": "Preview", "text": "Paper"}
 NOTHING_REMOVED = "Nothing is removed: this is the source."
 EARLIER = "Nothing is removed now: this picture is from an earlier mask."
 STALE = "The mask changed since this picture was made. Undo that, or generate again."
@@ -173,7 +174,7 @@ class GenerationPanel(Section):
         title = f"{self.model.currentText()}. {what}" if models else what
         self.model.setToolTip(generation.model_problem or title)
         presets = next((dict(info.presets) for info in generation.models if info.name == settings.model), {})
-        wanted = [(name, f"{name.capitalize()} · {steps} steps") for name, steps in presets.items()]
+        wanted = [(name, f"{_QUALITY.get(name, name.capitalize())} · {steps} steps") for name, steps in presets.items()]
         if [self.preset.itemText(i) for i in range(self.preset.count())] != [text for _, text in wanted]:
             self.preset.clear()
             for name, text in wanted:
