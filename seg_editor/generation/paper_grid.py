@@ -228,15 +228,35 @@ def place_window(
     """
     if settings.preset != "compact":
         return slice(0, size), slice(0, size)
-    spans = []
-    for axis, length in enumerate(brain.shape[:2]):
-        others = tuple(a for a in range(brain.ndim) if a != axis)
-        lit = np.flatnonzero(brain.any(others)) + (size - length) // 2
-        first, last = (int(lit[0]), int(lit[-1]) + 1) if lit.size else (size // 2, size // 2)
-        if last - first > size:
-            raise UsageError(f"the brain is larger than the {size} voxels that this model makes", remedy="Choose m5")
-        spans.append(_cover(slice(0, size) if trained is None else trained[axis], first, last, size, multiple))
-    return spans[0], spans[1]
+    whole = slice(0, size), slice(0, size)
+    outline = brain.any(2) if brain.ndim == 3 else brain
+    if any(stop - start > size for start, stop in _spans(outline)):
+        raise UsageError(f"the brain is larger than the {size} voxels that this model makes", remedy="Choose m5")
+    return moved_window(trained or whole, fit(outline.astype(np.uint8), settings, size=size) > 0, multiple)
+
+
+def moved_window(trained: Window, lit: NDArray[np.bool_], multiple: int) -> Window:
+    """`trained`, moved (and, if need be, widened) until it shows all that is lit.
+
+    Parameters
+    ----------
+    trained : Window
+    lit : bool (size, size)
+        What is not air in any slice of a case, on the square.
+    multiple : int
+        The window's sides stay divisible by this.
+    """
+    x, y = (
+        _cover(part, start, stop, size, multiple)
+        for part, (start, stop), size in zip(trained, _spans(lit), lit.shape, strict=True)
+    )
+    return x, y
+
+
+def _spans(lit: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where what is lit starts and stops, an axis each; the middle where nothing is."""
+    at = [np.flatnonzero(lit.any(1 - axis)) for axis in (0, 1)]
+    return [(int(a[0]), int(a[-1]) + 1) if a.size else (n // 2, n // 2) for a, n in zip(at, lit.shape, strict=True)]
 
 
 def _cover(trained: slice, first: int, last: int, size: int, multiple: int) -> slice:

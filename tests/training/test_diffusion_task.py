@@ -228,6 +228,62 @@ def test_training_crops_what_is_air_in_every_slice(tmp_path: Path) -> None:
         assert "val_loss" in task.validate(task.build().eval(), torch.device("cpu"))
 
 
+def reframed(folder: Path, *, before: int, after: int, shift: int = 0) -> Path:
+    """Slices with this much air around them; held-out ones lie `shift` rows further down."""
+    write_slices(folder)
+    for split in ("train", "val"):
+        move = shift if split == "val" else 0
+        for kind in ("images", "masks"):
+            path = folder / "slices" / f"{split}_{kind}.npy"
+            np.save(path, np.pad(np.load(path), [(0, 0), (before + move, after - move), (before, after)]))
+    return folder
+
+
+def cropped_task(data: Path, model: str = "m2") -> DiffusionTask:
+    config = dataclasses.replace(TINY, mask=ARMS[model].mask)
+    return DiffusionTask(model, data, config, Ablation(), monitor=MONITOR, crop=True)
+
+
+@pytest.mark.parametrize("model", ["m1", "m2"])
+def test_held_out_slices_are_seen_through_the_window_of_training(tmp_path: Path, model: str) -> None:
+    near, far = (
+        cropped_task(reframed(tmp_path / name, before=before, after=after, shift=shift), model)
+        for name, before, after, shift in (("near", 0, 4, 0), ("far", 14, 30, 6))
+    )
+    torch.manual_seed(0)
+    network, cpu = near.build().eval(), torch.device("cpu")
+    with torch.inference_mode():
+        assert near.validate(network, cpu) == far.validate(network, cpu)
+        one, two = (task.samples(network, cpu)[0].reshape(2, -1, 3, n) for task, n in ((near, 20), (far, 60)))
+    assert np.array_equal(one[:, 1:13, 2, 1:13], two[:, 21:33, 2, 15:27])
+    x, y = far.window
+    outside = np.ones((60, 60), bool)
+    outside[x.start + 6 : x.stop + 6, y] = False
+    assert not two[:, :, 2][:, outside].any()
+
+
+def test_a_larger_held_out_brain_widens_its_window(tmp_path: Path) -> None:
+    task = cropped_task(reframed(tmp_path, before=4, after=4))
+    narrow = task.window[0].stop - task.window[0].start
+    task.held_out.images = np.array(task.held_out.images)
+    task.held_out.images[3, 2:22, 12] = 9
+    task.held_out.cases = ("BraTS2021_80003",) * 2 + ("BraTS2021_80004",) * 4
+    seen: list[tuple[int, ...]] = []
+
+    def noted(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        seen.append(tuple(inputs[0].shape[-2:]))
+
+    network = task.build().eval()
+    network.register_forward_pre_hook(noted)
+    with torch.inference_mode():
+        assert "val_loss" in task.validate(network, torch.device("cpu"))
+        task.samples(network, torch.device("cpu"))
+    wide = task._held_out_windows["BraTS2021_80004"]
+    assert wide[0].start <= 2
+    assert wide[0].stop >= 22
+    assert {n for n, _ in seen} == {narrow, wide[0].stop - wide[0].start}
+
+
 def test_accumulated_parts_make_the_same_step(data: Path, tmp_path: Path) -> None:
     for parts in (1, 2):
         settings = dataclasses.replace(SETTINGS, steps=3, accumulate=parts)

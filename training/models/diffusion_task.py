@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from seg_editor.anatomy.names import TUMOR
 from seg_editor.errors import UsageError
 from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, fill_hole, sample
 from seg_editor.generation.networks import count_parameters
+from seg_editor.generation.paper_grid import Window
 from seg_editor.generation.unet import TRAIN_STEPS, NoiseNet, UNetConfig, add_noise, signal_shares
 from seg_editor.metrics.structural import match_histogram, ssim
 from training.models.ablation import Ablation, remove
@@ -43,7 +46,8 @@ class DiffusionTask:
     """Trains one of the paper's diffusion models on a prepared slice set.
 
     With `crop`, training leaves out the rows and columns that are air in every training slice (less than half of the
-    picture is left); validation and samples see whole slices.
+    picture is left). Validation and samples see a held-out slice through the same window, moved to its case, as the
+    editor does: on whole squares, which it never saw, a network lights the air.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class DiffusionTask:
         self.held_out = SliceSet.open(data, "val", verify=True)
         check_disjoint(self.slices, self.held_out)
         size = (slice(0, n) for n in self.slices.images.shape[1:])
-        self.window: tuple[slice, ...] = self.slices.window(config.multiple) if crop else tuple(size)
+        self.window: Window = self.slices.window(config.multiple) if crop else (next(size), next(size))
         sides = [part.stop - part.start for part in self.window]
         if any(side % config.multiple for side in sides):
             raise UsageError(
@@ -161,16 +165,14 @@ class DiffusionTask:
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Noise error on held-out slices with full masks and fixed noise, and apart for those with tumor."""
         m, size = self.monitor, min(self.monitor.slices, len(self.held_out))
-        places = np.linspace(0, len(self.held_out) - 1, size).astype(int)
+        places = np.linspace(0, len(self.held_out) - 1, size).astype(int).tolist()
         generator = torch.Generator().manual_seed(_VALIDATION_SEED)
         times = torch.randint(0, TRAIN_STEPS, (size,), generator=generator)
         shares, errors, tumor = self.shares.to(device), [], []
-        for at in range(0, size, m.batch):
-            images, masks = self.held_out.take([int(k) for k in places[at : at + m.batch]])
-            rows = range(at, at + len(images))
+        for rows, images, masks in self._seen(places):
             keys = torch.tensor([_mix(_VALIDATION_SEED, 0, row, 1) for row in rows])
             noise = draw_noise(images.shape[1:], keys)
-            batch = {"image": images, "mask": masks, "time": times[at : at + len(images)], "noise": noise}
+            batch = {"image": images, "mask": masks, "time": times[rows], "noise": noise}
             batch = {k: v.to(device) for k, v in batch.items()}
             with torch.autocast(device.type, torch.bfloat16):
                 errors.append(noise_errors(model, batch, shares).float().cpu())
@@ -181,26 +183,49 @@ class DiffusionTask:
             figures["val_loss_tumor"] = float(each[ill].mean())
         return figures
 
+    @cached_property
+    def _held_out_windows(self) -> dict[str, Window]:
+        return self.held_out.case_windows(self.window, self.config.multiple)
+
+    def _window_of(self, place: int) -> Window:
+        """What the network sees of a held-out slice."""
+        return self._held_out_windows[self.held_out.cases[place]]
+
+    def _seen(self, places: Sequence[int]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Held-out slices as the network sees them: rows of `places`, images and masks, as many as a batch holds."""
+        sizes = [[part.stop - part.start for part in self._window_of(place)] for place in places]
+        for _, group in groupby(range(len(places)), sizes.__getitem__):
+            alike = list(group)
+            for at in range(0, len(alike), self.monitor.batch):
+                rows = alike[at : at + self.monitor.batch]
+                parts = [self.held_out.take([places[row]], self._window_of(places[row])) for row in rows]
+                yield rows, torch.cat([image for image, _ in parts]), torch.cat([mask for _, mask in parts])
+
     def samples(self, model: nn.Module, device: torch.device) -> tuple[NDArray[np.uint8], dict[str, float]]:
-        """A grid of real slice, mask and sample (a row each), and the paper's monitor figure.
+        """A grid of real slice, mask and sample (a row each; whole squares, air around the window), and a figure.
 
         Returns
         -------
         uint8 (h, w), dict
-            ``val_ssim``: samples from noise with the tumor out of the mask, histogram-matched to the real slices,
-            both zeroed in the tumor; mean over the grid.
+            ``val_ssim``, the paper's monitor: samples from noise with the tumor out of the mask, histogram-matched to
+            the real slices, both zeroed in the tumor; mean over the grid.
         """
         m = self.monitor
         ill = self.held_out.tumor_slices()
         pool = ill if len(ill) else np.arange(len(self.held_out))
         places = [int(pool[i]) for i in np.unique(np.linspace(0, len(pool) - 1, m.grid).astype(int))]
+        sampling = Sampling(Start.NOISE, Solver(m.solver), m.steps, seed=m.seed)
         images, masks = (np.asarray(a) for a in self.held_out.take(places))
         real = images.astype(np.float32) / 255
-        sampling = Sampling(Start.NOISE, Solver(m.solver), m.steps, seed=m.seed)
-        with torch.autocast(device.type, torch.bfloat16):
-            made = sample(cast(NoiseNet, model), sampling, fill_hole(masks, HoleFill.ZERO), numbers=places)
-        if made is None:
-            raise RuntimeError("sampling was cancelled")
+        made = np.zeros_like(real)
+        for rows, _, seen in self._seen(places):
+            free = fill_hole(np.asarray(seen), HoleFill.ZERO)
+            with torch.autocast(device.type, torch.bfloat16):
+                found = sample(cast(NoiseNet, model), sampling, free, numbers=[places[row] for row in rows])
+            if found is None:
+                raise RuntimeError("sampling was cancelled")
+            for row, picture in zip(rows, found, strict=True):
+                made[row][self._window_of(places[row])] = picture
         keep = masks != TUMOR
         values = [
             ssim(match_histogram(g * k, r * k), r * k) if self.config.mask else ssim(match_histogram(g, r), r)

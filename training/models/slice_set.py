@@ -15,6 +15,7 @@ from torch import Tensor
 
 from seg_editor.anatomy.names import TUMOR
 from seg_editor.errors import UsageError
+from seg_editor.generation.paper_grid import Window, moved_window
 from seg_editor.hashing import file_sha256
 from training.prepare.manifest import load_manifest, patient_of
 
@@ -87,6 +88,13 @@ class SliceSet:
             lit |= image > 0
         columns, rows = np.flatnonzero(lit.any(1)), np.flatnonzero(lit.any(0))
         return _span(columns, lit.shape[0], multiple), _span(rows, lit.shape[1], multiple)
+
+    def case_windows(self, trained: Window, multiple: int) -> dict[str, Window]:
+        """`trained` for each case, moved (and, if need be, widened) until it shows the case, as the editor does."""
+        lit: dict[str, NDArray[np.bool_]] = {}
+        for case_id, image in zip(self.cases, self.images, strict=True):
+            lit[case_id] = lit.get(case_id, False) | (image > 0)
+        return {case_id: moved_window(trained, shown, multiple) for case_id, shown in lit.items()}
 
     def picture(self, multiple: int) -> tuple[int, int]:
         """Width and height of the :meth:`window`."""
