@@ -42,6 +42,7 @@ class Driver:
 
     def __init__(self, case: Path) -> None:
         from seg_editor.ui.app import make_application, make_window
+        from seg_editor.ui.collecting import Collecting
         from seg_editor.ui.preferences import Preferences
 
         self.path = case
@@ -51,6 +52,7 @@ class Driver:
         self.window = make_window(
             self.application, preferences=Preferences(Path(self._folder.name) / "preferences.ini")
         )
+        Collecting(self.window)
         self.window.cases.journal = False
         self.window.cases.ask = lambda _purpose: "discard"
         self.window.resize(1440, 900)

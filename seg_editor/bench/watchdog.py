@@ -82,5 +82,6 @@ class Watchdog:
 def _innermost(frame: FrameType | None) -> str:
     """The deepest line of this program on a stack, as ``file:line function``."""
     own = [f for f in traceback.extract_stack(frame) if f"{os.sep}seg_editor{os.sep}" in f.filename]
-    own = [f for f in own if f"{os.sep}bench{os.sep}" not in f.filename]
+    driving = [number for number, f in enumerate(own) if f"{os.sep}bench{os.sep}" in f.filename]
+    own = own[driving[-1] + 1 :] if driving else own
     return f"{Path(own[-1].filename).name}:{own[-1].lineno} {own[-1].name}" if own else "event loop"

@@ -18,9 +18,11 @@ from seg_editor.editing.delta import (
     Mask,
     Values,
     between,
+    common_box,
     difference,
     fits,
     focus_of,
+    tight_box,
     union_box,
     whole_box,
 )
@@ -99,6 +101,7 @@ class Segmentation:
         self.saved = Signal()
         self._labels: Labels = np.array(labels, order="C", copy=True)
         self._original: Labels = self._labels.copy()
+        self._original_box = tight_box(self._original > 0)
         self._counts: dict[int, int] = dict.fromkeys((0, *scheme.label_values), 0)
         tally(self._counts, self._labels, 1)
         self._limits = np.iinfo(self._labels.dtype)
@@ -240,6 +243,7 @@ class Segmentation:
         if labels.shape != self._labels.shape:
             raise UsageError(f"a reference of shape {labels.shape} does not fit this case of {self._labels.shape}")
         self._original[...] = labels
+        self._original_box = tight_box(self._original > 0)
         self._removed_slices[:] = np.count_nonzero(self.removed, axis=(0, 1))
         self.changed.emit(whole_box(self._labels.shape))
 
@@ -295,6 +299,8 @@ class Segmentation:
             if delta is None:
                 continue
             step = delta if forward else delta.inverse
+            if not counted:
+                self._original_box = step.box if self._original_box is None else union_box(self._original_box, step.box)
             self._count_removed(step.box, -1)
             array[step.box][step.mask] = step.new
             self._count_removed(step.box, 1)
@@ -340,8 +346,10 @@ class Segmentation:
         self.changed.emit(box)
 
     def _count_removed(self, box: Box, sign: int) -> None:
-        gone = (self._original[box] > 0) & (self._labels[box] == 0)
-        self._removed_slices[box[2]] += sign * np.count_nonzero(gone, axis=(0, 1))
+        part = None if self._original_box is None else common_box(box, self._original_box)
+        if part is not None:
+            gone = (self._original[part] > 0) & (self._labels[part] == 0)
+            self._removed_slices[part[2]] += sign * np.count_nonzero(gone, axis=(0, 1))
 
     def _settle(self) -> None:
         """Bring the copy of the labels that a live edit compares with up to date."""

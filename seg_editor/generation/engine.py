@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.margins import with_margin
 from seg_editor.cases import MODALITIES, Case, Modality
 from seg_editor.errors import DeviceMemoryError, ModelError, UsageError
 from seg_editor.generation.conditioning import BRAIN_CHANNEL, UNKNOWN_CHANNEL
@@ -17,7 +18,6 @@ from seg_editor.generation.context import CaseContext, Window
 from seg_editor.generation.counterfactual import Counterfactual, to_raw
 from seg_editor.generation.hole import Hole
 from seg_editor.generation.planning import (
-    TUMOR_MARGIN,
     Cancel,
     GenerationCancelled,
     check_cancel,
@@ -36,7 +36,7 @@ from seg_editor.generation.samplers import match_detail, noise_levels, sampling_
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TUMOR_MARGIN", "Cancel", "Engine", "GenerationCancelled", "Step"]
+__all__ = ["Cancel", "Engine", "GenerationCancelled", "Step"]
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,6 @@ class Engine:
         tumor: NDArray[np.bool_] | None,
         cancel: Cancel | None,
     ) -> CaseContext:
-        from scipy import ndimage as ndi
-
         stays = staying(case, tumor)
         if tumor_hash(stays) != request.tumor_hash:
             raise UsageError("the tumor that stays is not the one of the request", remedy="Plan the run again")
@@ -211,7 +209,7 @@ class Engine:
         if self._context is None or self._context[0] != key:
             unknown = hole.mask
             if stays is not None:
-                unknown = unknown | (ndi.binary_dilation(stays.mask, iterations=TUMOR_MARGIN) & case.brain)
+                unknown = unknown | with_margin(stays.mask, case.brain)
             self._context = (key, CaseContext.of(case, unknown, check=lambda: check_cancel(cancel)))
         return self._context[1]
 

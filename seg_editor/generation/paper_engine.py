@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
 
+from seg_editor.anatomy.margins import with_margin
 from seg_editor.anatomy.names import TUMOR
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality
@@ -23,7 +23,6 @@ from seg_editor.generation.engine import Step
 from seg_editor.generation.hole import Hole
 from seg_editor.generation.paper_grid import SIZE, Frame, SliceSettings, Window, place_window
 from seg_editor.generation.planning import (
-    TUMOR_MARGIN,
     Cancel,
     check_cancel,
     choose_modalities,
@@ -323,7 +322,7 @@ class DiffusionEngine:
         key = (case.content_hash, hole.content_hash, stays)
         if self._scale is None or self._scale[0] != key:
             ill = hole.core if tumor is None else hole.core | tumor
-            healthy = case.brain & ~ndi.binary_dilation(ill, iterations=TUMOR_MARGIN)
+            healthy = case.brain & ~with_margin(ill, case.brain)
             values = case.volumes[self.input.modality].values()
             self._scale = (key, IntensityScale.of(values, healthy), np.float32(values.min()))
         return self._scale[1:]

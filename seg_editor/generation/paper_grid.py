@@ -229,7 +229,7 @@ def place_window(
     if settings.preset != "compact":
         return slice(0, size), slice(0, size)
     whole = slice(0, size), slice(0, size)
-    outline = brain.any(2) if brain.ndim == 3 else brain
+    outline = np.asarray(brain.any(2) if brain.ndim == 3 else brain)
     if any(stop - start > size for start, stop in _spans(outline)):
         raise UsageError(f"the brain is larger than the {size} voxels that this model makes", remedy="Choose m5")
     return moved_window(trained or whole, fit(outline.astype(np.uint8), settings, size=size) > 0, multiple)

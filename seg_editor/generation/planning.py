@@ -16,9 +16,6 @@ from seg_editor.generation.request import GenerationRequest
 if TYPE_CHECKING:
     from seg_editor.generation.registry import LoadedModel, ModelCard
 
-#: Voxels by which tumor that stays is widened before it is kept from a network.
-TUMOR_MARGIN = 4
-
 Cancel = Callable[[], bool]
 
 

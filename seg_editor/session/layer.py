@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.names import BACKGROUND, TISSUE_NAMES, TISSUES
 from seg_editor.cases import LabelScheme
 from seg_editor.editing import Change, Delta, History, Segmentation
 from seg_editor.errors import UsageError
 from seg_editor.session.journal import Journal, Recovery, Start, find_recovery
 from seg_editor.session.records import Record, RecordKind
 from seg_editor.signal import Signal
-
-_TISSUES = {1: "CSF", 2: "Gray matter", 3: "White matter"}
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,11 @@ class TissueScheme(LabelScheme):
     @property
     def label_values(self) -> tuple[int, ...]:
         """1 CSF, 2 gray matter, 3 white matter."""
-        return tuple(_TISSUES)
+        return TISSUES
 
     def name_of(self, value: int) -> str:
         """What to call a value."""
-        return _TISSUES.get(value, "Background" if value == 0 else f"Label {value}")
+        return TISSUE_NAMES[value] if value in (BACKGROUND, *TISSUES) else f"Label {value}"
 
 
 class Layer:

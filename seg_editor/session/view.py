@@ -100,6 +100,8 @@ class ViewState(Observable):
         Tools, undo and redo act on the tissue map in place of the tumor.
     tissue_label : int
         The active label of the tissue map.
+    tissue_opacity : float
+        Of the tissue map, 0 to 1.
     """
 
     plane = Field(Plane.AXIAL)
@@ -121,6 +123,7 @@ class ViewState(Observable):
     in_3d = Field(False)
     on_tissue = Field(False)
     tissue_label = Field(1)
+    tissue_opacity = Field(0.45, _fraction)
 
     def __init__(self, case: Case) -> None:
         super().__init__()

@@ -146,6 +146,18 @@ class Workspace:
             self.view.tissue_label = value
 
     @property
+    def opacity(self) -> float:
+        """How strongly the active layer covers the picture, 0 to 1."""
+        return self.view.opacity if self.active is self.tumor else self.view.tissue_opacity
+
+    @opacity.setter
+    def opacity(self, value: float) -> None:
+        if self.active is self.tumor:
+            self.view.opacity = value
+        else:
+            self.view.tissue_opacity = value
+
+    @property
     def locked(self) -> frozenset[int]:
         """Labels of the active layer that no edit changes."""
         return self.view.locked if self.active is self.tumor else frozenset()

@@ -13,6 +13,7 @@ from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.ui.backend import Backend, EngineBackend
+from seg_editor.ui.collecting import Collecting
 from seg_editor.ui.live_wiring import follow_live
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.preferences import Preferences
@@ -88,6 +89,7 @@ def run(case_path: Path | None = None, *, demo: bool = False, theme: str = "") -
     application = make_application()
     hook = ExceptionHook()
     window = make_window(application, theme=theme, remember_live=True)
+    Collecting(window)
     hook.caught.connect(window.errors.show_error)
     hook.install()
     window.show()

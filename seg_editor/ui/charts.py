@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PyQt6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt6.QtGui import QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from seg_editor.ui.chrome import font
 from seg_editor.ui.theme import Theme
 
 _BAR = 4
+_GAP, _JOIN = 3.0, " · "
 
 
 class Scale(QWidget):
@@ -23,7 +24,7 @@ class Scale(QWidget):
         self._value: float | None = None
         self._beside: float | None = None
         self.theme: Theme | None = None
-        self.setFixedHeight(26 if ticks else 14)
+        self.setFixedHeight(29 if ticks else 14)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_value(self, value: float | None, beside: float | None = None) -> None:
@@ -58,16 +59,33 @@ class Scale(QWidget):
 
     def _paint_ticks(self, painter: QPainter, theme: Theme) -> None:
         painter.setFont(font(10))
-        taken = -100.0
-        for name, value in sorted(self._ticks.items(), key=lambda item: item[1]):
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("muted"))
+        for value in self._ticks.values():
             x = self._x(value)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.color("muted"))
-            painter.drawPolygon(QPolygonF([QPointF(x, 10), QPointF(x - 3, 15), QPointF(x + 3, 15)]))
-            at = min(max(x, taken + 20), self.width() - 12.0)
-            painter.setPen(theme.color("muted"))
-            painter.drawText(QRectF(at - 14, 14, 28, 12), int(Qt.AlignmentFlag.AlignCenter), name)
-            taken = at
+            painter.drawPolygon(QPolygonF([QPointF(x, 13), QPointF(x - 3, 17), QPointF(x + 3, 17)]))
+        painter.setPen(theme.color("muted"))
+        for name, box in self.tick_names():
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), name)
+
+    def tick_names(self) -> list[tuple[str, QRectF]]:
+        """The names below the ticks and where they stand, from left to right; ticks too near share one text."""
+        metrics = QFontMetricsF(font(10))
+        placed: list[tuple[list[str], list[float], QRectF]] = []
+        for name, value in sorted(self._ticks.items(), key=lambda item: item[1]):
+            names, places = [name], [self._x(value)]
+            box = self._under(names, places, metrics)
+            while placed and placed[-1][2].right() + _GAP > box.left():
+                before = placed.pop()
+                names, places = before[0] + names, before[1] + places
+                box = self._under(names, places, metrics)
+            placed.append((names, places, box))
+        return [(_JOIN.join(names), box) for names, _, box in placed]
+
+    def _under(self, names: list[str], places: list[float], metrics: QFontMetricsF) -> QRectF:
+        width = metrics.horizontalAdvance(_JOIN.join(names)) + 2
+        middle = sum(places) / len(places)
+        return QRectF(min(max(middle - width / 2, 0.0), self.width() - width), 17, width, 12)
 
 
 class Profile(QWidget):

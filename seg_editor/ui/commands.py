@@ -194,9 +194,12 @@ class Commands:
 
     def _change_opacity(self, by: float) -> None:
         if self._workspace is not None:
-            view = self._workspace.view
-            view.opacity = round(view.opacity + by, 2)
-            view.overlay = True
+            workspace = self._workspace
+            workspace.opacity = round(workspace.opacity + by, 2)
+            if workspace.active is workspace.tumor:
+                workspace.view.overlay = True
+            else:
+                self._window.ui.tissue = True
 
     def _step_modality(self, by: int) -> None:
         if self._workspace is not None:

@@ -236,9 +236,10 @@ class CompareBar(QFrame):
         self._show_steps()
 
     def _show_threshold(self) -> None:
-        threshold, overlap = self._link.state.threshold, self._link.overlap()
+        shown, threshold = self._link.shows(Role.DIFFERENCE), self._link.state.threshold
+        overlap = self._link.overlap() if shown else None
         beside = "" if overlap is None else f" · IoU {overlap:.3f}"
-        self.threshold.setVisible(self._link.shows(Role.DIFFERENCE))
+        self.threshold.setVisible(shown)
         self.threshold.show_value(threshold / _MAX_THRESHOLD, f"{threshold:.2f}{beside}")
 
     def _show_against(self) -> None:

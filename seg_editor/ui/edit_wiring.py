@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def connect_editing(window: MainWindow) -> None:
     """Connect the parts of editing with the rest of the window."""
     tools, reshape, segmenting, status = window.tools, window.reshape, window.segmenting, window.status
+    tools.beside = reshape.run_here
     tools.refused.connect(status.flash)
     tools.stroke_changed.connect(lambda _on: window.later())
     reshape.changed.connect(window.later)

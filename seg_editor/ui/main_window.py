@@ -390,7 +390,8 @@ def carry_over(old: Workspace | None, new: Workspace) -> None:
     if old is None:
         new.view.opacity = _OPACITY
         return
-    for name in ("brush", "in_3d", "erase_active_only", "overlay", "outline", "fill", "opacity", "modality", "plane"):
+    for name in ("brush", "in_3d", "erase_active_only", "overlay", "outline", "fill", "modality", "plane"):
         setattr(new.view, name, getattr(old.view, name))
+    new.view.opacity, new.view.tissue_opacity = old.view.opacity, old.view.tissue_opacity
     if old.view.paint_over is not PaintOver.ACTIVE:
         new.view.paint_over = old.view.paint_over

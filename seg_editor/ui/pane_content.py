@@ -51,6 +51,7 @@ class PaneContent:
         self._comparison: Comparison | None = None
         self.tissue_map: np.ndarray | None = None
         self.stale = False
+        self._dated = False
         self.accent = QColor("#3FBFAD")
         self.brush_color: QColor | None = None
 
@@ -170,6 +171,7 @@ class PaneContent:
         marks.outdated = False
         marks.message = ""
         marks.color_bar, marks.color_ticks = None, ()
+        self._dated = False
         if role is Role.SOURCE:
             against = self._pictures.against
             title_of_first(marks, self._pictures, self._pictures.made_in(against, view, index))
@@ -189,15 +191,25 @@ class PaneContent:
                 marks.title = FREE_PLACE
                 marks.message = NEEDS_ANOTHER if any_hole else NEEDS_REMOVAL
             return
-        previewing = preview is not None
-        if not previewing:
-            marks.badge, marks.outdated = self._badge(view, index), self._outdated
+        self._dated = preview is None
+        self._mark_age()
         if self._comparison is not None:
             hole = self._pictures.hole(view, index) if self._pictures.against is None else None
             self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
         stepping = role is Role.RESULT and not self.slot.rank and self._pictures.previewed(view, index)
         if stepping and preview is not None and preview.title:
             marks.title = preview.title
+
+    def set_stale(self, stale: bool) -> None:
+        """Say whether the mask changed since the result on display; no picture is drawn."""
+        self.stale = stale
+        if self._dated:
+            self._mark_age()
+            self.pane.refresh()
+
+    def _mark_age(self) -> None:
+        if self._dated:
+            self.pane.marks.badge, self.pane.marks.outdated = self._badge(self.view, self.index), self._outdated
 
     def _badge(self, view: PlaneView, index: int) -> str:
         result = self._pictures.rank(self.slot.rank or 0)
@@ -228,10 +240,14 @@ class PaneContent:
         """Redraw the tissue overlay."""
         shown = self._ui.tissue and self.tissue_map is not None and self.role is Role.SOURCE
         if shown and self.tissue_map is not None:
-            colors = {i + 1: QColor(c).getRgb()[:3] for i, c in enumerate(TISSUE_COLORS)}
-            self.pane.tissue.setLookupTable(content.label_table(colors, 0.45), update=False)
+            self.color_tissue()
             self.pane.tissue.show_levels(content.label_codes(self.tissue_map, self.view, self.index), self.view)
         self.pane.tissue.setVisible(shown)
+
+    def color_tissue(self) -> None:
+        """Change the opacity of the tissue overlay without touching a pixel."""
+        colors = {i + 1: QColor(c).getRgb()[:3] for i, c in enumerate(TISSUE_COLORS)}
+        self.pane.tissue.setLookupTable(content.label_table(colors, self._workspace.view.tissue_opacity))
 
     @property
     def _labels_shown(self) -> bool:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-from seg_editor.editing import Polygon, Within
-from seg_editor.errors import SegEditorError
-from seg_editor.session import Workspace
+from seg_editor.editing import Polygon
 from seg_editor.ui.overlays import Overlays
 from seg_editor.ui.pane import Pointer
 from seg_editor.ui.pane_content import PaneContent
-from seg_editor.ui.strokes import sentence
+from seg_editor.ui.strokes import Strokes
 
 _STEP_PX = 2.0
+UNCHANGED = "The outline changes nothing: the label is there already, or the rules protect what lies inside"
 Point = tuple[float, float, float]
 
 
@@ -23,12 +22,14 @@ class PolygonTool:
 
     Parameters
     ----------
-    workspace : Workspace
+    strokes : Strokes
+        Does the edit.
     overlays : Overlays
     """
 
-    def __init__(self, workspace: Workspace, overlays: Overlays) -> None:
-        self._workspace = workspace
+    def __init__(self, strokes: Strokes, overlays: Overlays) -> None:
+        self._strokes = strokes
+        self._workspace = strokes.workspace
         self._overlays = overlays
         self._content: PaneContent | None = None
         self._index = 0
@@ -92,12 +93,7 @@ class PolygonTool:
             name, index = f"{name} through all slices", None
         edit = Polygon(flat, axis, index, value, over, only, workspace.locked, name)
         self.cancel()
-        try:
-            if workspace.apply(Within(edit, gate=workspace.gate())) is None:
-                return "The outline changes nothing: the label is there already, or the rules protect what lies inside"
-        except SegEditorError as error:
-            return sentence(error)
-        return ""
+        return self._strokes.apply(edit, UNCHANGED, many=index is None)
 
     def cancel(self) -> bool:
         """Give the outline up; False when there was none."""

@@ -13,7 +13,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case
-from seg_editor.editing import Border, Ready, compute
+from seg_editor.editing import Border, Ready, Segmentation, compute
 from seg_editor.editing.segmentation import Edit
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
@@ -65,6 +65,10 @@ class _Wish:
     make: Callable[[], Edit]
     scene: Scene
     apply: bool
+    segmentation: Segmentation
+    unchanged: str = NOTHING
+    anywhen: bool = False
+    """Means the same on later labels, so it is computed again when they changed."""
 
 
 class Reshape(QObject):
@@ -189,10 +193,20 @@ class Reshape(QObject):
             self._want(self._wish(key, chosen, apply=True))
 
     def run_edit(self, name: str, make: Callable[[], Edit]) -> None:
-        """Compute any other edit and apply it."""
+        """Compute any other edit of the tumor and apply it."""
         if self._workspace is not None:
-            scene = self._scene()
-            self._want(_Wish(name, self._workspace.segmentation.revision, make, scene, True))
+            self._run_on(self._workspace.segmentation, name, make)
+
+    def run_here(self, edit: Edit, unchanged: str) -> None:
+        """Compute an edit of the layer in hand and apply it; `unchanged` is the reason when it changes nothing."""
+        if self._workspace is not None:
+            self._run_on(self._workspace.active.segmentation, edit.name, lambda: edit, unchanged)
+
+    def _run_on(
+        self, segmentation: Segmentation, name: str, make: Callable[[], Edit], unchanged: str = NOTHING
+    ) -> None:
+        scene = self._scene(segmentation=segmentation)
+        self._want(_Wish(name, segmentation.revision, make, scene, True, segmentation, unchanged, anywhen=True))
 
     def _wish(self, key: str, settings: ReshapeSettings | None = None, *, apply: bool) -> _Wish:
         assert self._workspace is not None
@@ -200,8 +214,9 @@ class Reshape(QObject):
         for name in ("operation", "grow_mm", "smooth_mm", "small_ml", "whole", "flat"):
             setattr(frozen, name, getattr(settings or self.settings, name))
         scene = self._scene(self._border_key(key, frozen))
-        revision = self._workspace.segmentation.revision
-        return _Wish(BY_KEY[key].text, revision, lambda: build(key, frozen, scene), scene, apply)
+        segmentation = self._workspace.segmentation
+        make = partial(build, key, frozen, scene)
+        return _Wish(BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation)
 
     def _border_key(self, key: str, settings: ReshapeSettings) -> object:
         assert self._workspace is not None
@@ -211,14 +226,14 @@ class Reshape(QObject):
         place = (content.plane, content.index) if content is not None and settings.flat else None
         return self._workspace.segmentation.revision, None if settings.whole else view.active_label, place
 
-    def _scene(self, border_key: object = None) -> Scene:
+    def _scene(self, border_key: object = None, segmentation: Segmentation | None = None) -> Scene:
         workspace, kept = self._workspace, self._kept
         assert workspace is not None
         assert kept is not None
         content = self._viewer.active
         plane, index = (2, workspace.view.cursor[2]) if content is None else (int(content.plane), content.index)
         return Scene(
-            labels=workspace.segmentation.labels.copy(),
+            labels=(segmentation or workspace.segmentation).labels.copy(),
             spacing=workspace.case.grid.spacing,
             label=workspace.view.active_label,
             axis=plane,
@@ -244,7 +259,7 @@ class Reshape(QObject):
         if wish is None or workspace is None:
             return
         self._running = wish
-        scheme = workspace.case.scheme
+        scheme = wish.segmentation.scheme
 
         def work(progress: Progress, cancelled: Cancelled) -> Ready | None:
             return compute(wish.make(), wish.scene.labels, scheme, wish.scene.spacing)
@@ -270,18 +285,23 @@ class Reshape(QObject):
         workspace = self._workspace
         if workspace is None:
             return
-        segmentation = workspace.segmentation
-        if segmentation.revision != wish.revision or segmentation.in_stroke:
+        segmentation = wish.segmentation
+        known = any(layer.segmentation is segmentation for layer in workspace.layers)
+        moved_on = segmentation.revision != wish.revision
+        if not known or segmentation.in_stroke or (moved_on and not wish.anywhen):
             self.refused.emit(MOVED_ON)
+        elif moved_on:
+            self._run_on(segmentation, wish.name, wish.make, wish.unchanged)
         elif ready is None:
-            self.refused.emit(problem or NOTHING)
+            self.refused.emit(problem or wish.unchanged)
         else:
             self._applying = True
             try:
                 segmentation.apply(ready)
             finally:
                 self._applying = False
-            self._rested = segmentation.revision
+            if segmentation is workspace.segmentation:
+                self._rested = segmentation.revision
             if self._next is not None and not self._next.apply:
                 self._next = None
             self.applied.emit(ready.name)

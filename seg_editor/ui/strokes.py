@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from seg_editor.editing import Block, Fill, PaintOver, Stroke, Within, nearest_voxel
+from collections.abc import Callable
+
+from seg_editor.editing import Block, Edit, Fill, PaintOver, Stroke, Within, nearest_voxel
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 
 Point = tuple[float, float, float]
+Beside = Callable[[Edit, str], None]
 HIDDEN = "The labels are hidden: S shows them"
-
+NOTHING_TO_FILL = "Nothing to fill here: the region has this label already, or the rules protect it"
 OUTSIDE_BRAIN = 'Outside the brain: "Only in" of the brush says where paint may go'
 
 
@@ -18,10 +21,14 @@ class Strokes:
     Parameters
     ----------
     workspace : Workspace
+    beside : callable(Edit, str), optional
+        Does an edit of many slices beside the caller's thread; the second is the reason when it changes nothing.
+        Without it every edit is done at once.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, beside: Beside | None = None) -> None:
         self.workspace = workspace
+        self._beside = beside
         self.stroke: Stroke | None = None
         self._erasing = False
 
@@ -69,12 +76,18 @@ class Strokes:
         over, only = workspace.view.rule(on_tumor=workspace.active is workspace.tumor)
         normal = None if workspace.view.in_3d else axis
         edit = Fill(nearest_voxel(point), normal, workspace.active_label, over, only, workspace.locked)
+        return self.apply(edit, NOTHING_TO_FILL, many=normal is None)
+
+    def apply(self, edit: Edit, unchanged: str, *, many: bool) -> str:
+        """Do an edit where paint may go; an edit of `many` slices beside this thread. The reason when it fails."""
+        within = Within(edit, gate=self.workspace.gate())
+        if many and self._beside is not None:
+            self._beside(within, unchanged)
+            return ""
         try:
-            if workspace.apply(Within(edit, gate=workspace.gate())) is None:
-                return "Nothing to fill here: the region has this label already, or the rules protect it"
+            return unchanged if self.workspace.apply(within) is None else ""
         except SegEditorError as error:
             return sentence(error)
-        return ""
 
     def pick(self, point: Point) -> str:
         """Make the label under `point` the active one; the reason when there is none."""

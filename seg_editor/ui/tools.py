@@ -20,7 +20,7 @@ from seg_editor.ui.pane import Pointer, SlicePane
 from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.polygon_tool import PolygonTool
 from seg_editor.ui.state import Tool, UiState, stepped_radius
-from seg_editor.ui.strokes import Strokes
+from seg_editor.ui.strokes import Beside, Strokes
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.windowing import dragged, width_of
 
@@ -52,6 +52,11 @@ class _Drag:
 class Tools(QObject):
     """Turns pointer events of every pane into edits and view changes.
 
+    Attributes
+    ----------
+    beside : callable(Edit, str) or None
+        Does edits of many slices beside the GUI thread, for the cases opened after it was set.
+
     Signals
     -------
     refused(str)
@@ -79,6 +84,7 @@ class Tools(QObject):
         self._gestures = Gestures()
         self._modal: dict[str, str] = {}
         self.space_held = False
+        self.beside: Beside | None = None
         self.use_preset("seg-editor")
         viewer.pane_made.connect(self._connect)
         viewer.panes_going.connect(self.cancel)
@@ -110,8 +116,8 @@ class Tools(QObject):
         self._workspace = workspace
         self._strokes = self._polygon = self._mover = None
         if workspace is not None:
-            self._strokes = Strokes(workspace)
-            self._polygon = PolygonTool(workspace, self._overlays)
+            self._strokes = Strokes(workspace, self.beside)
+            self._polygon = PolygonTool(self._strokes, self._overlays)
             self._mover = MoveTool(workspace, self._overlays, self._settings)
             polygon = self._polygon
             workspace.view.on("cursor", lambda _cursor: polygon.redraw())

@@ -243,8 +243,7 @@ class Viewer(QWidget):
         if stale != self._stale:
             self._stale = stale
             for made in self.contents:
-                made.stale = stale
-                made.draw_picture()
+                made.set_stale(stale)
 
     def set_preview(self, preview: Preview | None) -> None:
         """Show a step of the running generation in the counterfactual panes, or stop doing so."""
@@ -368,6 +367,9 @@ class Viewer(QWidget):
         elif name in ("opacity", "fill"):
             for made in self.contents:
                 made.color_labels()
+        elif name == "tissue_opacity":
+            for made in self.contents:
+                made.color_tissue()
         elif name == "brush":
             for made in self.contents:
                 made.draw_marks()

@@ -177,6 +177,10 @@ def test_a_full_disk_keeps_the_last_checkpoint(
         save_checkpoint(path, model, model.state_dict(), optimizer, {})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+    path.unlink()
+    with pytest.raises(ModelError, match=r"Free some space; no checkpoint had been saved before"):
+        save_checkpoint(path, model, model.state_dict(), optimizer, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -184,7 +188,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the run cannot be written"):
         train(TinyTask(), SETTINGS, tmp_path / "file" / "run", device="cpu")
     model = TinyTask().build()
-    with pytest.raises(ModelError, match="could not be written"):
+    with pytest.raises(ModelError, match=r"could not be written .*no checkpoint had been saved before"):
         save_checkpoint(tmp_path / "file" / "a", model, {}, torch.optim.AdamW(model.parameters()), {})
 
 

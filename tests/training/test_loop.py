@@ -130,7 +130,7 @@ def test_stats_and_settings_are_written(tmp_path: Path) -> None:
     assert [r["kind"] for r in lines] == ["validate", "train", "validate"]
     mean = lines[1]
     assert mean["step"] == 50
-    assert {"loss", "grad_norm", "lr", "seconds", "images_per_second"} <= set(mean)
+    assert {"loss", "grad_norm", "lr", "seconds", "images_per_second", "cpu_percent", "peak_memory_mb"} <= set(mean)
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["settings"]["steps"] == 50
     assert run["task"] == {"name": "tiny", "width": 4}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seg_editor.anatomy.margins import TUMOR_MARGIN
 from seg_editor.cases import MODALITIES, Case, Modality, open_case
 from seg_editor.errors import CaseError, UsageError
 from tests.tiny import brats_affine, make_case, write_nifti
@@ -15,7 +16,7 @@ from tests.training.conftest import SPLITS
 from training.cli import main
 from training.prepare import pipeline, volumes
 from training.prepare.pipeline import Splits, list_cases, patient_of, read_manifest
-from training.prepare.volumes import TUMOR_MARGIN, PreparedCase, prepare_case
+from training.prepare.volumes import PreparedCase, prepare_case
 
 
 def run_prepare(cases: Path, out: Path, *more: str) -> int:

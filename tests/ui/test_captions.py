@@ -101,11 +101,15 @@ def test_a_folded_choice_still_chooses(made: Hands) -> None:
 
 def test_an_outdated_picture_keeps_its_gray_levels(made: Hands) -> None:
     content = made.window.viewer.contents[1]
-    fresh = content.pane.picture.image.copy()
+    shown = content.pane.picture.image
+    fresh = shown.copy()
     made.window.viewer.set_stale(True)
     assert content.pane.marks.outdated
     assert content.pane.marks.badge == EARLIER_MASK
+    assert content.pane.picture.image is shown
     assert np.array_equal(content.pane.picture.image, fresh)
+    made.window.viewer.set_stale(False)
+    assert (content.pane.marks.outdated, content.pane.marks.badge) == (False, "")
 
 
 def test_the_two_outlines_are_told_apart(made: Hands) -> None:

@@ -153,6 +153,17 @@ def test_threshold_is_that_of_diffmap_iou(made: Hands) -> None:
     assert made.pane().marks.color_ticks == pytest.approx((threshold * (high - low) / difference_range(window),))
 
 
+def test_the_overlap_is_computed_only_where_it_is_shown(made: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(made.window.compare, "overlap", lambda: asked.append(1))
+    made.window.ui.layout = Layout.SINGLE
+    made.window.ui.picture = Role.RESULT
+    made.window.compare.changed.emit()
+    assert not asked
+    made.window.ui.picture = Role.DIFFERENCE
+    assert asked
+
+
 def test_the_metrics_panel_has_the_same_iou_at_the_default(made: Hands) -> None:
     line = made.window.generation.metrics().per_slice[0]
     assert made.workspace.view.modality is Modality.FLAIR

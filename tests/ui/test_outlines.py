@@ -116,7 +116,8 @@ def test_the_words_beside_the_mouse_stay_inside_the_pane(hands: Hands) -> None:
         assert port.rect().toRectF().contains(layer.flash.boundingRect().translated(at))
 
 
-def test_an_outline_goes_through_all_slices_when_asked(hands: Hands) -> None:
+def draw_deep_outline(hands: Hands) -> tuple[int, int]:
+    """Draw a square around the cursor for all slices, and close it; the cursor in the plane."""
     view = hands.workspace.view
     x, y, z = view.cursor
     view.in_brain, view.active_label = False, 1
@@ -124,6 +125,43 @@ def test_an_outline_goes_through_all_slices_when_asked(hands: Hands) -> None:
     hands.window.brush_panel.deep.click()
     outline(hands, (x - 3, y - 3, z), (x + 3, y - 3, z), (x + 3, y + 3, z), (x - 3, y + 3, z))
     hands.key(Qt.Key.Key_Return)
-    assert hands.workspace.history.names == ("Polygon through all slices",)
+    return x, y
+
+
+def test_an_outline_goes_through_all_slices_when_asked(hands: Hands, wait: Wait) -> None:
+    x, y = draw_deep_outline(hands)
+    assert not hands.workspace.history.names
+    wait(lambda: hands.workspace.history.names == ("Polygon through all slices",))
     assert (labels(hands)[x, y, :] == 1).all()
     assert (labels(hands)[x + 6, y, :] != 1).any()
+
+
+def test_paint_meanwhile_is_kept_by_an_outline_through_all_slices(hands: Hands, wait: Wait) -> None:
+    draw_deep_outline(hands)
+    hands.workspace.apply(dab(8.0, 2))
+    wait(lambda: not hands.window.reshape.busy)
+    first, second = hands.workspace.history.names
+    assert (first, second) == ("Paint", "Polygon through all slices")
+    assert labels(hands)[8, 5, 3] == 2
+
+
+def test_an_outline_through_all_slices_says_why_it_changed_nothing(hands: Hands, wait: Wait) -> None:
+    draw_deep_outline(hands)
+    wait(lambda: not hands.window.reshape.busy)
+    hands.window.brush_panel.deep.click()
+    draw_deep_outline(hands)
+    wait(lambda: "changes nothing" in flashing(hands))
+    assert len(hands.workspace.history) == 1
+
+
+def test_an_outline_through_all_slices_acts_on_the_tissue_map_in_hand(hands: Hands, wait: Wait) -> None:
+    workspace = hands.workspace
+    workspace.set_tissue(np.ones_like(workspace.case.brain, dtype=np.uint8))
+    assert workspace.tissue is not None
+    workspace.view.on_tissue, workspace.view.tissue_label = True, 3
+    before = labels(hands).copy()
+    x, y = draw_deep_outline(hands)
+    history = workspace.tissue.history
+    wait(lambda: history.names == ("Polygon through all slices",))
+    assert (workspace.tissue.segmentation.labels[x, y] == 3).all()
+    np.testing.assert_array_equal(labels(hands), before)

@@ -17,6 +17,7 @@ from seg_editor.ui.state import Layout, Tool
 from tests.ui.conftest import NO_BUTTON, RIGHT, Hands, settle
 from tests.ui.steps import flashing
 
+Wait = Callable[[Callable[[], bool]], None]
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
@@ -239,7 +240,7 @@ def test_air_is_not_painted_unless_asked(hands: Hands, tmp_path: Path) -> None:
     assert labels(hands)[air[0], air[1], z] == workspace.active_label
 
 
-def test_fill_takes_the_region_in_3d_when_asked_and_says_so_beside_the_mouse(hands: Hands) -> None:
+def test_fill_takes_the_region_in_3d_when_asked_and_says_so_beside_the_mouse(hands: Hands, wait: Wait) -> None:
     before, view = labels(hands).copy(), hands.workspace.view
     at = np.argwhere(before[:, :, view.cursor[2]] == 2)[0]
     voxel = (float(at[0]), float(at[1]), float(view.cursor[2]))
@@ -251,7 +252,8 @@ def test_fill_takes_the_region_in_3d_when_asked_and_says_so_beside_the_mouse(han
     assert layer is not None
     assert (layer.tag.isVisible(), layer.tag.text) == (True, "3D")
     hands.drag([voxel])
-    assert hands.workspace.history.names == ("Fill in 3D",)
+    assert not hands.workspace.history.names
+    wait(lambda: hands.workspace.history.names == ("Fill in 3D",))
     changed = labels(hands) != before
     assert len(np.flatnonzero(changed.any(axis=(0, 1)))) > 1
     assert (before[changed] == 2).all()

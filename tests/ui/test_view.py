@@ -148,6 +148,25 @@ def test_overlay_keys(hands: Hands) -> None:
     assert not view.outline
 
 
+def test_opacity_is_that_of_the_layer_in_hand(hands: Hands) -> None:
+    """While the tissue map is edited the slider and the keys act on it, and the tumor stays as it is."""
+    workspace, view, slider = hands.workspace, hands.workspace.view, hands.window.labels_panel._opacity
+    tumor = hands.pane().labels.lut.copy()
+    workspace.set_tissue(np.ones(workspace.case.grid.shape, dtype=np.uint8))
+    hands.window.ui.tissue = view.on_tissue = True
+    before = (view.opacity, view.tissue_opacity)
+    assert slider.value() == round(100 * before[1])
+    slider.setValue(80)
+    hands.key(Qt.Key.Key_D)
+    assert view.opacity == before[0]
+    assert view.tissue_opacity == pytest.approx(0.9)
+    assert slider.value() == 90
+    assert hands.pane().tissue.lut[1, 3] == round(255 * 0.9)
+    np.testing.assert_array_equal(hands.pane().labels.lut, tumor)
+    view.on_tissue = False
+    assert slider.value() == round(100 * before[0])
+
+
 def test_layouts_link_zoom_and_slice(hands: Hands) -> None:
     hands.key(Qt.Key.Key_2, CTRL)
     assert hands.window.ui.layout is Layout.COMPARE

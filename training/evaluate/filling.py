@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
 
 from seg_editor.anatomy.harmonic import harmonic_fill
+from seg_editor.anatomy.margins import BENCHMARK_MARGIN, with_margin
 from seg_editor.cases import Case, Modality, open_case, read_labels
 from seg_editor.errors import CaseError, ModelError, UsageError
 from seg_editor.generation.counterfactual import Counterfactual, to_raw
@@ -29,7 +29,6 @@ Mask = NDArray[np.bool_]
 Volumes = Mapping[Modality, Floats]
 #: Fills the holes of a case: case, seed -> volumes.
 Filler = Callable[["HoleCase", int], Volumes]
-_TUMOR_MARGIN = 3
 
 
 @dataclass
@@ -71,11 +70,11 @@ class HoleCase:
 
     @cached_property
     def tumor(self) -> Mask:
-        """Tumor widened by 3 voxels, inside the brain."""
+        """Tumor widened by :data:`BENCHMARK_MARGIN`, inside the brain."""
         tumor = self.case.tumor
         if tumor is None:
             return np.zeros(self.case.grid.shape, bool)
-        return np.asarray(ndi.binary_dilation(tumor, iterations=_TUMOR_MARGIN) & self.case.brain)
+        return with_margin(tumor, self.case.brain, BENCHMARK_MARGIN)
 
     @cached_property
     def known(self) -> Mask:

@@ -13,13 +13,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
 
 from seg_editor.anatomy.atlas import Placed, from_template, read_template, to_template
+from seg_editor.anatomy.margins import with_margin
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality, open_case
 from seg_editor.errors import CaseError
-from seg_editor.generation.planning import TUMOR_MARGIN
 from training.evaluate.subject import Floats, Subject
 
 MEAN_FILE = "mean.npz"
@@ -86,7 +85,7 @@ def _add_case(case: Case, template: Placed, threads: int | None) -> NDArray[np.f
     """Sum and count (2, x, y, z) of one case's healthy tissue in atlas space."""
     if Modality.FLAIR not in case.volumes or case.tumor is None:
         raise CaseError("the reference needs FLAIR and a segmentation", path=case.folder, remedy="Leave the case out")
-    healthy = case.brain & ~ndi.binary_dilation(case.tumor & case.brain, iterations=TUMOR_MARGIN)
+    healthy = case.brain & ~with_margin(case.tumor & case.brain, case.brain)
     values = case.volumes[Modality.FLAIR].values()
     scaled = np.where(healthy, IntensityScale.of(values, healthy).normalize(values), 0)
     moved = to_template(case, template, {"flair": scaled, "healthy": healthy}, threads=threads)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.margins import BENCHMARK_MARGIN, with_margin
 from seg_editor.anatomy.names import TUMOR
 from seg_editor.cases import Modality
 from seg_editor.generation.counterfactual import to_raw
@@ -172,8 +173,6 @@ def _finish(scores: Scores, p: _Pictures) -> None:
 
 
 def _healthy_holes(scores: Scores, subject: Subject, made: Floats) -> None:
-    from scipy import ndimage as ndi
-
     assert subject.holes is not None
     volume = subject.flair.copy()
     at = list(scores.slices)
@@ -182,7 +181,7 @@ def _healthy_holes(scores: Scores, subject: Subject, made: Floats) -> None:
     used[at] = True
     hole = hole_of(subject, Mode.HEALTHY_HOLE).mask
     holes = np.where(hole, subject.holes, 0)
-    tumor = ndi.binary_dilation(subject.tumor, iterations=3) & subject.case.brain
+    tumor = with_margin(subject.tumor, subject.case.brain, BENCHMARK_MARGIN)
     found = list(score_holes(subject.flair, volume, holes, subject.case.brain, tumor, slices=used))
     for name in ("mse", "psnr", "ssim", "texture", "seam"):
         values = [v for v in (getattr(f, name) for f in found) if v is not None]

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.anatomy.margins import with_margin
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.anatomy.tissue import TissueMap
 from seg_editor.cases import Case, Modality, open_case, read_labels
@@ -18,7 +19,6 @@ from seg_editor.errors import CaseError
 from seg_editor.generation.counterfactual import to_raw
 from seg_editor.generation.hole import Hole, find_hole
 from seg_editor.generation.paper_engine import hash_masks
-from seg_editor.generation.planning import TUMOR_MARGIN
 from seg_editor.generation.referee import Referee
 from seg_editor.generation.tissue_source import TissueSource
 
@@ -110,9 +110,7 @@ class Subject:
     @cached_property
     def widened(self) -> NDArray[np.bool_]:
         """Tumor widened: what no healthy figure looks at (x, y, z)."""
-        from scipy import ndimage as ndi
-
-        return np.asarray(ndi.binary_dilation(self.tumor, iterations=TUMOR_MARGIN) & self.case.brain)
+        return with_margin(self.tumor, self.case.brain)
 
     @cached_property
     def scale(self) -> IntensityScale:

@@ -164,7 +164,7 @@ class DiffusionTask:
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Noise error on held-out slices with full masks and fixed noise, and apart for those with tumor."""
-        m, size = self.monitor, min(self.monitor.slices, len(self.held_out))
+        size = min(self.monitor.slices, len(self.held_out))
         places = np.linspace(0, len(self.held_out) - 1, size).astype(int).tolist()
         generator = torch.Generator().manual_seed(_VALIDATION_SEED)
         times = torch.randint(0, TRAIN_STEPS, (size,), generator=generator)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seg_editor.generation.registry import choose_device
 from training.prepare.job import peak_mb
@@ -45,15 +45,44 @@ def bench_loader(
 
     began = time.monotonic()
     place = choose_device(device)
-    wait: Callable[[], object] = torch.cuda.synchronize if place.type == "cuda" else lambda: None
     task = _task(data, model)
     source = BatchSource(task, batch, 0, [range(batch)], place, workers=workers)
-    workers, before = source.workers, _processor_time()
+    found = _draw(source, seconds, torch.cuda.synchronize if place.type == "cuda" else lambda: None)
+    return {
+        "model": model,
+        "images_per_second": round(found.batches * batch / found.seconds, 1),
+        "images_per_core_second": round(found.drawn * batch / max(found.busy, 1e-9), 1),
+        "images": found.batches * batch,
+        "batch": batch,
+        "seconds": round(found.seconds, 2),
+        "load_seconds": round(found.loaded - began, 2),
+        "workers": source.workers,
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "peak_mb": peak_mb(),
+        "device": place.type,
+        "resident_mb": round(task.nbytes / 1e6, 1) if source.resident else None,
+    }
+
+
+class _Drawn(NamedTuple):
+    """The timed part's batches and its seconds; processor time of all `drawn`; when the first one had come."""
+
+    batches: int
+    seconds: float
+    drawn: int
+    busy: float
+    loaded: float
+
+
+def _draw(source: BatchSource, seconds: float, wait: Callable[[], object]) -> _Drawn:
+    """Draw for so long, the batches that workers had ready before not counted, and close the source."""
+    began = _processor_time()
     source.drawn(0)
     wait()
     loaded = time.monotonic()
-    ahead = AHEAD * workers
-    for step in range(1, ahead + 1):  # drawn before the clock starts
+    ahead = AHEAD * source.workers
+    for step in range(1, ahead + 1):
         source.drawn(step)
     start, own = time.monotonic(), _processor_time()
     count = 0
@@ -63,22 +92,8 @@ def bench_loader(
         wait()
     spent = time.monotonic() - start
     source.close()
-    drawn, busy = (1 + ahead + count, _processor_time() - before) if workers else (count, _processor_time() - own)
-    return {
-        "model": model,
-        "images_per_second": round(count * batch / spent, 1),
-        "images_per_core_second": round(drawn * batch / max(busy, 1e-9), 1),
-        "images": count * batch,
-        "batch": batch,
-        "seconds": round(spent, 2),
-        "load_seconds": round(loaded - began, 2),
-        "workers": workers,
-        "threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
-        "peak_mb": peak_mb(),
-        "device": place.type,
-        "resident_mb": round(task.nbytes / 1e6, 1) if source.resident else None,
-    }
+    drawn, since = (1 + ahead + count, began) if source.workers else (count, own)
+    return _Drawn(count, spent, drawn, _processor_time() - since, loaded)
 
 
 def _processor_time() -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,33 +84,44 @@ def make_pack(
     """
     manifest = load_manifest(data)
     _check(out, models)
+    cases = {i: e["split"] for i, e in manifest["cases"].items() if e["split"] != "test"}
+    train, val = ([i for i, split in cases.items() if split == name] for name in ("train", "val"))
+    with _replacing(out) as folder:
+        if {"m5", "m4"} & set(models):
+            _pack_cases(data, folder, list(cases), exact=exact)
+        if "m5" in models:
+            _pack_holes(data, folder, train, shapes, placements, seed)
+            _pack_val_holes(data, folder, val)
+        if "m2" in models:
+            _pack_slices(data, folder, webp=webp)
+        _copy_code(folder)
+        (folder / "README.txt").write_text(_README.format(name=out.name), encoding="utf-8")
+        record = {"format": FORMAT, "cases": cases, "models": list(models), "exact": exact, "webp": webp}
+        _write_record(folder, record | {"settings": manifest.get("settings", {})})
+        sizes = _sizes(folder)
+        say("  ".join(f"{k} {v:.1f} MB" for k, v in sizes.items()))
+        _check_size(sizes["total"], max_mb)
+    return sizes
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A new folder that takes `out`'s place when all went well, and goes when not."""
     temporary = out.with_name(f".{out.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        cases = {i: e["split"] for i, e in manifest["cases"].items() if e["split"] != "test"}
-        ids = {name: [i for i, split in cases.items() if split == name] for name in ("train", "val")}
-        if {"m5", "m4"} & set(models):
-            _pack_cases(data, temporary, list(cases), exact=exact)
-        if "m5" in models:
-            _pack_holes(data, temporary, ids["train"], shapes, placements, seed)
-            _pack_val_holes(data, temporary, ids["val"])
-        if "m2" in models:
-            _pack_slices(data, temporary, webp=webp)
-        _copy_code(temporary)
-        (temporary / "README.txt").write_text(_README.format(name=out.name), encoding="utf-8")
-        files = {str(p.relative_to(temporary)): file_sha256(p) for p in _data_files(temporary)}
-        record = {"format": FORMAT, "cases": cases, "models": list(models), "exact": exact, "webp": webp}
-        record |= {"files": files, "settings": manifest.get("settings", {})}
-        (temporary / PACK_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
-        sizes = _sizes(temporary)
-        say("  ".join(f"{k} {v:.1f} MB" for k, v in sizes.items()))
-        _check_size(sizes["total"], max_mb)
+        yield temporary
         shutil.rmtree(out, ignore_errors=True)
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return sizes
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Write the pack's own file: `record` and the hashes of the data."""
+    files = {str(p.relative_to(folder)): file_sha256(p) for p in _data_files(folder)}
+    (folder / PACK_FILE).write_text(json.dumps(record | {"files": files}, indent=1), encoding="utf-8")
 
 
 def _check(out: Path, models: Sequence[str]) -> None:

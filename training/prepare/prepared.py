@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 from seg_editor.anatomy.mirror import MirrorPlane
 from seg_editor.errors import CaseError
 
-#: Voxels that a tumor is widened by before it is kept from the network, as context and as target.
-TUMOR_MARGIN = 4
-
 
 @dataclass
 class PreparedCase:
@@ -29,7 +26,7 @@ class PreparedCase:
     volumes : float16 (4, x, y, z)
         Network units, air 0; absent modalities are all 0.
     brain, tumor : bool (x, y, z)
-        Brain; tumor widened by :data:`TUMOR_MARGIN`.
+        Brain; tumor widened by :data:`seg_editor.anatomy.margins.TUMOR_MARGIN`.
     labels, tissue : uint8 (x, y, z)
         The case's own segmentation values; tissue map (0 when unknown).
     mirrored : float16 (4, x, y, z), optional

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
 
+from seg_editor.anatomy.margins import with_margin
 from seg_editor.anatomy.mirror import estimate_plane
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.boxes import bounding_box, widened
 from seg_editor.cases import MODALITIES, Case, open_case
 from seg_editor.errors import CaseError
 from seg_editor.generation.conditioning import to_network_units
-from training.prepare.prepared import TUMOR_MARGIN, PreparedCase
+from training.prepare.prepared import PreparedCase
 
-__all__ = ["TUMOR_MARGIN", "PreparedCase", "prepare_case", "prepare_opened", "widened_tumor"]
+__all__ = ["PreparedCase", "prepare_case", "prepare_opened", "widened_tumor"]
 
 _PAD = 2
 
@@ -69,6 +69,4 @@ def prepare_opened(case: Case, *, tissue: NDArray[np.uint8] | None = None) -> Pr
 
 def widened_tumor(case: Case) -> NDArray[np.bool_]:
     """Tumor plus margin, inside the brain; empty without a segmentation."""
-    if case.tumor is None or not case.tumor.any():
-        return np.zeros_like(case.brain)
-    return np.asarray(ndi.binary_dilation(case.tumor, iterations=TUMOR_MARGIN) & case.brain)
+    return np.zeros_like(case.brain) if case.tumor is None else with_margin(case.tumor, case.brain)

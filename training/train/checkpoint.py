@@ -24,6 +24,11 @@ def save_checkpoint(
     """Write weights, their moving average, the optimizer (when given) and `state` (JSON-able); atomic.
 
     The optimizer's tensors are stored in full; its scalars go into the header.
+
+    Raises
+    ------
+    ModelError
+        The disk is full or the folder cannot be written; what was there stays.
     """
     tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in ema.items()}
@@ -46,10 +51,12 @@ def save_checkpoint(
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        kept = any(path.parent.glob("[!.]*.safetensors"))
         raise ModelError(
             f"the checkpoint could not be written ({getattr(error, 'strerror', None) or error})",
             path=path,
-            remedy="Free some space; the last good checkpoint was kept",
+            remedy="Free some space; "
+            + ("the last good checkpoint was kept" if kept else "no checkpoint had been saved before"),
         ) from error
 
 

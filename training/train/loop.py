@@ -7,11 +7,11 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from training.train.parallel import LossModule, Parallel
 from training.train.precision import Precision
 from training.train.resume import check_settings, resumed, start_from
 from training.train.settings import LoopSettings, RunResult, RunState, learning_rate
+from training.train.usage import Usage
 
 __all__ = ["Batch", "LoopSettings", "RunResult", "RunState", "Task", "learning_rate", "start_from", "train"]
 
@@ -104,25 +105,36 @@ def train(
     began = time.monotonic() if began is None else began
     parallel = Parallel(device)
     rows = parallel.rows(settings.batch, settings.accumulate)
-    model, optimizer, ema, state = _begun(task, settings, out, init, parallel.device)
-    run = _Run(task, settings, out, parallel, model, optimizer, ema, state, began, budget)
+    run = _Run(task, settings, out, parallel, _begun(task, settings, out, init, parallel.device), began, budget)
     count = default_workers(parallel.device, parallel.local) if workers is None else workers
     run.source = BatchSource(task, settings.batch, settings.seed, rows, parallel.device, workers=count)
-    try:
+    with closing(run.source), _explained(out):
         return run.start(report, wandb, progress)
+
+
+@contextmanager
+def _explained(out: Path) -> Iterator[None]:
+    """Say in one line what went wrong with the files of a run."""
+    try:
+        yield
     except OSError as error:
         raise ModelError(
             f"the run cannot be written ({error.strerror or error})",
             path=out,
             remedy="Choose a writable folder with free space; what was saved is kept",
         ) from error
-    finally:
-        run.source.close()
 
 
-def _begun(
-    task: Task, settings: LoopSettings, out: Path, init: Path | None, device: torch.device
-) -> tuple[nn.Module, torch.optim.Optimizer, dict[str, Tensor], RunState]:
+class _Begun(NamedTuple):
+    """What a step changes."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    ema: dict[str, Tensor]
+    state: RunState
+
+
+def _begun(task: Task, settings: LoopSettings, out: Path, init: Path | None, device: torch.device) -> _Begun:
     """Network, optimizer, moving average and state, as `out` left them or new."""
     torch.manual_seed(settings.seed)
     fresh = task.build()
@@ -140,7 +152,7 @@ def _begun(
         ema = {k: averaged[k].to(device) if k in averaged else v for k, v in ema.items()}
         state = resumed(saved, state.task, last)
         check_settings(out / "run.json", settings)
-    return model, optimizer, ema, state
+    return _Begun(model, optimizer, ema, state)
 
 
 class _Run:
@@ -153,24 +165,22 @@ class _Run:
         settings: LoopSettings,
         out: Path,
         parallel: Parallel,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        ema: dict[str, Tensor],
-        state: RunState,
+        begun: _Begun,
         began: float,
         budget: float | None,
     ) -> None:
         self.task, self.settings, self.out, self.parallel = task, settings, out, parallel
-        self.model, self.optimizer, self.ema, self.state = model, optimizer, ema, state
+        self.model, self.optimizer, self.ema, self.state = begun
         self.began, self.budget, self.device = began, budget, parallel.device
-        self.before = state.seconds
+        self.before = self.state.seconds
         self.wish: str | None = None
         self.step_cost = 0.0
         self.validated_at = -1
         self.skipped = 0
+        self.usage = Usage(self.device)
         self.precision = Precision(settings.amp, self.device)
-        self.precision.restore(state.scaler)
-        self.wrapped = parallel.wrap(LossModule(task, model))
+        self.precision.restore(self.state.scaler)
+        self.wrapped = parallel.wrap(LossModule(task, self.model))
 
     def start(self, report: Callable[[dict[str, Any]], None] | None, wandb: str, progress: bool) -> RunResult:
         """Open the log, then train."""
@@ -378,10 +388,8 @@ class _Run:
         state, speed = self.state, self._speed()
         place = {"step": state.step, "seconds": round(state.seconds, 1), "images_per_second": round(speed, 2)}
         left = (self.settings.steps - state.step) * self.settings.batch
-        record = {**place, "seconds_left": round(left / speed) if speed > 0 else None, **record}
-        if self.device.type == "cuda":
-            record["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
-        self.log.record(record)
+        remaining = round(left / speed) if speed > 0 else None
+        self.log.record({**place, "seconds_left": remaining, **self.usage.look(), **record})
 
 
 def _mean(records: list[dict[str, float]]) -> dict[str, float]:

@@ -201,7 +201,7 @@ class LabelsPanel(Section):
 
     def _set_opacity(self, percent: int) -> None:
         if self._workspace is not None:
-            self._workspace.view.opacity = percent / 100
+            self._workspace.opacity = percent / 100
 
     def _on_view(self, name: str) -> None:
         assert self._workspace is not None
@@ -212,8 +212,8 @@ class LabelsPanel(Section):
             self.set_workspace(self._workspace)
         elif name == "locked":
             self._show_eyes()
-        elif name == "opacity":
-            self._opacity.setValue(round(self._workspace.view.opacity * 100))
+        elif name in ("opacity", "tissue_opacity"):
+            self._opacity.setValue(round(self._workspace.opacity * 100))
 
     def _show_volumes(self) -> None:
         if self._workspace is None:
