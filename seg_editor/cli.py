@@ -241,6 +241,8 @@ def _finish(case: Case, outcome: Outcome, args: argparse.Namespace) -> int:
 
     written = api.export(case, outcome, args.out)
     _print_notes(case)
+    if written.gap:
+        print(f"note: {written.gap}", file=sys.stderr)
     if args.json:
         print(json.dumps(written.summary))
         return 0
@@ -287,10 +289,16 @@ def _segment(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     from seg_editor.export import verify
+    from seg_editor.export.provenance import UNSEALED
 
     found = verify(args.file)
     if not found.intact:
         raise ExportError("it was altered after it was written", path=args.file, remedy="Export it again")
+    if found.state == UNSEALED:
+        makers = [f"{r['model']}, seed {r['seed']}, {r['steps']} steps" for r in found.sidecar["requests"]]
+        origin = f"made by {'; '.join(makers)}" if makers else "nothing in it was generated"
+        print(f"{args.file}: a picture of {found.sidecar['case_id']}, {origin}; its pixels carry no hash")
+        return 0
     request = found.sidecar["request"]
     made = (
         f"made from {found.sidecar['case_id']} by {request['model']}, seed {request['seed']}, {request['steps']} steps"

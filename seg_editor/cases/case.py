@@ -83,10 +83,12 @@ class Case:
 
     @cached_property
     def content_hash(self) -> str:
-        """sha256 over modalities, voxels, scaling and affine; the segmentation has no part in it."""
+        """sha256 over modalities, voxels, scaling and affine, and a brain mask's file; not over the segmentation."""
         digest = hashlib.sha256()
         for modality in self.modalities:
             digest.update(f"{modality.value}:{self.volumes[modality].sha256};".encode())
+        if self.mask_file is not None:  # decides the brain, and so scale and context
+            digest.update(f"brain:{self.mask_file.sha256};".encode())
         return digest.hexdigest()
 
     @property

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FORMAT = "seg-editor provenance 1"
 _PROGRAMS = ("numpy", "scipy", "torch", "nibabel", "scikit-image", "pillow", "antspyx")
 _SUFFIX = "_provenance.json"
+VIEW_CHUNK = "seg-editor"
+UNSEALED = "unsealed"
 
 
 def program_versions() -> dict[str, str]:
@@ -98,7 +100,8 @@ class Verification:
     ----------
     path : Path
     state : str
-        ``intact`` (byte for byte as written), ``repacked`` (other bytes, the same voxels and grid) or ``altered``.
+        ``intact`` (byte for byte as written), ``repacked`` (other bytes, the same voxels and grid) or ``altered``;
+        ``unsealed`` for a picture of the view, which says itself where it came from and has no hash.
     sidecar : mapping
         The provenance that belongs to the file.
     """
@@ -124,6 +127,9 @@ def verify(path: Path | str) -> Verification:
     path = Path(path)
     if not path.is_file():
         raise ExportError("there is no such file", path=path, remedy="Name a file that seg-editor exported")
+    told = _view_provenance(path)
+    if told is not None:
+        return Verification(path, UNSEALED, told)
     data = _find_sidecar(path)
     known: Mapping[str, str] = data["results"][path.name]
     if not isinstance(known, Mapping) or "sha256" not in known or not isinstance(data.get("request"), Mapping):
@@ -135,6 +141,21 @@ def verify(path: Path | str) -> Verification:
         raise ExportError(f"it cannot be read ({error.strerror})", path=path, remedy="Check its permissions") from error
     state = "repacked" if "voxels_sha256" in known and _voxels(path) == known["voxels_sha256"] else "altered"
     return Verification(path, state, data)
+
+
+def _view_provenance(path: Path) -> dict[str, Any] | None:
+    """What a picture of the view says of itself in its text chunk; None for any other file."""
+    from PIL import Image
+
+    if path.suffix.lower() != ".png":
+        return None
+    try:
+        with Image.open(path) as image:
+            image.load()
+            told = json.loads(image.info.get(VIEW_CHUNK, "null"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and {"case_id", "requests"} <= told.keys() else None
 
 
 def _voxels(path: Path) -> str | None:

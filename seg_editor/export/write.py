@@ -39,11 +39,21 @@ class ExportResult:
     metrics_path : Path
     summary : mapping
         The content of the metrics file.
+    coverage : (int, int) or None
+        Axial slices that were generated, of those in which tumor was removed; None without an edited segmentation.
     """
 
     files: tuple[Path, ...]
     metrics_path: Path
     summary: Mapping[str, Any]
+    coverage: tuple[int, int] | None = None
+
+    @property
+    def gap(self) -> str:
+        """What the volumes still hold, in one line; empty where the whole removed tumor was generated."""
+        if self.coverage is None or self.coverage[0] >= self.coverage[1]:
+            return ""
+        return "{} of {} tumor slices generated; the others keep the tumor".format(*self.coverage)
 
 
 def write_counterfactual(
@@ -93,6 +103,7 @@ def write_counterfactual(
     figures = score(case, counterfactual) if metrics is None else metrics
     made = [m for m in counterfactual.modalities if m in case.volumes]
     hashes: dict[str, dict[str, str]] = {}
+    covered = coverage(case, counterfactual, edited_labels)
     with staging(Path(out)) as stage:
         for modality in made:
             _write_volume(stage, case, counterfactual, modality, hashes)
@@ -107,9 +118,31 @@ def write_counterfactual(
         stage.write_json(names.metrics_name(case), summary)
         hashes[names.metrics_name(case)] = {"sha256": file_sha256(stage.folder / names.metrics_name(case))}
         record = sidecar(case, counterfactual, results=hashes, metrics=_plain(figures.to_dict()), card=card)
+        record["tumor_slices"] = None if covered is None else {"generated": covered[0], "removed": covered[1]}
         stage.write_json(names.provenance_name(case), record)
         written = stage.publish()
-    return ExportResult(written, Path(out) / names.metrics_name(case), summary)
+    return ExportResult(written, Path(out) / names.metrics_name(case), summary, covered)
+
+
+def coverage(case: Case, counterfactual: Counterfactual, edited: NDArray[Any] | None) -> tuple[int, int] | None:
+    """Count the axial slices in which tumor was removed: generated, and in all.
+
+    Parameters
+    ----------
+    case : Case
+    counterfactual : Counterfactual
+    edited : (x, y, z) integer array or None
+        The edited segmentation.
+
+    Returns
+    -------
+    (int, int) or None
+        None where nothing says what was removed.
+    """
+    if case.labels is None or edited is None:
+        return None
+    removed = np.flatnonzero(((case.labels.raw != 0) & (edited == 0)).any(axis=(0, 1))).tolist()
+    return len(set(removed) & set(counterfactual.slices)), len(removed)
 
 
 def labels_of_result(case: Case, counterfactual: Counterfactual, edited: NDArray[Any]) -> NDArray[Any]:

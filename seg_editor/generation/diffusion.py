@@ -67,6 +67,11 @@ class Sampling:
     seed: int = 42
 
     def __post_init__(self) -> None:
+        for name, kind in (("start", Start), ("solver", Solver), ("hole", HoleFill)):
+            try:
+                object.__setattr__(self, name, kind(getattr(self, name)))
+            except ValueError as error:
+                raise UsageError(str(error), remedy=f"Choose one of {', '.join(kind)}") from None
         if not 1 <= self.steps <= 1000:
             raise UsageError(f"{self.steps} sampling steps", remedy="Choose 1 to 1000")
         if not 0 < self.strength <= 1:

@@ -33,7 +33,7 @@ from seg_editor.generation.planning import (
     staying,
     tumor_hash,
 )
-from seg_editor.generation.request import GenerationRequest
+from seg_editor.generation.request import ENGINE_VERSION, GenerationRequest
 from seg_editor.generation.tissue_source import Tissue, TissueSource
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class PaperInput:
     modality: Modality
     settings: SliceSettings
     window: Window | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; a part of every recipe, for they decide the pictures as the weights do."""
+        window = None if self.window is None else [[part.start, part.stop] for part in self.window]
+        return {"modality": str(self.modality), "slices": self.settings.to_json(), "window": window}
 
     @classmethod
     def of(cls, card: ModelCard) -> PaperInput:
@@ -193,7 +198,7 @@ class DiffusionEngine:
             steps=steps,
             preset=preset,
             tumor=tumor,
-            recipe=write_recipe(how, masks),
+            recipe=write_recipe(how, masks, self.input),
         )
 
     def run(
@@ -303,17 +308,18 @@ class DiffusionEngine:
         self, case: Case, hole: Hole, request: GenerationRequest, tumor: NDArray[np.bool_] | None
     ) -> tuple[Sampling, Planes | None]:
         """Sampling and masks of a request, which must be what it was planned with."""
-        again = UsageError("tumor or tissue is not that of the request", remedy="Plan the run again")
+        again = UsageError("tumor, tissue or model is not that of the request", remedy="Plan the run again")
         if tumor_hash(staying(case, tumor)) != request.tumor_hash:
             raise again
         sampling, wanted = read_recipe(request)
-        if not self.network.config.mask:
-            return sampling, None
-        if self._masks[0] != wanted:
-            self._make_masks(case, hole, request.slices, tumor, sampling)
-        if self._masks[0] != wanted:
+        masks = None
+        if self.network.config.mask:
+            if self._masks[0] != wanted:
+                self._make_masks(case, hole, request.slices, tumor, sampling)
+            masks = self._masks[1]
+        if write_recipe(sampling, masks, self.input) != request.recipe:
             raise again
-        return sampling, self._masks[1]
+        return sampling, masks
 
     def _scale_of(
         self, case: Case, hole: Hole, tumor: NDArray[np.bool_] | None, stays: str
@@ -348,9 +354,10 @@ def hash_masks(masks: Planes | None) -> str:
     return hashlib.sha256(repr(masks.shape).encode() + np.ascontiguousarray(masks).tobytes()).hexdigest()
 
 
-def write_recipe(sampling: Sampling, masks: Planes | None) -> str:
-    """Sampling and the masks' identity as canonical JSON."""
-    return json.dumps(sampling.to_json() | {"masks": hash_masks(masks)}, sort_keys=True, separators=(",", ":"))
+def write_recipe(sampling: Sampling, masks: Planes | None, slices: PaperInput) -> str:
+    """Sampling, the masks' identity, the model's slices and the engine's version as canonical JSON."""
+    data = sampling.to_json() | {"masks": hash_masks(masks), "input": slices.to_json(), "engine": ENGINE_VERSION}
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
 def read_recipe(request: GenerationRequest) -> tuple[Sampling, str]:

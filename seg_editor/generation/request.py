@@ -12,6 +12,9 @@ from typing import Any
 from seg_editor.cases import Modality
 from seg_editor.errors import UsageError
 
+#: Of the way from a request to its pixels; part of every recipe. Raise it when the same request gives other pixels
+#: (context, fill, noise, sampler, finish), for results are kept over updates of the program.
+ENGINE_VERSION = 1
 _AS_WRITTEN = "Use the JSON as it was written"
 
 
@@ -43,7 +46,8 @@ class GenerationRequest:
     tumor_hash : str
         Identity of the tumor that stays in the picture and is kept from the model; empty when there is none.
     recipe : str
-        How the sampler goes and what finishes its pictures (``samplers.sampling_recipe``).
+        How the sampler goes and what finishes its pictures, with :data:`ENGINE_VERSION`
+        (``samplers.sampling_recipe``, ``paper_engine.write_recipe``).
 
     Raises
     ------

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_editor.generation.request import ENGINE_VERSION
+
 #: Noise levels, in network units, between which a sample is refined.
 SIGMA_START, SIGMA_END = 1.2, 0.06
 _Z_WEIGHTS = (0.35, 0.8, 1.0, 0.8, 0.35)
@@ -28,10 +30,18 @@ def noise_levels(steps: int) -> tuple[float, ...]:
 
 def sampling_recipe(steps: int, shares: Sequence[float] | None) -> str:
     """What, beside model, seed and steps, decides a sample; part of the request."""
+    engine = f"engine {ENGINE_VERSION}"
     if steps <= 1:
-        return "mean"
-    detail = "match " + ",".join(f"{s:g}" for s in shares) if shares else "as sampled"
-    return f"sigma {SIGMA_START:g}-{SIGMA_END:g}, detail {detail}"
+        return f"{engine}, mean"
+    noise = f"sigma {SIGMA_START:g}-{SIGMA_END:g}, z {_listed(_Z_WEIGHTS)}"
+    if not shares:
+        return f"{engine}, {noise}, detail as sampled"
+    limits = f"gain {_listed(_GAIN_LIMITS)}, voxels {_MIN_AROUND} {_MIN_INSIDE}"
+    return f"{engine}, {noise}, detail match {_listed(shares)}, {limits}"
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ",".join(f"{v:g}" for v in values)
 
 
 def match_detail(

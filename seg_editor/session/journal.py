@@ -13,6 +13,7 @@ import secrets
 import struct
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from typing import BinaryIO
 from seg_editor.editing import Change, Delta
 from seg_editor.session.records import Record, RecordKind, decode, encode
 from seg_editor.signal import Signal
+
+KEPT_DAYS = 90
+"""How long a journal of labels that are not there any more is kept."""
 
 _HEAD = struct.Struct("<4sIQI")
 _MAGIC = b"SGJ1"
@@ -84,7 +88,7 @@ class Journal:
         self.error: str | None = None
         self.failed = Signal()
         self._file: BinaryIO = self.path.open("xb", buffering=0)
-        _lock(self._file)
+        lock(self._file)
         self._sequence = 0
         self._due = threading.Event()
         self._stop = False
@@ -108,6 +112,15 @@ class Journal:
                 base=start.base,
             )
         )
+
+    def sync(self) -> bool:
+        """Wait until the disk has what was written; False when it has not all of it, see `error`."""
+        if self.error is None and not self._stop:
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                self._fail(error)
+        return self.error is None
 
     def close(self, *, discard: bool) -> None:
         """End the session; `discard` removes the file (everything is saved, or the user gave the edits up)."""
@@ -199,7 +212,8 @@ def read_records(path: Path) -> list[Record]:
 def find_recovery(folder: Path, case_hash: str, labels_hash: str) -> Recovery | None:
     """The newest journal of a session on this case and these labels that ended without saving, if any.
 
-    Journals of sessions still running are left alone; those with nothing to recover are removed.
+    Journals of sessions still running are left alone. Those with nothing to recover are removed; those of other
+    labels, which may come back, when they are older than `KEPT_DAYS`.
     """
     found: list[Recovery] = []
     for path in sorted(folder.glob(f"{case_hash[:16]}-*{_SUFFIX}")):
@@ -212,19 +226,25 @@ def find_recovery(folder: Path, case_hash: str, labels_hash: str) -> Recovery | 
 
 def _examine(path: Path, case_hash: str, labels_hash: str) -> Recovery | None:
     with path.open("r+b") as file:
-        if not _lock(file):
+        if not lock(file):
             return None
         records = list(_records(file))
         when = os.fstat(file.fileno()).st_mtime
     if records and records[-1].kind in (RecordKind.START, RecordKind.SAVED):
         path.unlink()
         return None
+    if records and records[0].case_hash != case_hash:
+        return None
     for index in range(len(records) - 1, -1, -1):
         start = records[index]
         if start.kind in (RecordKind.START, RecordKind.SAVED) and start.labels_hash == labels_hash:
             steps = tuple(r for r in records[index + 1 :] if r.kind is not RecordKind.SAVED)
-            fits = start.case_hash == case_hash and _standing(steps) > 0
-            return Recovery(path, steps, start.base, when) if fits else None
+            if _standing(steps) > 0:
+                return Recovery(path, steps, start.base, when)
+            path.unlink()
+            return None
+    if time.time() - when > KEPT_DAYS * 86400:
+        path.unlink()
     return None
 
 
@@ -268,7 +288,7 @@ def _checksum(sequence: int, payload: bytes) -> int:
     return zlib.crc32(payload, sequence)
 
 
-def _lock(file: BinaryIO) -> bool:
+def lock(file: BinaryIO) -> bool:
     """Lock an open file against other sessions until it closes; False when another holds it.
 
     True where the file system cannot lock at all.

@@ -10,28 +10,31 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.anatomy.process import load_arrays
-from seg_editor.session.kept import Kept, Opened, from_arrays, to_arrays
+from seg_editor.session.journal import lock
+from seg_editor.session.kept import Kept, Opened, from_arrays, is_starred, to_arrays
 from seg_editor.session.results import Entry, Mask, Packed, Results
 from seg_editor.signal import Signal
 
 log = logging.getLogger(__name__)
 
 TOTAL_BUDGET = 1 << 30
-"""Bytes for the histories of all cases; those not opened for longest go first."""
+"""Bytes for the histories of all cases; pictures of those not opened for longest go first.
 
-_SUFFIX, _PART, _DAMAGED = ".npz", ".part", ".damaged"
+What is starred stays, and so does all of a case that some window has open.
+"""
+
+_SUFFIX, _PART, _DAMAGED, _LOCK = ".npz", ".part", ".damaged", ".lock"
 _NAME = 40
 _HASH = 16
 _STARTED = time.time()
@@ -53,8 +56,8 @@ class _State:
 class Keeper:
     """Keeps the results of one case in a folder.
 
-    A write that fails (disk full, folder gone) ends the keeping, not the session: `error` says why and `failed` emits
-    it, in the writing thread.
+    A write that fails (disk full, folder gone) ends the keeping, not the session; an entry that cannot be written down
+    for another reason is left out. Either way `error` says why and `failed` emits it, in the writing thread.
 
     Parameters
     ----------
@@ -75,9 +78,11 @@ class Keeper:
         self._session = secrets.token_hex(4)
         self._when: dict[str, float] = {}
         self._states: dict[str, _State] = {}
-        self._pending: dict[str, Entry | None] = {}
+        self._pending: dict[str, tuple[Entry, float] | None] = {}
         self._wake = threading.Condition()
         self._stop = False
+        self._over = False
+        self._hold: BinaryIO | None = None
         self._thread: threading.Thread | None = None
         self._ends: list[Callable[[], None]] = []
 
@@ -88,6 +93,7 @@ class Keeper:
         masks: dict[str, Mask] = {}
         with contextlib.suppress(OSError):
             os.utime(self.folder)
+            self._claim()
         for path in self._files():
             try:
                 found = from_arrays(load_arrays(path), self._opened, masks)
@@ -116,7 +122,7 @@ class Keeper:
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until everything is on the disk; False when it is not by then."""
         with self._wake:
-            return self._wake.wait_for(lambda: not self._pending or self.error is not None, seconds)
+            return self._wake.wait_for(lambda: not self._pending or self._over, seconds)
 
     def close(self) -> None:
         """Write what is waiting, and end."""
@@ -127,6 +133,21 @@ class Keeper:
             self._wake.notify_all()
         if self._thread is not None:
             self._thread.join(timeout=10)
+            if self._thread.is_alive():
+                log.warning("%s: %d pictures of the history were not written in time", self.folder, len(self._pending))
+                return
+        if self._hold is not None:
+            self._hold.close()
+            self._hold = None
+
+    def _claim(self) -> None:
+        """Hold the folder against the pruning of other windows; a second window of the case goes without."""
+        if self._hold is None:
+            file = _lock_of(self.folder).open("ab")
+            if lock(file):
+                self._hold = file
+            else:
+                file.close()
 
     def _files(self) -> Iterable[Path]:
         with contextlib.suppress(OSError):
@@ -137,16 +158,17 @@ class Keeper:
 
     def _look(self, results: Results) -> None:
         now = {entry.key: entry for entry in results.entries}
-        changed: dict[str, Entry | None] = {key: None for key in self._states if key not in now}
+        changed: dict[str, tuple[Entry, float] | None] = {key: None for key in self._states if key not in now}
+        for key in changed:
+            self._when.pop(key, None)
         for key, entry in now.items():
             if self._states.get(key) != _State.of(entry):
-                changed[key] = replace(entry)
-                self._when.setdefault(key, time.time())
+                changed[key] = replace(entry), self._when.setdefault(key, time.time())
         self._states = {key: _State.of(entry) for key, entry in now.items()}
-        if changed and self.error is None:
+        if changed and not self._over:
             self._queue(changed)
 
-    def _queue(self, changed: dict[str, Entry | None]) -> None:
+    def _queue(self, changed: dict[str, tuple[Entry, float] | None]) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="history", daemon=True)
             self._thread.start()
@@ -163,29 +185,45 @@ class Keeper:
                     if not self._pending:
                         return
                     key = next(iter(self._pending))
-                    entry = self._pending[key]
-                self._write(key, entry)
+                    waiting = self._pending[key]
+                self._write_or_skip(key, waiting)
                 with self._wake:
-                    if self._pending.get(key, self) is entry:
+                    if self._pending.get(key, self) is waiting:
                         del self._pending[key]
                     self._wake.notify_all()
         except OSError as error:
-            self.error = f"{self.folder}: the history is not kept: {error.strerror or error}."
             with self._wake:
+                self._over = True
                 self._pending.clear()
                 self._wake.notify_all()
-            self.failed.emit(self.error)
+            self._tell(f"{self.folder}: the history is not kept: {error.strerror or error}.")
 
-    def _write(self, key: str, entry: Entry | None) -> None:
+    def _tell(self, message: str) -> None:
+        self.error = message
+        self.failed.emit(message)
+
+    def _write_or_skip(self, key: str, waiting: tuple[Entry, float] | None) -> None:
+        """Write or remove the file of an entry; what is wrong with one entry leaves the others alone."""
+        try:
+            if waiting is None:
+                (self.folder / _name(key)).unlink(missing_ok=True)
+            else:
+                self._write(key, *waiting)
+        except OSError:
+            raise
+        except Exception as error:  # a result of any kind, packed by several libraries: one of them is not all
+            log.exception("picture %s of the history cannot be written", key)
+            what = f"{type(error).__name__} {error}".rstrip()
+            self._tell(f"{self.folder}: a picture of the history is not kept: {what}.")
+
+    def _write(self, key: str, entry: Entry, when: float) -> None:
         path = self.folder / _name(key)
-        if entry is None:
-            path.unlink(missing_ok=True)
-            return
         token = None if entry.mask is None else entry.mask.token
         kept = isinstance(token, tuple) and token[:1] == ("kept",)
         group = str(token[1]) if isinstance(token, tuple) and kept else f"{self._session}:{token!r}"
-        arrays = to_arrays(entry, self._opened, self._when[key], group)
+        arrays = to_arrays(entry, self._opened, when, group)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._claim()
         temporary = self.folder / f".{path.stem}.{secrets.token_hex(4)}{_PART}"
         try:
             with temporary.open("xb") as stream:
@@ -197,15 +235,45 @@ class Keeper:
             temporary.unlink(missing_ok=True)
 
     def _prune(self) -> None:
-        """Drop the histories of other cases, those opened longest ago first, until all fit the budget."""
+        """Drop pictures of cases that no window has open until all histories fit the budget."""
         with contextlib.suppress(FileNotFoundError):
-            others = [folder for folder in self.folder.parent.iterdir() if folder.is_dir() and folder != self.folder]
-            sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in others}
-            excess = sum(sizes.values()) - TOTAL_BUDGET
-            for folder in sorted(others, key=lambda one: one.stat().st_mtime):
-                if excess > 0:
-                    shutil.rmtree(folder, ignore_errors=True)
-                    excess -= sizes[folder]
+            folders = [folder for folder in self.folder.parent.iterdir() if folder.is_dir()]
+            excess = sum(_size(file) for folder in folders for file in folder.iterdir()) - TOTAL_BUDGET
+            folders.sort(key=lambda one: one.stat().st_mtime)
+            for folder in folders:
+                if excess > 0 and folder != self.folder:
+                    excess -= _thin(folder, excess)
+
+
+def _thin(folder: Path, excess: int) -> int:
+    """Remove unstarred pictures, oldest first, until so many bytes are gone; how many went."""
+    freed = 0
+    with contextlib.suppress(OSError), _lock_of(folder).open("ab") as file:
+        if not lock(file):
+            return 0
+        opened = folder.stat().st_mtime
+        for path in sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime):
+            if freed < excess and not (path.suffix == _SUFFIX and is_starred(path)):
+                size = _size(path)
+                path.unlink()
+                freed += size
+        if any(folder.iterdir()):
+            os.utime(folder, (opened, opened))
+        else:
+            folder.rmdir()
+            _lock_of(folder).unlink()
+    return freed
+
+
+def _lock_of(folder: Path) -> Path:
+    """The file beside a folder that whoever has the case open holds."""
+    return folder.with_name(folder.name + _LOCK)
+
+
+def _size(file: Path) -> int:
+    with contextlib.suppress(OSError):
+        return file.stat().st_size
+    return 0
 
 
 def _name(key: str) -> str:

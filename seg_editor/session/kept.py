@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,6 +130,17 @@ def from_arrays(arrays: Arrays, opened: Opened, masks: dict[str, Mask]) -> Kept:
     return Kept(entry, float(fields["when"]))
 
 
+def is_starred(path: Path) -> bool:
+    """Whether a file holds a starred entry; a damaged file holds none."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return bool(json.loads(arrays["entry"].tobytes())["starred"])
+    except OSError:
+        raise
+    except Exception:  # damage can raise anything
+        return False
+
+
 def _check(packed: Packed) -> None:
     """Refuse a hole that leaves the grid, or that its patches do not fit."""
     size = [part.stop - part.start for part in packed.box]
@@ -142,8 +154,9 @@ def _check(packed: Packed) -> None:
 
 
 def _place(token: Hashable, written: Sequence[Any]) -> Place:
-    *others, slices, tissue = written
-    return Place._make((token, *others, slices if isinstance(slices, str) else tuple(slices), tissue))
+    model, device, preset, steps, seed, slices, *identities = written
+    parts = slices if isinstance(slices, str) else tuple(slices)
+    return Place(token, model, device, preset, steps, seed, parts, *identities)
 
 
 def _mask(fields: Mapping[str, Any], arrays: Arrays, opened: Opened, masks: dict[str, Mask]) -> Mask:

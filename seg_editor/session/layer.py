@@ -66,6 +66,7 @@ class Layer:
         self._folder = folder
         self._start = Start(case_hash, labels_hash(segmentation.labels))
         self._since: list[tuple[RecordKind, Change]] | None = None
+        self._spare: Recovery | None = None
         self.recovery = None if folder is None else find_recovery(folder, *self.start_hashes)
         segmentation.committed.connect(self._committed)
         self.history.undone.connect(lambda change: self._note(RecordKind.UNDO, change))
@@ -83,6 +84,9 @@ class Layer:
 
     def recover(self, *, take_back: bool = False) -> int:
         """Do the steps of the session that ended without saving again; how many stand now.
+
+        Their journal goes as soon as the new one holds them on the disk. Where that cannot be written, the old one
+        stays until the labels are saved or the layer is closed, and `journal_failed` says so.
 
         Parameters
         ----------
@@ -107,7 +111,10 @@ class Layer:
         for record in recovery.records:
             self._redo_record(record, done)
         self.recovery = None
-        recovery.discard()
+        if self.journal is not None and self.journal.sync():
+            recovery.discard()
+        else:
+            self._keep(recovery)
         return len(self.history)
 
     def dismiss_recovery(self) -> None:
@@ -135,6 +142,7 @@ class Layer:
             return
         if elsewhere is None:
             self._start = start
+            self._drop_spare()
             self._begin_anew(since)
         elif self.journal is not None and not since:
             self.journal.saved_elsewhere(start, elsewhere)
@@ -148,10 +156,25 @@ class Layer:
 
     def close(self) -> None:
         """End the session; the journal goes."""
+        self._drop_spare()
         if self.journal is not None:
             self.journal.close(discard=True)
             self.journal = None
         self._folder = None
+
+    def _keep(self, recovery: Recovery) -> None:
+        """Leave the only whole copy of the recovered steps on the disk; drop the broken one beside it."""
+        self._spare = recovery
+        if self.journal is not None:
+            self.journal.close(discard=True)
+            self.journal = None
+        why = self.journal_error or "Crash recovery is off."
+        self._broke(f"{why} The restored edits stay in {recovery.path} until you save.")
+
+    def _drop_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.discard()
+            self._spare = None
 
     def _begin_anew(self, since: list[tuple[RecordKind, Change]]) -> None:
         """Start a new journal with the steps that the saved file lacks, then drop the old one."""
@@ -178,6 +201,8 @@ class Layer:
                 self._broke(f"{self._folder}: crash recovery is off: {error.strerror or error}.")
                 return
             self.journal.failed.connect(self._broke)
+            if self.journal.error is not None:
+                self._broke(self.journal.error)
         if self.journal is not None:
             self.journal.write(kind, change)
 

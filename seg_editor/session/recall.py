@@ -21,6 +21,8 @@ class Place(NamedTuple):
     slices : "all" or tuple of int
     tissue : str
         Identity of the edited tissue map, for models that look at it; empty otherwise.
+    weights : str
+        Identity of the model behind the name: its weights and its settings.
     """
 
     token: Hashable
@@ -31,6 +33,7 @@ class Place(NamedTuple):
     seed: int | None
     slices: str | tuple[int, ...]
     tissue: str = ""
+    weights: str = ""
 
 
 class Recall:

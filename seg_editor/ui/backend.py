@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -38,12 +40,15 @@ class ModelInfo:
         Sampling steps of each preset.
     uses_tissue : bool
         Whether its pictures depend on the tissue map.
+    weights : str
+        Names the weights and settings behind the name: another text after an update.
     """
 
     name: str
     title: str
     presets: Mapping[str, int]
     uses_tissue: bool = False
+    weights: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,8 @@ class Order:
         Whether its result is put on display.
     tissue : uint8 (x, y, z), or None
         The tissue map as it was edited, for models that look at it.
+    weights : str
+        ``ModelInfo.weights`` of the model.
     known : mapping of request key to Counterfactual
         Results made before; the same request is not run twice.
     """
@@ -89,6 +96,7 @@ class Order:
     live: bool = False
     show: bool = True
     tissue: np.ndarray | None = None
+    weights: str = ""
     known: Mapping[str, Counterfactual] = field(default_factory=dict)
 
     def kind(self, steps: int, slices: int) -> Kind:
@@ -99,7 +107,9 @@ class Order:
     def place(self) -> Place:
         """Where its result is found again."""
         tissue = "" if self.tissue is None else labels_hash(self.tissue)
-        return Place(self.token, self.model, self.device, self.preset, self.steps, self.seed, self.slices, tissue)
+        return Place(
+            self.token, self.model, self.device, self.preset, self.steps, self.seed, self.slices, tissue, self.weights
+        )
 
 
 class Backend(Protocol):
@@ -145,7 +155,13 @@ class EngineBackend:
         cards = [card for card in list_models() if card.kind in GENERATING]
         cards.sort(key=lambda card: (card.name != _PREFERRED, card.name))
         return tuple(
-            ModelInfo(card.name, card.title, dict(preset_steps(card.presets)), card.kind == "diffusion")
+            ModelInfo(
+                card.name,
+                card.title,
+                dict(preset_steps(card.presets)),
+                uses_tissue=card.kind == "diffusion",
+                weights=hashlib.sha256(json.dumps(card.to_dict(), sort_keys=True).encode()).hexdigest(),
+            )
             for card in cards
         )
 

@@ -47,6 +47,16 @@ def picture_name(role: Role, untouched: bool) -> str:
     return role.display
 
 
+def model_name(name: str) -> str:
+    """Return a model's short name as people write it, such as ``M3c``."""
+    return name[:1].upper() + name[1:]
+
+
+def steps_text(steps: int) -> str:
+    """Return a number of steps in words."""
+    return "1 step" if steps == 1 else f"{steps} steps"
+
+
 def headings(slot: Slot, name: str, modality: Modality, plane: Plane, number: int, last: int) -> tuple[str, str]:
     """Return title and subtitle of a pane: the title is what tells it from the other panes of the layout.
 
@@ -64,7 +74,7 @@ def headings(slot: Slot, name: str, modality: Modality, plane: Plane, number: in
     if slot.plane is not None:
         return place, f"{name} · {modality.display}"
     if slot.modality is not None:
-        return modality.display, f"{name} · {place if slot.role is None else plane_name(plane)}"
+        return modality.display, f"{name} · {place if slot.role is None else f'{plane_name(plane)} {number}'}"
     return name, f"{modality.display} · {place}"
 
 

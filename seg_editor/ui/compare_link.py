@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seg_editor.generation.counterfactual import Counterfactual
 
 _REACH_PX = 16
-_RANKS = 2
+_RANKS = 5
 
 
 class CompareLink(QObject):
@@ -164,7 +164,11 @@ class CompareLink(QObject):
         others = tuple(self._others(workspace))
         if [o.request.key for o in others] != [o.request.key for o in pictures.others]:
             pictures.others = others
-            self._redraw()
+            self._on_measured()
+            self._viewer.fit_plan()
+            for made in self._viewer.contents:
+                if made.slot.rank:
+                    made.draw()
         self._on_measured()
         self.changed.emit()
 
@@ -238,8 +242,11 @@ class CompareLink(QObject):
         if pictures is None:
             return
         measured = self._generation.measured()
-        if measured is not pictures.measured:
-            pictures.measured = measured
+        others = tuple(self._generation.measured(other.request.key) for other in pictures.others)
+        against = self._generation.measured(self.state.against) if self.state.against else None
+        fresh = (measured, against, *others)
+        if fresh != (pictures.measured, pictures.measured_against, *pictures.measured_others):
+            pictures.measured, pictures.measured_against, pictures.measured_others = measured, against, others
             if self.state.referee:
                 for made in self._viewer.contents:
                     made.draw_labels()

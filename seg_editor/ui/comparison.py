@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seg_editor.metrics import difference_range, display_window
+from seg_editor.ui.captions import model_name, steps_text
 from seg_editor.ui.compare import CompareState, EnsembleView, Mode, Patch, blend, changed_voxels, damped, weight
 from seg_editor.ui.state import Role
 from seg_editor.ui.windowing import GrayWindow, to_gray, to_signed
@@ -141,12 +142,16 @@ def short(value: float) -> str:
 
 
 def title_of(result: Counterfactual | None, beside: Counterfactual | None = None) -> str:
-    """Return what tells a result from another: model and seed, without the model where `beside` has the same."""
+    """Return what tells a result from another: model, steps and seed; of the first two what `beside` has otherwise."""
     if result is None:
         return "Counterfactual"
-    if beside is not None and beside.request.model == result.request.model:
-        return f"seed {result.request.seed}"
-    return f"{result.request.model.upper()} seed {result.request.seed}"
+    request, other = result.request, None if beside is None else beside.request
+    parts = [f"seed {request.seed}"]
+    if other is None or (other.model, other.steps) != (request.model, request.steps):
+        parts.insert(0, steps_text(request.steps))
+    if other is None or other.model != request.model:
+        parts.insert(0, model_name(request.model))
+    return " · ".join(parts)
 
 
 def title_of_first(marks: Marks, pictures: Pictures, synthetic: bool) -> None:

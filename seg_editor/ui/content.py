@@ -69,6 +69,7 @@ class Pictures:
         self.ensemble: Ensemble | None = None
         self.measured: Measured | None = None
         self.measured_against: Measured | None = None
+        self.measured_others: tuple[Measured | None, ...] = ()
         self._shared = _Shared()
 
     @property
@@ -131,20 +132,38 @@ class Pictures:
         key = (wanted, ensemble.seeds, ensemble.results[0].request.key, modality, view, index)
         return self._shared.get(key, lambda: view.flat(made(self.case, modality, index, int(view.plane))))
 
-    def seen(self, role: Role, view: PlaneView, index: int) -> np.ndarray | None:
+    def seen(self, role: Role, view: PlaneView, index: int, rank: int = 0) -> np.ndarray | None:
         """Return the tumor that the referee sees in a slice of source or result; None where it did not look.
 
         It looks at axial slices; in the other planes the lines of those that it looked at are put together.
         """
-        measured = self.measured
-        if measured is None or role is Role.DIFFERENCE:
-            return None
-        found = measured.result if role is Role.RESULT else measured.source
-        if role is Role.SOURCE and self.against is not None:
-            found = None if self.measured_against is None else self.measured_against.result
+        found = self._looked(role, rank)
         if found is None:
             return None
         return self._shared.get(("seen", found, view, index), lambda: self._seen(found, view, index))
+
+    def unseen(self, role: Role, view: PlaneView, index: int, rank: int = 0) -> tuple[int, ...] | None:
+        """Return the axial slices that the referee looked at, where they leave out some of this slice's brain.
+
+        None where it looked at all of the brain in the slice.
+        """
+        found, axis = self._looked(role, rank), int(view.plane)
+        if found is None or view.plane is Plane.AXIAL:
+            return None
+        brain = np.flatnonzero(self.case.brain.take(index, axis).any(axis=0))
+        return None if set(brain.tolist()) <= found.bits.keys() else tuple(sorted(found.bits))
+
+    def _looked(self, role: Role, rank: int) -> Seen | None:
+        """What the referee saw in the picture that a pane shows; None where it was not asked about that picture."""
+        if role is Role.DIFFERENCE:
+            return None
+        if role is Role.SOURCE:
+            if self.against is not None:
+                return None if self.measured_against is None else self.measured_against.result
+            return None if self.measured is None else self.measured.source
+        others = self.measured_others
+        measured = self.measured if rank == 0 else others[rank - 1] if rank <= len(others) else None
+        return None if measured is None else measured.result
 
     def _seen(self, found: Seen, view: PlaneView, index: int) -> np.ndarray | None:
         axis = int(view.plane)
@@ -158,11 +177,10 @@ class Pictures:
             return picture
         return np.asarray((picture - volume.inter) / volume.slope, dtype=np.float32)
 
-    def hole(self, view: PlaneView, index: int) -> np.ndarray | None:
+    def hole(self, view: PlaneView, index: int, rank: int = 0) -> np.ndarray | None:
         """Return the generated voxels of a slice as ``(rows, columns)`` bool, or None without a result."""
-        if self._result is None:
-            return None
-        return view.cut(self._result.hole.mask, index)
+        result = self.rank(rank)
+        return None if result is None else view.cut(result.hole.mask, index)
 
     def made_in(self, result: Counterfactual | None, view: PlaneView, index: int) -> bool:
         """True when a result holds generated voxels in this slice; elsewhere it is the source, bit for bit."""

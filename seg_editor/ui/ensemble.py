@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seg_editor.generation.counterfactual import Counterfactual
 
 SIZES = (4, 8, 16)
+MORE_STEPS = "Choose a Quality of more steps, then generate the seeds"
 
 
 class EnsembleRun(QObject):
@@ -62,6 +63,10 @@ class EnsembleRun(QObject):
         """Order `size` seeds of the slice on display, beginning with the seed of the settings."""
         order = self._generation.order(show=False)
         if order is None:
+            return
+        if self._generation.next_kind().steps <= 1:
+            error = UsageError("one step paints the mean: every seed gives the same picture", remedy=MORE_STEPS)
+            self._generation.failed.emit(error)
             return
         self.drop()
         self.wanted = size

@@ -116,15 +116,15 @@ class Exports(QObject):
         else:
             labels = workspace.segmentation.labels.copy()
 
-        def work(progress: Progress, cancelled: Cancelled) -> Path:
+        def work(progress: Progress, cancelled: Cancelled) -> str:
             from seg_editor.export import write_counterfactual
 
-            write_counterfactual(case, result, edited_labels=labels, metrics=metrics, out=Path(name))
-            return Path(name)
+            written = write_counterfactual(case, result, edited_labels=labels, metrics=metrics, out=Path(name))
+            return f": {written.gap}." if written.gap else "."
 
         self.on_work("Exporting…")
         task = self._tasks.start(work, "export")
-        task.done.connect(lambda path: self._errors.show_note(f"Exported the counterfactual into {path}."))
+        task.done.connect(lambda gap: self._errors.show_note(f"Exported the counterfactual into {name}{gap}"))
         task.failed.connect(self._errors.show_error)
         task.finished.connect(lambda: self.on_work(""))
 

@@ -384,16 +384,22 @@ class Generation(QObject):
             self._sampler.submit(self._queue.popleft())
         self.changed.emit()
 
-    def _on_loaded(self, model: str, device: str) -> None:
-        self.device = device
-        self._suppose(model, self.settings.device)
-        self.loaded.emit()
+    def _chosen(self, model: str, device: str) -> bool:
+        return (model, device) == (self.settings.model, self.settings.device)
+
+    def _on_loaded(self, model: str, device: str, title: str) -> None:
+        self._suppose(model, device)
+        if self._chosen(model, device):
+            self.model_problem, self.device = "", title
+            self.loaded.emit()
         self.changed.emit()
 
     def _suppose(self, model: str, device: str) -> None:
         self.times.suppose(model, device, self._backend.pass_seconds(model, device))
 
-    def _on_load_failed(self, model: str, error: object) -> None:
+    def _on_load_failed(self, model: str, device: str, error: object) -> None:
+        if not self._chosen(model, device):
+            return
         self.model_problem = f"{model} cannot be used"
         self.failed.emit(error)
         self.changed.emit()

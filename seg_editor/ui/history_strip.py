@@ -14,14 +14,14 @@ from seg_editor.session import Workspace
 from seg_editor.session.measured import Measured
 from seg_editor.session.results import Entry
 from seg_editor.ui.bind import bind
-from seg_editor.ui.captions import slice_number
+from seg_editor.ui.captions import model_name, slice_number, steps_text
 from seg_editor.ui.chrome import font
 from seg_editor.ui.planes import Plane, PlaneView
 from seg_editor.ui.theme import Theme
 from seg_editor.ui.windowing import to_gray
 
 THUMB = 60
-CARD = QSize(178, 72)
+CARD = QSize(206, 72)
 _GAP = 6
 _FRAME = 14
 _STAR = 18
@@ -208,7 +208,9 @@ class _Cards(QWidget):
             self._draw.start()
         painter.restore()
         text = QRectF(picture.right() + 8, card.top() + 6, card.right() - picture.right() - 14, 16)
-        lines = [f"{entry.request.model.upper()} · seed {entry.request.seed}", *figures(entry, self._where(entry))]
+        request = entry.request
+        where = f"seed {request.seed} · {self._where(entry)}"
+        lines = [f"{model_name(request.model)} · {steps_text(request.steps)}", *figures(entry, where)]
         for row, line in enumerate(lines):
             painter.setFont(font(12 if row == 0 else 11, bold=row == 0))
             painter.setPen(theme.color("text" if row == 0 else "muted"))
@@ -283,10 +285,10 @@ class _Cards(QWidget):
     def _tip(self, number: int) -> str:
         entry, request = self.entries[number], self.entries[number].request
         slices = self._where(entry)
-        steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
+        steps = steps_text(request.steps)
         mask = "" if entry.mask is not None and entry.mask.token == self.token() else "\nFrom an earlier mask"
         return (
-            f"Picture {entry.number}: {request.model.upper()}, seed {request.seed}, {steps}, {slices}{mask}\n"
+            f"Picture {entry.number}: {model_name(request.model)}, seed {request.seed}, {steps}, {slices}{mask}\n"
             "Click: compare with the picture on display. Double click: bring back picture and mask."
         )
 

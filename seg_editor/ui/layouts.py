@@ -76,3 +76,16 @@ PLANS: Mapping[Layout, Plan] = {
     ),
     Layout.VOLUME: Plan((*_PLANES, Slot(surface=True)), _SQUARE, (1, 1), (1, 1)),
 }
+
+_MANY = Plan(
+    (Slot(role=Role.SOURCE), *(Slot(role=Role.RESULT, rank=rank) for rank in range(6))),
+    ((0, 0, 2, 1), *((row, column, 1, 1) for row in (0, 1) for column in (1, 2, 3))),
+    (1, 1, 1, 1),
+    (1, 1),
+)
+
+
+def plan_of(layout: Layout, results: int) -> Plan:
+    """Return the panes of a layout where there are so many results of the slice; the models' grows to six of them."""
+    few = len(PLANS[Layout.MODELS].slots) - 1
+    return _MANY if layout is Layout.MODELS and results > few else PLANS[layout]

@@ -55,7 +55,7 @@ LIVE: tuple[Action, ...] = (
     ),
     Action(
         "layout_models", "Models side by side", keys("Ctrl+7"),
-        "The source beside up to three results of the same slice: other models, other seeds", "layout-models", "slices",
+        "The source beside up to six results of the same slice: other models, other seeds", "layout-models", "slices",
         needs_case, True
     ),
     Action(

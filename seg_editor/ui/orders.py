@@ -39,6 +39,7 @@ def order_of(
         device=settings.device,
         known=Known(workspace.results),
         tissue=None if tissue is None else tissue.copy(),
+        weights=_weights(models, name),
     )
 
 
@@ -46,13 +47,18 @@ def place_of(workspace: Workspace, settings: GenerationSettings, models: Iterabl
     """Return where the picture of all slices is found that the settings ask for."""
     s, tissue = settings, _tissue(workspace, models, settings.model)
     identity = "" if tissue is None else labels_hash(tissue)
-    return Place(token, s.model, s.device, s.preset, s.steps, s.seed, "all", identity)
+    return Place(token, s.model, s.device, s.preset, s.steps, s.seed, "all", identity, _weights(models, s.model))
 
 
 def _tissue(workspace: Workspace, models: Iterable[ModelInfo], model: str) -> np.ndarray | None:
     """The tissue map as it was edited, where a model looks at it."""
     uses = any(info.name == model and info.uses_tissue for info in models)
     return workspace.tissue.segmentation.labels if uses and workspace.tissue is not None else None
+
+
+def _weights(models: Iterable[ModelInfo], model: str) -> str:
+    """What stands behind the name of a model."""
+    return next((info.weights for info in models if info.name == model), "")
 
 
 def presets_of(models: Iterable[ModelInfo], model: str) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome, content
 from seg_editor.ui.captions import headings, orientation_warning, picture_name, slice_number
+from seg_editor.ui.compare import Mode
 from seg_editor.ui.comparison import Comparison, title_of_first
 from seg_editor.ui.layouts import Slot
 from seg_editor.ui.pane import Outline, SlicePane
@@ -22,6 +23,7 @@ NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
 UNDERWAY = "Generating…"
 NOT_GENERATED = "not generated"
+NOT_IN_MODALITY = "not generated in {}"
 EARLIER_MASK = "from an earlier mask"
 FREE_PLACE = "No other result yet"
 NEEDS_ANOTHER = "Generate this slice with another model or seed to see it here."
@@ -33,6 +35,7 @@ REMOVED_LINE = "dashed: removed"
 GENERATED_LINE = "white: generated"
 REFEREE_LINE = "pink: referee"
 REFEREE_NONE = "referee: no tumor seen"
+REFEREE_PART = "referee: {} only"
 
 
 class PaneContent:
@@ -51,7 +54,7 @@ class PaneContent:
         self._comparison: Comparison | None = None
         self.tissue_map: np.ndarray | None = None
         self.stale = False
-        self._dated = False
+        self._dated = self._told = False
         self.accent = QColor("#3FBFAD")
         self.brush_color: QColor | None = None
 
@@ -128,6 +131,8 @@ class PaneContent:
         self._mark(role, generated is not None or averaged is not None, untouched)
         self._comparison.guide(self.pane.marks, patch)
         self.draw_marks()
+        if self._judged != self._told and self._pictures.compare.referee:
+            self.draw_labels()
 
     def _draw_codes(self, codes: np.ndarray | None, crop: tuple[slice, slice] | None) -> None:
         difference = self.pane.difference
@@ -137,6 +142,7 @@ class PaneContent:
         difference.setVisible(codes is not None)
 
     def _show_missing(self, modality: Modality) -> None:
+        self._comparison = None
         self.pane.picture.setVisible(False)
         self.pane.difference.setVisible(False)
         self._mark(self.role, False)
@@ -182,6 +188,9 @@ class PaneContent:
         if not generated and preview is not None:
             marks.message = f"Generating axial slice {slice_number(case, Plane.AXIAL, preview.slice_index)}…"
             return
+        if not generated and self._lacks_modality:
+            marks.badge = NOT_IN_MODALITY.format(modality.display)
+            return
         if not generated:
             any_hole = self._workspace.segmentation.removed_slices.any()
             marks.message = NEEDS_RUN if any_hole else NEEDS_REMOVAL
@@ -194,7 +203,7 @@ class PaneContent:
         self._dated = preview is None
         self._mark_age()
         if self._comparison is not None:
-            hole = self._pictures.hole(view, index) if self._pictures.against is None else None
+            hole = None if self._pictures.against else self._pictures.hole(view, index, self.slot.rank or 0)
             self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
         stepping = role is Role.RESULT and not self.slot.rank and self._pictures.previewed(view, index)
         if stepping and preview is not None and preview.title:
@@ -281,8 +290,9 @@ class PaneContent:
         found = self._pictures.outlines(codes, self._workspace.segmentation.revision, view, self.index)
         outlines = [Outline(points, QColor(*colors[v])) for v, points in found if v not in ui.hidden_labels]
         legend = []
-        empty = self.role is Role.SOURCE or self._pictures.rank(self.slot.rank or 0) is None
-        hole = None if empty else self._pictures.hole(view, self.index)
+        rank = self.slot.rank or 0
+        empty = self.role is Role.SOURCE or self._pictures.rank(rank) is None or self._lacks_modality
+        hole = None if empty else self._pictures.hole(view, self.index, rank)
         if hole is not None and hole.any():
             outlines.append(Outline(boundary_segments(hole, view.step), _GHOST))
             legend.append(GENERATED_LINE)
@@ -291,12 +301,38 @@ class PaneContent:
             if gone.any():
                 outlines.append(Outline(dashes(boundary_segments(gone, view.step), _DASH_MM), _GHOST))
                 legend.append(REMOVED_LINE)
-        if self._pictures.compare.referee:
-            seen = self._pictures.seen(self.role, view, self.index)
-            if seen is not None:
-                outlines.append(Outline(boundary_segments(seen, view.step), _REFEREE))
-                legend.insert(0, REFEREE_LINE if seen.any() else REFEREE_NONE)
+        self._told = self._judged
+        seen = self._pictures.seen(self.role, view, self.index, rank) if self._told else None
+        if seen is not None and self._pictures.compare.referee:
+            outlines.append(Outline(boundary_segments(seen, view.step), _REFEREE))
+            legend.insert(0, self._verdict(bool(seen.any())))
         self._draw_outlines(outlines, legend)
+
+    @property
+    def _lacks_modality(self) -> bool:
+        """True when there is a result for this pane, and its model did not make the modality on display."""
+        result = self._pictures.rank(self.slot.rank or 0)
+        return result is not None and self.modality not in result.modalities
+
+    @property
+    def _judged(self) -> bool:
+        """True when the pane shows a picture that the referee looks at: no mixture, no mean and no step of a run."""
+        if self.role is not Role.RESULT:
+            return self.role is Role.SOURCE
+        shown, pictures, rank = self._comparison, self._pictures, self.slot.rank or 0
+        if shown is None or shown.second is None or shown.averaged is not None or self._lacks_modality:
+            return False
+        stepping = not rank and pictures.previewed(self.view, self.index)
+        return pictures.compare.mode is Mode.PLAIN and not stepping
+
+    def _verdict(self, tumor: bool) -> str:
+        """What the referee says, and about which part of this slice where it did not look at all of it."""
+        part = self._pictures.unseen(self.role, self.view, self.index, self.slot.rank or 0)
+        if part is None:
+            return REFEREE_LINE if tumor else REFEREE_NONE
+        number = slice_number(self._workspace.case, Plane.AXIAL, part[0])
+        where = f"axial {number}" if len(part) == 1 else f"{len(part)} axial slices"
+        return f"{REFEREE_LINE} ({where} only)" if tumor else REFEREE_PART.format(where)
 
     def _draw_outlines(self, outlines: list[Outline], legend: list[str]) -> None:
         self.pane.set_outlines(outlines)

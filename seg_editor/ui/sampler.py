@@ -57,8 +57,8 @@ class _Worker(QObject):
     finished = pyqtSignal(object)
     cancelled = pyqtSignal(object)
     failed = pyqtSignal(object, object)
-    loaded = pyqtSignal(str, str)
-    load_failed = pyqtSignal(str, object)
+    loaded = pyqtSignal(str, str, str)
+    load_failed = pyqtSignal(str, str, object)
 
     def __init__(self, backend: Backend) -> None:
         super().__init__()
@@ -70,9 +70,9 @@ class _Worker(QObject):
             with quick_handover():
                 title = self._backend.load(model, device)
         except BaseException as error:
-            self.load_failed.emit(model, _survived(error))
+            self.load_failed.emit(model, device, _survived(error))
         else:
-            self.loaded.emit(model, title)
+            self.loaded.emit(model, device, title)
 
     @pyqtSlot(object)
     def run(self, run: Run) -> None:
@@ -142,7 +142,8 @@ class Sampler(QObject):
     -------
     started(Run), ready(Run) when its model is loaded, step(Run, Step),
     result(Run, Counterfactual, seconds), scored(Run, Counterfactual, Measured),
-    finished(Run), cancelled(Run), failed(Run, Exception), loaded(model, device), load_failed(model, Exception),
+    finished(Run), cancelled(Run), failed(Run, Exception),
+    loaded(model, device asked for, title of the device), load_failed(model, device, Exception),
     ended() after a run was let go of, when :attr:`running` is None or the next one
     """
 
@@ -154,8 +155,8 @@ class Sampler(QObject):
     finished = pyqtSignal(object)
     cancelled = pyqtSignal(object)
     failed = pyqtSignal(object, object)
-    loaded = pyqtSignal(str, str)
-    load_failed = pyqtSignal(str, object)
+    loaded = pyqtSignal(str, str, str)
+    load_failed = pyqtSignal(str, str, object)
     ended = pyqtSignal()
     _go = pyqtSignal(object)
     _load = pyqtSignal(str, str)

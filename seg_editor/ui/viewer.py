@@ -16,7 +16,7 @@ from seg_editor.ui.bind import bind
 from seg_editor.ui.chrome import STRIP
 from seg_editor.ui.content import Pictures, Preview
 from seg_editor.ui.label_updates import LabelUpdates
-from seg_editor.ui.layouts import PLANS, Slot
+from seg_editor.ui.layouts import Plan, Slot, plan_of
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.pane_grid import PaneGrid
@@ -58,6 +58,7 @@ class Viewer(QWidget):
         self._cameras = {plane: Camera() for plane in Plane}
         self._unbind: list[Callable[[], None]] = []
         self._active = 0
+        self._plan: Plan | None = None
         self._tissue: np.ndarray | None = None
         self._stale = False
         self._footer = 0.0
@@ -137,12 +138,18 @@ class Viewer(QWidget):
         if workspace is None or pictures is None:
             return
         self._active = 0
-        plan = PLANS[self._ui.layout]
+        plan = self._plan = plan_of(self._ui.layout, len(pictures.others) + 1)
         self._grid.arrange(plan, [self._make_pane(slot, workspace, pictures) for slot in plan.slots])
         self._place()
         self.draw()
         if keyboard_here:
             self.contents[0].pane.setFocus()
+
+    def fit_plan(self) -> None:
+        """Take more panes, or fewer, where the layout shows as many results as there are."""
+        pictures = self.pictures
+        if pictures is not None and plan_of(self._ui.layout, len(pictures.others) + 1) is not self._plan:
+            self._rebuild()
 
     def _clear(self) -> None:
         if self.surface is not None:

@@ -140,6 +140,17 @@ def test_hashes_follow_voxels_and_grid_but_not_names_or_labels(tmp_path: Path) -
     assert len({first.content_hash, *(open_case(other).content_hash for other in others)}) == 4
 
 
+def test_the_brain_mask_is_part_of_the_identity(tmp_path: Path) -> None:
+    folder = make_case(tmp_path / "a", layout=Layout.BRATS2013)
+    found = {open_case(folder).content_hash}
+    for edge in (9, 10):
+        mask = np.zeros(SHAPE, np.int32)
+        mask[5:edge, 5:9, 5:9] = 1
+        write_nifti(folder / "brainmask.nii.gz", mask, brats_affine(SHAPE))
+        found.add(open_case(folder).content_hash)
+    assert len(found) == 3
+
+
 def test_a_folder_without_images(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     refused(tmp_path, str(tmp_path), "no image", "<id>_flair", "-t2f", "OTMultiClass")

@@ -86,6 +86,15 @@ def test_settings_that_make_no_sense(bad: dict[str, Any]) -> None:
         dataclasses.replace(FEW, **bad)
 
 
+def test_words_become_choices() -> None:
+    words: Any = ("strength", "ddim")
+    how = Sampling(*words, hole="prior")  # type: ignore[arg-type]
+    assert how == Sampling(Start.STRENGTH, Solver.DDIM, hole=HoleFill.PRIOR)
+    assert how.solver is Solver.DDIM
+    with pytest.raises(UsageError, match="Choose one of ddpm, ddim"):
+        Sampling(Start.NOISE, "euler")  # type: ignore[arg-type]
+
+
 def test_a_hole_of_zero_is_air() -> None:
     masks = rings()
     filled = fill_hole(masks, HoleFill.ZERO)

@@ -118,6 +118,25 @@ def test_a_request_holds_whatever_decides_a_pixel(paper: DiffusionEngine, tiny_c
     assert keys == [key(**p) for p in plans]
 
 
+def test_the_model_s_slices_are_part_of_the_request(tmp_path: Path, tiny_case: Case, hole: Hole) -> None:
+    one, other = engine_of(tmp_path / "a"), engine_of(tmp_path / "b", normalisation="paper")
+    requests = [engine.plan(tiny_case, hole, slices=SLICES) for engine in (one, other)]
+    assert requests[0].model_hash == requests[1].model_hash
+    assert requests[0].key != requests[1].key
+    with pytest.raises(UsageError, match="model is not that of the request"):
+        next(one.run(tiny_case, hole, requests[1]))
+
+
+def test_another_engine_is_another_request(
+    paper: DiffusionEngine, tiny_case: Case, hole: Hole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = paper.plan(tiny_case, hole, slices=SLICES)
+    monkeypatch.setattr("seg_editor.generation.paper_engine.ENGINE_VERSION", 99)
+    assert paper.plan(tiny_case, hole, slices=SLICES).key != before.key
+    with pytest.raises(UsageError, match="Plan the run again"):
+        next(paper.run(tiny_case, hole, before))
+
+
 def test_the_recipe_comes_back(paper: DiffusionEngine, tiny_case: Case, hole: Hole) -> None:
     how = Sampling(Start.STRENGTH, Solver.DDIM, 1, 0.4, HoleFill.NEAREST, 99)
     request = paper.plan(tiny_case, hole, sampling=how, steps=7, seed=3)
@@ -155,11 +174,11 @@ def test_a_request_for_something_else_is_refused(paper: DiffusionEngine, tiny_ca
     request = paper.plan(tiny_case, hole, slices=SLICES)
     with pytest.raises(UsageError, match="another case, hole or model"):
         next(paper.run(scrambled(tiny_case, hole.mask), hole, request))
-    with pytest.raises(UsageError, match="tumor or tissue is not that of the request"):
+    with pytest.raises(UsageError, match="tumor, tissue or model is not that of the request"):
         next(paper.run(tiny_case, hole, request, tumor=hole.core))
     paper._tissue = lambda case, slices: np.minimum(tissue(case, slices), 2)
     paper.plan(tiny_case, hole, slices=SLICES)
-    with pytest.raises(UsageError, match="tumor or tissue is not that of the request"):
+    with pytest.raises(UsageError, match="tumor, tissue or model is not that of the request"):
         next(paper.run(tiny_case, hole, request))
 
 

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from seg_editor.generation.samplers import SIGMA_END, SIGMA_START, match_detail, noise_levels, slice_noise
+from seg_editor.generation import samplers
+from seg_editor.generation.request import ENGINE_VERSION
+from seg_editor.generation.samplers import (
+    SIGMA_END,
+    SIGMA_START,
+    match_detail,
+    noise_levels,
+    sampling_recipe,
+    slice_noise,
+)
+
+#: One voxel of each modality, see ``test_pixels_of_this_engine_version``.
+GOLDEN_NOISE = [-1.058422, -1.196456, -0.400894, 0.882250]
+GOLDEN_MATCHED = [0.698618, -0.521601, -0.072804, 0.225730]
 
 
 @pytest.mark.parametrize("steps", [2, 3, 6, 12, 50])
@@ -86,6 +99,25 @@ def test_matching_changes_neither_the_source_nor_the_rim() -> None:
     inner = ndi.binary_erosion(hole)
     assert np.array_equal(matched[:, ~inner], picture[:, ~inner])
     assert not np.array_equal(matched[:, inner], picture[:, inner])
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("ENGINE_VERSION", 99), ("_GAIN_LIMITS", (1.0, 1.0)), ("_Z_WEIGHTS", (0, 0, 1, 0, 0)), ("_MIN_AROUND", 10**6)],
+)
+def test_the_recipe_holds_what_finishes_a_sample(name: str, other: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sampling_recipe(6, (1.0,) * 4)
+    monkeypatch.setattr(samplers, name, other)
+    assert sampling_recipe(6, (1.0,) * 4) != before
+
+
+def test_pixels_of_this_engine_version() -> None:
+    """When these numbers change, so do kept pictures: raise ``request.ENGINE_VERSION``."""
+    assert ENGINE_VERSION == 1
+    noise = slice_noise(3, 70, (20, 24))
+    assert noise[:, 3, 5] == pytest.approx(GOLDEN_NOISE, abs=1e-5)
+    matched = match_detail(*_picture(0.5), (0.6, 0.8, 1.0, 1.2))
+    assert matched[:, 30, 31] == pytest.approx(GOLDEN_MATCHED, abs=1e-4)
 
 
 def test_without_tissue_around_the_sample_stays() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from seg_editor.editing import Brush, RemoveTumor, ReplaceAll
 from seg_editor.errors import UsageError
-from seg_editor.session import Workspace
+from seg_editor.session import Workspace, layer
 from seg_editor.session.journal import Journal, Start, default_journal_folder, find_recovery, read_records
 from seg_editor.session.records import Record, RecordKind, decode, encode
 from tests.session.steps import crash, dab, paint
@@ -328,3 +328,66 @@ def test_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert default_journal_folder() == tmp_path / "journal"
     monkeypatch.delenv("SEG_EDITOR_STATE")
     assert default_journal_folder().name == "journal"
+
+
+def test_recovering_keeps_the_old_journal_when_no_new_one_can_be_written(
+    open_workspace: Opener, journals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_workspace()
+    paint(first, 8)
+    crash(first)
+    (old,) = journals.glob("*.journal")
+    second = open_workspace()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layer, "Journal", full)
+        assert second.recover() == 1
+        assert str(old) in (second.journal_error or "")
+    crash(second)
+    third = open_workspace()
+    assert third.recover() == 1
+    assert not old.exists()
+
+
+def test_the_kept_journal_goes_once_the_labels_are_saved(
+    open_workspace: Opener, journals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_workspace()
+    paint(first, 8)
+    crash(first)
+    second = open_workspace()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _full_disk)
+        second.recover()
+    assert len(list(journals.glob("*.journal"))) == 1
+    second.save_segmentation()
+    assert not list(journals.glob("*.journal"))
+
+
+def _full_disk(_number: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_journals_with_nothing_to_recover_are_removed(open_workspace: Opener, journals: Path) -> None:
+    first = open_workspace()
+    paint(first, 8)
+    first.undo()
+    crash(first)
+    assert open_workspace().recovery is None
+    assert not list(journals.glob("*.journal"))
+
+
+def test_journals_of_other_labels_go_after_a_while(open_workspace: Opener, journals: Path) -> None:
+    first = open_workspace()
+    paint(first, 8)
+    crash(first)
+    (path,) = journals.glob("*.journal")
+    case_hash = first.case.content_hash
+    assert find_recovery(journals, case_hash, "other labels") is None
+    assert path.exists()
+    os.utime(path, (1e9, 1e9))
+    assert find_recovery(journals, case_hash, "other labels") is None
+    assert not path.exists()

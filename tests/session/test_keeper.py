@@ -25,6 +25,7 @@ from seg_editor.session.stage import Stage
 from tests.session.conftest import Opener
 from tests.session.steps import dab
 from tests.session.test_results import seeded
+from tests.tiny import make_case
 from tests.ui.fake import FakeReferee
 
 PLACE = Place(1, "m5", "auto", "standard", None, 7, (5,), "edited")
@@ -272,3 +273,84 @@ def test_a_killed_session_leaves_whole_files(
     for entry in workspace.results.entries:
         assert entry.packed.unpack().request == entry.request
     assert all(path.stat().st_mtime >= keeper._STARTED for path in (journals / "pictures").glob("*/.*.part"))
+
+
+def test_pictures_of_another_window_and_starred_ones_stay_over_the_budget(
+    open_workspace: Opener, journals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spend() -> None:
+        other = Workspace.open(make_case(tmp_path / "case_b", seed=5), journal_folder=journals)
+        make(other, 1)
+        other.close()
+
+    monkeypatch.setattr(keeper, "TOTAL_BUDGET", 1)
+    workspace = open_workspace()
+    make(workspace, 1)
+    starred = make(workspace, 2)
+    workspace.results.star(starred.key, True)
+    assert workspace.keeper is not None
+    assert workspace.keeper.flush()
+    spend()
+    assert len(list(workspace.keeper.folder.glob("*.npz"))) == 2
+    workspace.close()
+    spend()
+    assert [path.stem for path in workspace.keeper.folder.glob("*.npz")] == [starred.key[:40]]
+
+
+def test_an_entry_that_cannot_be_written_is_told_and_the_next_one_is_kept(
+    open_workspace: Opener, monkeypatch: pytest.MonkeyPatch, journals: Path
+) -> None:
+    workspace = open_workspace()
+    assert workspace.keeper is not None
+    heard: list[str] = []
+    workspace.keeper.failed.connect(heard.append)
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper, "to_arrays", no_memory)
+        make(workspace, 1)
+        assert workspace.keeper.flush()
+    assert heard
+    assert "MemoryError" in heard[0]
+    make(workspace, 2)
+    assert workspace.keeper.flush()
+    assert len(files(journals)) == 1
+
+
+def test_a_picture_made_again_is_the_newest_in_the_next_session_too(open_workspace: Opener) -> None:
+    workspace = open_workspace()
+    one = make(workspace, 1)
+    make(workspace, 2)
+    workspace.results.remove(one.packed.unpack())
+    make(workspace, 1)
+    workspace.close()
+    assert [entry.request.seed for entry in open_workspace().results.entries] == [2, 1]
+
+
+def test_a_picture_of_replaced_weights_is_not_recalled(open_workspace: Opener) -> None:
+    first = open_workspace()
+    first.apply(RemoveTumor(Scope.WHOLE))
+    entry = make(first, 7, slices=(10,))
+    assert entry.place is not None
+    entry.place = entry.place._replace(slices=(10,), weights="old")
+    first.results.star(entry.key, True)
+    first.close()
+    again = open_workspace()
+    stage = Stage(again)
+    assert stage.restore(again.results.entries[0])
+    stage.show(None)
+    place = PLACE._replace(token=stage.token, weights="new")
+    assert not stage.recall(place, 10, open_seed=True)
+    assert stage.recall(place._replace(weights="old"), 10, open_seed=False)
+
+
+def test_a_place_written_before_weights_were_named_can_be_read(workspace: Workspace) -> None:
+    entry = make(workspace, 1)
+    assert entry.place is not None
+    opened = Opened.of(workspace.case.labels.raw)  # type: ignore[union-attr]
+    entry.place = entry.place[:-1]  # type: ignore[assignment]
+    found = from_arrays(to_arrays(entry, opened, 1.0, "a"), opened, {}).entry
+    assert found.place is not None
+    assert found.place.weights == ""

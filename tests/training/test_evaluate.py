@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from seg_editor.cases import open_case
-from seg_editor.errors import CaseError
-from seg_editor.generation.diffusion import Start
+from seg_editor.errors import CaseError, UsageError
+from seg_editor.generation.diffusion import Start, make_scheduler
 from seg_editor.generation.registry import load_model
 from seg_editor.generation.unet import NoiseNet, UNetConfig
 from seg_editor.metrics.intervals import Interval
@@ -109,7 +109,12 @@ def test_every_row_is_there(finished: Path) -> None:
 def test_figures_have_bounds(finished: Path) -> None:
     for row in rows_of(finished):
         for name, f in row["metrics"].items():
-            assert f["lo"] <= f["hi"], name
+            if name.startswith(("fid_", "kid_")):
+                assert f["lo"] is f["hi"] is f["floor"] is None
+                assert f["images"] == row["n_slices"]
+                assert f["shares_pixels"] == (row["composition"] == "hole")
+            else:
+                assert f["lo"] <= f["hi"], name
             assert np.isfinite(f["value"]), name
     (source,) = rows_of(finished, model="source", mode="counterfactual")
     assert source["metrics"]["diffmap_iou@0.10"]["value"] == 0
@@ -154,12 +159,18 @@ def test_all_files_are_written(finished: Path) -> None:
         "profiles.png",
         "calibration_referee.png",
     }
+    kept = json.loads((finished / "table2.json").read_text())["calibration"]
+    assert len(kept) == len(IDS)
+    assert set(kept) == {p.name for p in (finished / "cache").glob("calibration_*.json")}
     text = (finished / "table2.md").read_text()
+    assert "† (n=6)" in text
     assert "m3, strength 0.70, DDPM 4, hole tissue, composited" in text
     assert "2 patients, 6 slices, 2 seeds" in text
     lines = list(csv.DictReader((finished / "per_slice.csv").read_text().splitlines()))
     assert {r["case_id"] for r in lines} == set(IDS)
-    assert (finished / "table2.tex").read_text().startswith("\\begin{tabular}")
+    tex = (finished / "table2.tex").read_text()
+    assert tex.startswith("\\begin{tabular}")
+    assert "$^\\dagger$ (n=6)" in tex
     figures = list(csv.DictReader((finished / "table2.csv").read_text().splitlines()))
     assert sum(len(r["metrics"]) for r in rows_of(finished)) == len(figures)
 
@@ -223,6 +234,42 @@ def test_a_case_that_cannot_be_read_is_left_out(
     assert run(installed, tmp_path / "out", *more) == 3
     assert "BraTS2021_90009" in capsys.readouterr().err
     assert {r["n_patients"] for r in rows_of(tmp_path / "out")} == {1}
+
+
+@pytest.mark.parametrize("error", [UsageError("the brain is too large"), RuntimeError("the brain is too large")])
+def test_a_case_that_a_model_cannot_take_is_left_out(
+    installed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    make = BaselineMethod.make
+
+    def refuse(self: BaselineMethod, subject: Subject, *rest: Any) -> Any:
+        if subject.case.case_id == IDS[1]:
+            raise error
+        return make(self, subject, *rest)
+
+    monkeypatch.setattr(BaselineMethod, "make", refuse)
+    assert run(installed, tmp_path, "--models", "", "--baselines", "harmonic") == 3
+    assert "the brain is too large" in capsys.readouterr().err
+    assert {r["n_patients"] for r in rows_of(tmp_path)} == {1}
+
+
+def test_the_sampler_of_the_command_line_runs(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def watched(solver: Any, steps: int) -> Any:
+        scheduler = make_scheduler(solver, steps)
+        made.append(type(scheduler).__name__)
+        return scheduler
+
+    monkeypatch.setattr("seg_editor.generation.diffusion.make_scheduler", watched)
+    more = ("--models", "m3", "--baselines", "none", "--seeds", "1", "--limit-slices", "1", "--only", IDS[0])
+    assert run(installed, tmp_path, *more, "--sampler", "ddim") == 0
+    assert set(made) == {"DDIMScheduler"}
+    assert {r["sampler"] for r in rows_of(tmp_path, model="m3")} == {"ddim"}
 
 
 def test_parts_make_what_the_whole_makes(installed: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from training.cli import main
+from training.evaluate.number_figures import _calibration
 
 
 def table_row(model: str, **changes: object) -> dict[str, object]:
@@ -67,6 +68,17 @@ def test_figures_are_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Mon
     }
     for path in out.iterdir():
         assert np.ptp(np.asarray(Image.open(path))) > 100
+
+
+def test_a_patient_is_counted_once_in_the_calibration(run: Path) -> None:
+    cache = run / "cache"
+    other = {"count": [9, 0, 1], "probability": [0.9, 0, 0.9], "tumor": [9, 0, 1]}
+    (cache / "calibration_w.json").write_text(json.dumps({"case_id": "a", "bins": other}))
+    (cache / "calibration_z.json").write_text(json.dumps({"case_id": "b", "bins": other}))
+    assert _calibration(cache).axes[0].get_title().startswith("2 patients")
+    named = _calibration(cache, ["calibration_x.json"])
+    assert named.axes[0].get_title().startswith("1 patient,")
+    assert list(named.axes[0].lines[-1].get_ydata()) == [0, 1]
 
 
 def test_without_a_run_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,17 @@ def test_what_is_there_is_kept(cases: Path) -> None:
     assert list(prepare_reference([cases / i for i in TRAIN], [cases / TEST], cases, out)) == list(TRAIN)
 
 
+def test_another_mean_makes_the_cases_references_again(cases: Path) -> None:
+    out = prepared(cases)
+    first = (out / f"{TEST}.npz").read_bytes()
+    fewer = [cases / i for i in TRAIN[:2]]
+    assert list(prepare_reference(fewer, [cases / TEST], cases, out)) == [*TRAIN[:2], TEST]
+    assert (out / f"{TEST}.npz").read_bytes() != first
+    (out / f"{TEST}.npz").write_bytes(first)
+    with pytest.raises(CaseError, match="of other cases"):
+        read_reference(out, Subject.read(cases / TEST, limit=1))
+
+
 def test_no_case_is_its_own_reference(cases: Path) -> None:
     with pytest.raises(CaseError, match="cannot be its own reference"):
         list(prepare_reference([cases / i for i in TRAIN], [cases / TRAIN[0]], cases, cases.parent / "out"))

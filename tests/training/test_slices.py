@@ -14,6 +14,7 @@ from seg_editor.errors import UsageError
 from tests.tiny import make_case
 from training.cli import main
 from training.models.slice_set import SliceSet
+from training.prepare import pipeline
 from training.prepare import slices as module
 from training.prepare.manifest import load_manifest
 from training.prepare.pictures import remove_pictures, write_pictures
@@ -65,6 +66,17 @@ def test_every_split_has_its_three_files(raw: Path, prepared: Path) -> None:
     assert figures["slices"] == len(train)
     assert figures["tumor_share"] == pytest.approx(len(train.tumor_slices()) / len(train), abs=1e-3)
     assert figures["pixels"]["tumor"] == int((train.masks == 4).sum())
+
+
+@pytest.mark.parametrize(("least", "told"), [(0.01, False), (1.01, True)])
+def test_a_split_with_little_tumor_is_told(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float, told: bool
+) -> None:
+    monkeypatch.setattr(pipeline, "MIN_TUMOR_SHARE", least)
+    heard: list[str] = []
+    splits = Splits.read(raw / "splits.json")
+    assert prepare(raw / "cases", tmp_path, splits, tissue=raw / "tissue", say=heard.append) == []
+    assert any("train: tumor is on too few slices" in line for line in heard) is told
 
 
 def test_slices_are_the_case(raw: Path, prepared: Path) -> None:

@@ -64,7 +64,12 @@ class FakeBackend:
         """The models by name, each with two presets."""
         titles = {"m5": "M5 · context-guided"}
         presets = {"preview": 1, "standard": self.steps}
-        return tuple(ModelInfo(name, titles.get(name, name.upper()), presets) for name in self.names)
+        return tuple(
+            ModelInfo(name, titles.get(name, name.upper()), presets, weights=self._hash(name)) for name in self.names
+        )
+
+    def _hash(self, model: str) -> str:
+        return f"{self.names.index(model):02x}" * 32
 
     def load(self, model: str, device: str = "auto") -> str:
         """Nothing to load; the GPU's memory can be too small."""
@@ -89,7 +94,7 @@ class FakeBackend:
             slices=slices,
             modalities=case.modalities,
             model=order.model,
-            model_hash=f"{self.names.index(order.model):02x}" * 32,
+            model_hash=self._hash(order.model),
             seed=order.seed,
             steps=order.steps or self.steps,
             preset=order.preset,

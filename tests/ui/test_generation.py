@@ -13,11 +13,11 @@ from PyQt6.QtTest import QTest
 
 from seg_editor.cases import Modality
 from seg_editor.errors import ModelError
-from seg_editor.ui.generation import Status
+from seg_editor.ui.generation import Generation, Status
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.panels.metrics import number
 from seg_editor.ui.planes import Plane
-from seg_editor.ui.state import Layout, Role
+from seg_editor.ui.state import GenerationSettings, Layout, Role
 from tests.ui.conftest import Hands, settle
 from tests.ui.fake import FakeBackend
 
@@ -266,3 +266,45 @@ def test_another_case_drops_the_run(removed: Hands, backend: FakeBackend, case_f
     wait(lambda: not window.generation.running)
     assert window.workspace.results.current is None
     assert window.generation.status in (Status.IDLE, Status.CANCELLED)
+
+
+class OneBroken(FakeBackend):
+    """The second model cannot be loaded."""
+
+    def load(self, model: str, device: str = "auto") -> str:
+        if model == "broken":
+            raise ModelError("its weights are damaged", remedy="Install it again")
+        return super().load(model, device)
+
+
+def test_the_failure_of_a_model_left_meanwhile_does_not_stop_the_present_one(wait: Wait) -> None:
+    settings = GenerationSettings()
+    generation = Generation(OneBroken(models=("m5", "broken")), settings)
+    try:
+        generation.find_models()
+        wait(lambda: generation.device == "CPU")
+        loaded: list[str] = []
+        generation.loaded.connect(lambda: loaded.append(settings.model))
+        settings.model = "broken"
+        settings.model = "m5"
+        wait(lambda: bool(loaded))
+        assert loaded == ["m5"]
+        assert not generation.model_problem
+        settings.model = "broken"
+        wait(lambda: generation.model_problem == "broken cannot be used")
+    finally:
+        generation.shut_down()
+
+
+def test_the_device_named_is_the_one_chosen_now(wait: Wait) -> None:
+    settings = GenerationSettings()
+    generation = Generation(FakeBackend(), settings)
+    heard: list[str] = []
+    generation.loaded.connect(lambda: heard.append(generation.device))
+    try:
+        generation.find_models()
+        settings.device = "cuda"
+        wait(lambda: bool(heard))
+        assert heard == ["GPU"]
+    finally:
+        generation.shut_down()

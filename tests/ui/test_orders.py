@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from seg_editor.cases import Case
@@ -58,3 +60,12 @@ def test_the_engine_asks_for_the_tissue_of_the_order(tiny_case: Case) -> None:
     edited = TissueMap(np.where(tiny_case.brain, 2, 0).astype(np.uint8), "edited")
     backend._tissue = edited
     assert backend._tissue_of(tiny_case) is edited
+
+
+def test_other_weights_under_the_same_name_make_another_place(tiny_case: Case) -> None:
+    workspace, settings = Workspace(tiny_case), GenerationSettings()
+    settings.model, settings.slices = "m5", "all"
+    updated = tuple(replace(info, weights="new") for info in MODELS)
+    place = place_of(workspace, settings, updated, 0)
+    assert place != place_of(workspace, settings, MODELS, 0)
+    assert order_of(workspace, settings, updated, 0).place == place

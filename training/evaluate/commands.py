@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import functools
 import io
 import json
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seg_editor.errors import CaseError, UsageError
+from seg_editor.errors import UsageError
 
 
 def add_commands(commands: Any) -> None:
@@ -67,11 +68,15 @@ def add_commands(commands: Any) -> None:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """``seg-train evaluate``."""
-    from training.evaluate.job import EvalJob, evaluate_case, run_case
+    from seg_editor.generation.diffusion import Solver
+    from seg_editor.generation.registry import find_card
+    from training.evaluate.job import EvalJob, run_case, try_case
     from training.prepare.parallel import run_jobs
 
     if args.seeds < 1 or not 1 <= args.steps <= 1000:
         raise UsageError("seeds and steps must be positive, steps at most 1000")
+    for name in _names(args.models):
+        find_card(name)  # an unknown model is told before hours of work
     jobs = [
         EvalJob(
             folder=args.cases / case_id,
@@ -81,7 +86,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
             seeds=args.seeds,
             limit=args.limit_slices,
             steps=args.steps,
-            solver=args.sampler,
+            solver=Solver(args.sampler),
             half=args.precision == "bf16",
             tissue=args.tissue,
             device=args.device,
@@ -100,10 +105,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
     for job in jobs:
         if job.case_id in failures:
             continue
-        try:
-            results += list(_bar(evaluate_case(job), None, "result", job.case_id))
-        except CaseError as error:
-            failures[job.case_id] = str(error)
+        found, error = try_case(job, functools.partial(_bar, total=None, unit="result", text=job.case_id))
+        results += found
+        if error is not None:
+            failures[job.case_id] = error
     if not results:
         raise UsageError(next(iter(failures.values()), "there is nothing to evaluate").rstrip("."))
     rows = write_tables(results, args.out, about_run(args, jobs))
@@ -130,7 +135,7 @@ def write_tables(results: Sequence[Any], out: Path, about: dict[str, Any]) -> li
         "table2.md": render.to_markdown(rows, about),
         "table2.csv": render.to_csv(rows),
         "table2.tex": render.to_latex(rows),
-        "table2.json": render.to_json(rows, about),
+        "table2.json": render.to_json(rows, about, sorted({r.calibration for r in results if r.calibration})),
         "per_slice.csv": per_slice(results),
     }
     for name, text in texts.items():

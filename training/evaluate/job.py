@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,10 @@ class EvalJob:
 
 @dataclass
 class Result:
-    """One arm of one method on one case with one seed, put together in one way."""
+    """One arm of one method on one case with one seed, put together in one way.
+
+    ``calibration`` names the file in the cache that holds the referee's calibration on the slices of the case.
+    """
 
     case_id: str
     method: str
@@ -103,6 +106,7 @@ class Result:
     seed: int
     scores: Scores
     features: Features
+    calibration: str = ""
 
     @property
     def row(self) -> str:
@@ -112,15 +116,29 @@ class Result:
 
 def run_case(job: EvalJob) -> dict[str, Any]:
     """Make what is missing; ``case_id`` and ``made``, or ``error``. For a process or a cluster's worker."""
+    found, error = try_case(job)
+    return {"case_id": job.case_id} | ({"error": error} if error else {"made": len(found)})
+
+
+def try_case(
+    job: EvalJob, watch: Callable[[Iterator[Result]], Iterable[Result]] = iter
+) -> tuple[list[Result], str | None]:
+    """All results of a case, or none and what is wrong with it in one line: one case does not end the others.
+
+    Parameters
+    ----------
+    job : EvalJob
+    watch : callable, optional
+        Passes the results on as they come, to show progress.
+    """
     try:
-        made = sum(1 for _ in evaluate_case(job))
+        return list(watch(evaluate_case(job))), None
     except SegEditorError as error:
-        return {"case_id": job.case_id, "error": str(error)}
+        return [], str(error)
     except Exception as error:
         _log.exception("case %s", job.case_id)
         text = " ".join(str(error).split())
-        return {"case_id": job.case_id, "error": f"{job.folder}: {type(error).__name__}: {text}"}
-    return {"case_id": job.case_id, "made": made}
+        return [], f"{job.folder}: {type(error).__name__}: {text}"
 
 
 def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) -> Iterator[Result]:
@@ -135,7 +153,7 @@ def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) 
     if referee is None:
         raise ModelError("evaluation needs a referee", remedy="Install m4")
     subject = Subject.read(job.folder, tissue=job.tissue, limit=job.limit, referee=referee)
-    _calibrate(job, subject, referee)
+    calibration = _calibrate(job, subject, referee)
     seen = extractors(referee)
     for method in methods_of(job):
         for arm in method.arms:
@@ -143,7 +161,8 @@ def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) 
                 continue
             for seed in range(job.seeds if arm.random else 1):
                 say(f"{job.case_id} {method.name} {arm.mode}")
-                yield from _results(job, subject, method, arm, seed, referee, seen)
+                for result in _results(job, subject, method, arm, seed, referee, seen):
+                    yield replace(result, calibration=calibration)
 
 
 def methods_of(job: EvalJob) -> Iterator[Method]:
@@ -190,12 +209,17 @@ def _results(
         yield Result(job.case_id, method.name, arm.to_json(), composition, seed, *found)
 
 
-def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> None:
-    """Keep how often the referee's tumor probability on the source comes true: ten bins of the brain's voxels."""
+def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> str:
+    """Keep how often the referee's tumor probability on the source comes true: ten bins of the brain's voxels.
+
+    Returns the name of the file; empty when the case has no slices.
+    """
     request = {"slices": subject.slices, "referee": referee.model.card.weights_sha256, **subject.identity}
     path = job.out / "cache" / f"calibration_{_key(request)}.json"
-    if path.exists() or not subject.slices:
-        return
+    if not subject.slices:
+        return ""
+    if path.exists():
+        return path.name
     inside = np.asarray(subject.planes(subject.case.brain, subject.slices), bool)
     probability = referee.tumor_probability(subject.case, subject.slices)[inside]
     true = np.asarray(subject.planes(subject.tumor, subject.slices), bool)[inside]
@@ -209,6 +233,7 @@ def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     temporary.write_text(json.dumps({"case_id": job.case_id, "bins": bins}), encoding="utf-8")
     temporary.replace(path)
+    return path.name
 
 
 def compose(subject: Subject, mode: Mode, made: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -17,6 +18,7 @@ from seg_editor.generation.engine import Engine
 from seg_editor.generation.hole import Hole
 from seg_editor.generation.paper_engine import DiffusionEngine, class_masks
 from seg_editor.generation.registry import LoadedModel
+from seg_editor.generation.request import ENGINE_VERSION
 from seg_editor.generation.samplers import sampling_recipe
 from seg_editor.hashing import file_sha256
 from training.evaluate.baselines import FILLS
@@ -120,7 +122,8 @@ class DiffusionMethod:
         if self._engine.input.modality is not Modality.FLAIR:
             raise ModelError(f"{model.card.name} makes no FLAIR", remedy="Leave it out: the referee judges FLAIR")
         self.name = model.card.name
-        self.identity = model.card.weights_sha256 + (" bfloat16" if half else "")
+        decides = {"engine": ENGINE_VERSION, "input": self._engine.input.to_json(), "half": half}
+        self.identity = f"{model.card.weights_sha256} {json.dumps(decides, sort_keys=True)}"
         self.arms = tuple(self._arms(steps, solver))
 
     def _arms(self, steps: int, solver: Solver) -> Iterator[Arm]:

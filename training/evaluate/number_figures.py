@@ -41,7 +41,7 @@ def number_figures(run: Path, out: Path) -> Iterator[Path]:
         ("fig7_table", _bars(rows)),
         ("sweep_diffmap", _sweep(rows)),
         ("profiles", _profiles(run / "per_slice.csv")),
-        ("calibration_referee", _calibration(run / "cache")),
+        ("calibration_referee", _calibration(run / "cache", _calibration_files(run))),
     ):
         if figure is not None:
             yield save_figure(figure, out / f"{name}.png")
@@ -195,9 +195,17 @@ def _profiles(path: Path) -> Any:
     return figure
 
 
-def _calibration(cache: Path) -> Any:
-    """How often the referee's tumor probability comes true."""
-    records = [json.loads(p.read_text(encoding="utf-8"))["bins"] for p in sorted(cache.glob("calibration_*.json"))]
+def _calibration_files(run: Path) -> list[str]:
+    """The files of this table's calibration, for the cache may hold others' too; empty when the table names none."""
+    names: list[str] = json.loads((run / "table2.json").read_text(encoding="utf-8")).get("calibration", [])
+    return names
+
+
+def _calibration(cache: Path, names: Sequence[str] = ()) -> Any:
+    """How often the referee's tumor probability comes true: the files named, else the newest of each patient."""
+    paths = [cache / n for n in names] or sorted(cache.glob("calibration_*.json"), key=lambda p: p.stat().st_mtime_ns)
+    found = [json.loads(p.read_text(encoding="utf-8")) for p in paths if p.exists()]
+    records = list({r["case_id"]: r["bins"] for r in found}.values())
     if not records:
         return None
     figure, axes = new_figure(4.5, 4.5)
@@ -212,5 +220,6 @@ def _calibration(cache: Path) -> Any:
             x, y, marker="o", ms=4 if whole else 2, lw=2 if whole else 0.6, color="#23588c" if whole else "#a9bfd6"
         )
     axis.set(xlabel="referee's probability of tumor", ylabel="share that is tumor", xlim=(0, 1), ylim=(0, 1))
-    axis.set_title(f"{len(records)} patients, brain voxels of the source", fontsize=8)
+    patients = f"{len(records)} patient{'s' * (len(records) > 1)}"
+    axis.set_title(f"{patients}, brain voxels of the source", fontsize=8)
     return figure

@@ -19,6 +19,7 @@ from seg_editor.anatomy.margins import with_margin
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case, Modality, open_case
 from seg_editor.errors import CaseError
+from seg_editor.hashing import file_sha256
 from training.evaluate.subject import Floats, Subject
 
 MEAN_FILE = "mean.npz"
@@ -29,7 +30,7 @@ _MIN_CASES = 2.0
 def prepare_reference(
     training: Sequence[Path], wanted: Sequence[Path], atlas: Path, out: Path, *, threads: int | None = None
 ) -> Iterator[str]:
-    """Write ``mean.npz`` (atlas space) and ``<id>.npz`` for each wanted case; what is there already is kept.
+    """Write ``mean.npz`` (atlas space) and ``<id>.npz`` for each wanted case; what is of the same cases is kept.
 
     Parameters
     ----------
@@ -70,14 +71,16 @@ def prepare_reference(
         text = np.frombuffer(json.dumps(names).encode(), np.uint8)
         _save(out / MEAN_FILE, flair=mean, covered=covered, cases=text)
         kept = mean, covered
+    made_of = file_sha256(out / MEAN_FILE)
     for folder in wanted:
         path = out / f"{folder.name}.npz"
-        if not path.exists():
+        if _mean_of(path) != made_of:
             case = open_case(folder)
             moved = from_template(case, template, dict(zip(("flair", "share"), kept, strict=True)), threads=threads)
             inside = moved["share"] > 0.5
             flair = np.where(inside, moved["flair"] / np.maximum(moved["share"], 0.5), 0)
-            _save(path, flair=flair.astype(np.float32), covered=inside)
+            mean_hash = np.frombuffer(made_of.encode(), np.uint8)
+            _save(path, flair=flair.astype(np.float32), covered=inside, mean=mean_hash)
             yield folder.name
 
 
@@ -102,6 +105,15 @@ def _load_mean(path: Path, names: list[str]) -> tuple[Floats, NDArray[np.bool_]]
         return None
 
 
+def _mean_of(path: Path) -> str | None:
+    """sha256 of the ``mean.npz`` that a case's reference was made of; None when there is none or it does not say."""
+    try:
+        with np.load(path, allow_pickle=False) as z:
+            return z["mean"].tobytes().decode()
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile):
+        return None
+
+
 def _save(path: Path, **arrays: NDArray[np.generic]) -> None:
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as f:
@@ -115,7 +127,7 @@ def read_reference(folder: Path, subject: Subject) -> tuple[Floats, NDArray[np.b
     Raises
     ------
     CaseError
-        It is missing, damaged or of another grid.
+        It is missing, damaged, of another mean or of another grid.
     """
     path = folder / f"{subject.case.case_id}.npz"
     try:
@@ -125,4 +137,6 @@ def read_reference(folder: Path, subject: Subject) -> tuple[Floats, NDArray[np.b
         raise CaseError("no healthy reference can be read", path=path, remedy="Run seg-train reference") from error
     if scaled.shape != subject.case.grid.shape:
         raise CaseError("the healthy reference does not fit the case", path=path, remedy="Make it again")
+    if _mean_of(path) != file_sha256(folder / MEAN_FILE):
+        raise CaseError("the healthy reference is of other cases", path=path, remedy="Run seg-train reference again")
     return subject.scale.invert(scaled), covered

@@ -22,12 +22,15 @@ _LEAD = (
     "n_patients",
     "n_slices",
 )
-_VALUES = ("value", "lo", "hi", "floor", "ceiling", "paper")
+_VALUES = ("value", "lo", "hi", "floor", "ceiling", "paper", "images", "shares_pixels")
+#: Behind a distance of pictures that share pixels with what they are compared with.
+_SHARES = "†"
 
 
-def to_json(rows: Sequence[Row], about: dict[str, Any]) -> str:
-    """``table2.json``: what was done, and a list of rows."""
-    return json.dumps({"about": about, "rows": [r.to_json() for r in rows]}, indent=1, allow_nan=False)
+def to_json(rows: Sequence[Row], about: dict[str, Any], calibration: Sequence[str] = ()) -> str:
+    """``table2.json``: what was done, the files of the referee's calibration in the cache, and a list of rows."""
+    data = {"about": about, "calibration": list(calibration), "rows": [r.to_json() for r in rows]}
+    return json.dumps(data, indent=1, allow_nan=False)
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -74,9 +77,12 @@ def to_latex(rows: Sequence[Row]) -> str:
         cells = []
         for n in names:
             f = row.figures.get(n)
-            cells.append("" if f is None else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]")
+            cells.append("" if f is None else _with_interval(row, n).replace(_SHARES, "$^\\dagger$"))
         if any(cells):
             out.append(" & ".join([_tex(f"{row.arm['mode']}: {label(row)}"), *cells]) + " \\\\")
+    if any("dagger" in line for line in out):
+        note = "$^\\dagger$ outside the hole these are the source's own pixels, which FID and KID compare with"
+        out.append(f"\\hline \\multicolumn{{{len(names) + 1}}}{{l}}{{{note}}} \\\\")
     return "\n".join([*out, "\\hline", "\\end{tabular}", ""])
 
 
@@ -135,8 +141,15 @@ def _figure(row: Row, name: str) -> str:
     f = row.figures.get(name)
     if f is None:
         return ""
-    text = _short(f.value) if f.low == f.high else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]"
-    return text + (f" (paper {_short(row.paper[name])})" if name in row.paper else "")
+    return _with_interval(row, name) + (f" (paper {_short(row.paper[name])})" if name in row.paper else "")
+
+
+def _with_interval(row: Row, name: str) -> str:
+    """A figure with its interval; a distance with its number of pictures and the mark of shared pixels instead."""
+    f = row.figures[name]
+    if name in row.images:
+        return f"{_short(f.value)}{_SHARES * row.composited} (n={row.images[name]})"
+    return _short(f.value) if f.low == f.high else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]"
 
 
 def _short(value: float) -> str:
@@ -155,12 +168,12 @@ def _about(about: dict[str, Any]) -> str:
     lines.append(
         "- Floors: the row *donor* (real healthy tissue in the hole). Ceilings: the row *source* (nothing done)."
     )
-    lines.append(
-        "- FID and KID are against the source's slices of the same patients. Their floor is every second real slice"
-    )
-    lines.append(
-        "  against the rest, so half as many pictures: FID, which falls with the number of pictures, may lie below it."
-    )
+    lines += [
+        "- FID and KID are against the source's slices of the same patients, n pictures on either side. They have no",
+        "  interval and no floor: FID's bias falls with n, patients drawn twice add to it. Compare rows of equal n.",
+        f"- {_SHARES} FID and KID of composited pictures: all but the hole is the source's own pixels, so these values",
+        "  are small by themselves. Do not compare them with whole slices.",
+    ]
     lines.append(
         "- The paper's own numbers stand in the rows made most nearly as its code made them; its M3 beside both m3 (as"
     )

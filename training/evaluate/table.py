@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from seg_editor.metrics.diffmap import DIFF_THRESHOLD
 from seg_editor.metrics.distributions import frechet_distance, kernel_distance
-from seg_editor.metrics.intervals import Interval, bootstrap, bootstrap_mean, bootstrap_ratio
-from training.evaluate.job import Result
+from seg_editor.metrics.intervals import Interval, bootstrap_mean, bootstrap_ratio
+from training.evaluate.job import HOLE, Result
 from training.evaluate.scoring import THRESHOLDS
 
 #: The paper's Table 2. Its rows mix starts, samplers and splits; see :func:`_paper_numbers`.
@@ -28,7 +28,6 @@ PAPER["m3c"] = PAPER["m3"]  # the paper's M3 as its code trained it; our m3 is M
 _PAPER_COUNTERFACTUAL = {"tumor_residual_paper": "residual", "diffmap_iou_paper": "diffmap", "ssim_paper": "ssim"}
 _PAPER_RECONSTRUCTION = {"gen_dice_paper": "gen_dice"}
 _PAPER_FROM_NOISE = {"fid_m4": "fid", "kid_m4": "kid"}
-_FEW = 200
 DIFFMAP = "diffmap_iou@0.10"
 
 
@@ -90,7 +89,14 @@ LARGEST = Metric("change_outside", "Largest change outside the hole (intensity)"
 
 @dataclass
 class Row:
-    """One row of the table."""
+    """One row of the table.
+
+    Attributes
+    ----------
+    images : dict
+        Of a distance between sets of pictures (FID, KID): pictures on either side. It has neither interval nor floor,
+        see :func:`_distances`.
+    """
 
     method: str
     composition: str
@@ -102,18 +108,27 @@ class Row:
     floors: dict[str, float] = field(default_factory=dict)
     ceilings: dict[str, float] = field(default_factory=dict)
     paper: dict[str, float] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def composited(self) -> bool:
+        """Whether all but the hole is the source's own pixels."""
+        return self.composition == HOLE
 
     def to_json(self) -> dict[str, Any]:
         """What ``table2.json`` holds."""
         metrics: dict[str, Any] = {}
         for name, f in self.figures.items():
+            distance = name in self.images
             metrics[name] = {
                 "value": f.value,
-                "lo": f.low,
-                "hi": f.high,
+                "lo": None if distance else f.low,
+                "hi": None if distance else f.high,
                 "floor": self.floors.get(name),
                 "ceiling": self.ceilings.get(name),
             }
+            if distance:
+                metrics[name] |= {"images": self.images[name], "shares_pixels": self.composited}
             if name in self.paper:
                 metrics[name]["paper"] = self.paper[name]
         return {
@@ -176,44 +191,38 @@ def _pool(row: Row, group: list[Result], resamples: int) -> None:
 
 
 def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
-    """FID and KID of every row against the real slices, with the real against the real as floor."""
+    """FID and KID of every row against the real slices of the same patients: the value of each seed, averaged.
+
+    Both depend on the number of pictures (FID's bias falls with it), so neither gets what the other figures have. A
+    floor would be as many real pictures of other patients on either side, twice the patients that there are. A
+    bootstrap draws patients twice, which adds bias: the figure then lies at or below its own lower bound.
+    """
     groups_by_row = dict(zip(map(id, rows), groups.values(), strict=True))
     real = next((groups_by_row[id(r)] for r in rows if r.method == "source"), None)
     if real is None:
         return
     for extractor in real[0].features:
         reference = {r.case_id: r.features[extractor] for r in real}
-        everything = np.concatenate(list(reference.values()))
-        halves = everything[::2], everything[1::2]
-        for kind, distance in (("fid", frechet_distance), ("kid", kernel_distance)):
-            name = f"{kind}_{extractor}"
-            floor = distance(*halves) if min(map(len, halves)) >= 2 else None
-            for row in rows:
-                group = [r for r in groups_by_row[id(row)] if extractor in r.features]
-                if row.method == "source" or not group:
-                    continue
-                made: dict[int, dict[str, NDArray[np.float32]]] = {}
-                for r in group:
+        for row in rows:
+            made: dict[int, dict[str, NDArray[np.float32]]] = {}
+            for r in groups_by_row[id(row)]:
+                if extractor in r.features:
                     made.setdefault(r.seed, {})[r.case_id] = r.features[extractor]
-                row.figures[name] = _distance_interval(distance, reference, list(made.values()), row.patients)
-                if floor is not None:
-                    row.floors[name] = floor
+            if row.method == "source" or not made:
+                continue
+            pairs = [_of_same_patients(reference, seed) for seed in made.values()]
+            for kind, distance in (("fid", frechet_distance), ("kid", kernel_distance)):
+                name = f"{kind}_{extractor}"
+                value = float(np.mean([distance(*pair) for pair in pairs]))
+                row.figures[name] = Interval(value, value, value)
+                row.images[name] = min(len(pair[1]) for pair in pairs)
 
 
-def _distance_interval(
-    distance: Callable[[NDArray[np.floating[Any]], NDArray[np.floating[Any]]], float],
-    reference: dict[str, NDArray[np.float32]],
-    made: list[dict[str, NDArray[np.float32]]],
-    patients: list[str],
-) -> Interval:
-    """The figure of each seed, averaged; patients are drawn again on both sides."""
-
-    def figure(chosen: NDArray[np.intp]) -> float:
-        names = [patients[i] for i in chosen]
-        real = np.concatenate([reference[p] for p in names])
-        return float(np.mean([distance(real, np.concatenate([m[p] for p in names])) for m in made]))
-
-    return bootstrap(figure, len(patients), resamples=_FEW)
+def _of_same_patients(
+    real: dict[str, NDArray[np.float32]], made: dict[str, NDArray[np.float32]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    patients = sorted(made)
+    return np.concatenate([real[p] for p in patients]), np.concatenate([made[p] for p in patients])
 
 
 def _bound(row: Row, rows: list[Row]) -> None:

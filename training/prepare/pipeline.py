@@ -30,6 +30,9 @@ __all__ = ["SPLITS", "Splits", "list_cases", "make_bank", "patient_of", "prepare
 
 Say = Callable[[str], None]
 
+#: Share of a split's slices that should show tumor; below, :func:`prepare` says so.
+MIN_TUMOR_SHARE = 0.15
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -136,6 +139,8 @@ def prepare(
     for name, f in figures.items():
         if f["slices"]:
             say(f"{name}: {f['cases']} cases, {f['slices']} slices, {100 * f['tumor_share']:.0f} % with tumor")
+            if f["tumor_share"] < MIN_TUMOR_SHARE:
+                say(f"{name}: tumor is on too few slices to learn from or judge by; give it other cases (--splits)")
     return [failures[i] for i in chosen if i in failures]
 
 

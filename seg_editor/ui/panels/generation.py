@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
 from seg_editor.session.live import duration
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
+from seg_editor.ui.captions import steps_text
 from seg_editor.ui.generation import SEED_LIMIT, Generation, Status
 from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.parts import Section, combo, field_label, named, restyle, row, show_choice, wrapped
@@ -174,7 +175,7 @@ class GenerationPanel(Section):
         title = f"{self.model.currentText()}. {what}" if models else what
         self.model.setToolTip(generation.model_problem or title)
         presets = next((dict(info.presets) for info in generation.models if info.name == settings.model), {})
-        wanted = [(name, f"{_QUALITY.get(name, name.capitalize())} · {steps} steps") for name, steps in presets.items()]
+        wanted = [(name, f"{_QUALITY.get(name, name.capitalize())} · {steps_text(steps)}") for name, steps in presets.items()]
         if [self.preset.itemText(i) for i in range(self.preset.count())] != [text for _, text in wanted]:
             self.preset.clear()
             for name, text in wanted:
