@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Stage:
     """The results of a workspace beside its mask. Pure: no clock, no thread, no Qt.
 
-    Results that the workspace holds already (kept from an earlier session) are found by their places, too.
+    Results that the workspace holds already (kept from an earlier session) are found by their places, too, where
+    these name the weights: a model of the same name may have others by now.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ class Stage:
         self._workspace = workspace
         self._recall = Recall()
         for entry in workspace.results.entries:
-            if entry.place is not None:
+            if entry.place is not None and entry.place.weights:
                 self._recall.put(entry.place, entry.key)
 
     @property

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from seg_editor.cases import Case
 from seg_editor.errors import ExportError
@@ -68,3 +70,12 @@ def test_missing_pieces(tiny_case: Case, exported: Path) -> None:
     (exported / f"{tiny_case.case_id}_provenance.json").write_text("{")
     with pytest.raises(ExportError, match="no provenance file"):
         verify(exported / f"{tiny_case.case_id}_metrics.json")
+
+
+def test_a_picture_of_the_view_says_itself_where_it_came_from(tmp_path: Path) -> None:
+    path, info = tmp_path / "view_synthetic.png", PngInfo()
+    told = {"case_id": "BraTS2021_90001", "synthetic": True, "requests": []}
+    info.add_text("seg-editor", json.dumps(told))
+    Image.new("RGB", (4, 4)).save(path, pnginfo=info)
+    found = verify(path)
+    assert (found.state, found.sidecar) == ("unsealed", told)

@@ -246,3 +246,20 @@ def test_removed_tumor_that_was_not_generated_stays_in_the_written_mask(tiny_cas
     assert not labels[:, :, k].any()
     others = np.arange(labels.shape[2]) != k
     assert np.array_equal(labels[:, :, others], case.labels.raw[:, :, others])
+
+
+def test_a_part_of_the_hole_says_so(tiny_case: Case, tmp_path: Path) -> None:
+    whole = export(tiny_case, tmp_path / "whole")
+    assert whole.gap == ""
+    labels = tiny_case.labels
+    assert labels is not None
+    tumor = np.flatnonzero((labels.raw != 0).any(axis=(0, 1)))
+    result = make_counterfactual(tiny_case, slices=[int(tumor[0])])
+    out = tmp_path / "part"
+    part = write_counterfactual(
+        tiny_case, result, edited_labels=np.zeros_like(labels.raw), metrics=None, out=out, panel=False
+    )
+    assert part.coverage == (1, len(tumor))
+    assert part.gap == f"1 of {len(tumor)} tumor slices generated; the others keep the tumor"
+    told = json.loads((out / f"{tiny_case.case_id}_provenance.json").read_text(encoding="utf-8"))
+    assert told["tumor_slices"] == {"generated": 1, "removed": len(tumor)}

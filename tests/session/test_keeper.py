@@ -344,6 +344,8 @@ def test_a_picture_of_replaced_weights_is_not_recalled(open_workspace: Opener) -
     place = PLACE._replace(token=stage.token, weights="new")
     assert not stage.recall(place, 10, open_seed=True)
     assert stage.recall(place._replace(weights="old"), 10, open_seed=False)
+    again.results.entries[0].place = again.results.entries[0].place._replace(weights="")  # type: ignore[union-attr]
+    assert not Stage(again).recall(place._replace(weights=""), 10, open_seed=False)
 
 
 def test_a_place_written_before_weights_were_named_can_be_read(workspace: Workspace) -> None:

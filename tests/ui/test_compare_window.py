@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from seg_editor.session.ensemble import Spread
 from seg_editor.session.live import Status
 from seg_editor.ui.compare import EnsembleView, Mode
 from seg_editor.ui.compare_bar import spread_text
-from seg_editor.ui.pane_content import UNDERWAY
+from seg_editor.ui.ensemble import MORE_STEPS
+from seg_editor.ui.pane_content import GENERATED_LINE, REFEREE_LINE, REFEREE_NONE, UNDERWAY
 from seg_editor.ui.state import Layout, Role
 from tests.ui.conftest import NO_BUTTON, Hands, settle
 from tests.ui.fake import FakeBackend, FakeReferee
@@ -183,7 +185,11 @@ def test_two_results_against_each_other(made: Hands, wait: Wait) -> None:
     QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=strip.card(0).center().toPoint())
     contents = made.window.viewer.contents
     assert made.window.compare.state.against == made.workspace.results.entries[0].key
-    assert [c.pane.marks.title for c in contents] == ["M5 seed 0", "Counterfactual", "M5 seed 9 − seed 0"]
+    assert [c.pane.marks.title for c in contents] == [
+        "M5 · 4 steps · seed 0",
+        "Counterfactual",
+        "M5 · 4 steps · seed 9 − seed 0",
+    ]
     assert contents[0].pane.marks.synthetic
     assert contents[2].pane.difference.isVisible()
     assert made.window.compare.overlap() is None
@@ -272,6 +278,64 @@ def test_the_referee_is_outlined_in_every_plane(made: Hands, backend: FakeBacken
         assert sum(item.isVisible() for item in content.pane._outlines) >= count
 
 
+def test_the_referee_belongs_to_the_result_of_its_pane(made: Hands, backend: FakeBackend, wait: Wait) -> None:
+    backend.referee = FakeReferee(0.0)
+    second(made, wait)
+    made.window.ui.layout = Layout.MODELS
+    made.key(Qt.Key.Key_F7, SHIFT)
+    wait(lambda: made.window.generation.measured() is not None)
+    current, other = (made.window.viewer.contents[n].pane.marks.legend for n in (1, 2))
+    assert current.startswith(REFEREE_LINE)
+    assert other.startswith(REFEREE_NONE)
+
+
+@pytest.mark.parametrize("mode", [Mode.FADE, Mode.SWIPE, Mode.LENS, Mode.CHECKER])
+def test_no_verdict_stands_over_a_mixture(made: Hands, wait: Wait, mode: Mode) -> None:
+    wait(lambda: made.window.generation.measured() is not None)
+    made.key(Qt.Key.Key_F7, SHIFT)
+    assert REFEREE_NONE in made.pane().marks.legend
+    made.key(KEYS[mode], SHIFT)
+    assert "referee" not in made.pane().marks.legend
+    made.key(KEYS[Mode.PLAIN], SHIFT)
+    assert REFEREE_NONE in made.pane().marks.legend
+
+
+def test_one_axial_slice_is_no_verdict_on_the_other_planes(made: Hands, wait: Wait) -> None:
+    wait(lambda: made.window.generation.measured() is not None)
+    made.window.ui.layout = Layout.PLANES
+    made.window.ui.picture = Role.SOURCE
+    made.key(Qt.Key.Key_F7, SHIFT)
+    axial, *others = (content.pane.marks.legend for content in made.window.viewer.contents)
+    assert REFEREE_NONE in axial
+    for legend in others:
+        assert REFEREE_NONE not in legend
+        assert legend.startswith("referee: axial")
+
+
+def test_seeds_of_a_single_step_are_refused(made: Hands) -> None:
+    runs = len(made.workspace.results)
+    made.window.generation.settings.preset = "preview"
+    made.key(Qt.Key.Key_Return, CTRL | SHIFT)
+    assert MORE_STEPS in made.window.errors.text.text()
+    assert made.window.compare.ensemble.wanted == 0
+    assert len(made.workspace.results) == runs
+
+
+def test_a_modality_that_was_not_made_wears_no_outline(made: Hands) -> None:
+    results = made.workspace.results
+    whole = results.current
+    flair = {Modality.FLAIR: whole.patches[Modality.FLAIR]}
+    request = replace(whole.request, modalities=(Modality.FLAIR,), seed=77)
+    results.current = replace(whole, patches=flair, request=request)
+    made.window.ui.layout = Layout.EIGHT
+    marks = {(c.role, c.modality): c.pane.marks for c in made.window.viewer.contents}
+    without = marks[Role.RESULT, Modality.T1]
+    assert without.badge == "not generated in T1"
+    assert GENERATED_LINE not in without.legend
+    assert without.message == ""
+    assert GENERATED_LINE in marks[Role.RESULT, Modality.FLAIR].legend
+
+
 def test_one_seed_has_no_deviation(made: Hands, backend: FakeBackend, wait: Wait) -> None:
     link, bar = made.window.compare, made.window.compare_bar
     link.ensemble.start(4)
@@ -321,7 +385,7 @@ def test_named_layouts_by_key(made: Hands, wait: Wait) -> None:
     second(made, wait)
     made.key(Qt.Key.Key_7, CTRL)
     titles = [c.pane.marks.title for c in made.window.viewer.contents]
-    assert titles[:3] == ["Source", "M5 seed 9", "M5 seed 0"]
+    assert titles[:3] == ["Source", "M5 · 4 steps · seed 9", "M5 · 4 steps · seed 0"]
 
 
 def test_full_screen_and_back(made: Hands) -> None:

@@ -317,6 +317,17 @@ def test_restoring_brings_picture_and_mask_back_as_one_step(live: Hands, wait: W
     assert workspace.results.current.request == workspace.results.entries[1].request
 
 
+def test_six_models_are_all_shown(live: Hands, backend: FakeBackend, wait: Wait) -> None:
+    backend.names = ("m5", "m1", "m2", "m3", "m3c", "m3k")
+    live.window.generation.find_models()
+    live.key(Qt.Key.Key_Return, CTRL)
+    wait(lambda: len(live.workspace.results) == 6 and quiet(live)())
+    wait(lambda: len(live.window.viewer.contents) == 7)
+    titles = [content.pane.marks.title.split(" ")[0] for content in live.window.viewer.contents]
+    assert titles[:2] == ["Source", "M5"]
+    assert set(titles[2:]) == {"M1", "M2", "M3", "M3c", "M3k"}
+
+
 def test_every_model_runs_on_the_same_slice_and_seed(live: Hands, backend: FakeBackend, wait: Wait) -> None:
     backend.names = ("m5", "m2", "m3")
     live.window.generation.find_models()
@@ -326,7 +337,7 @@ def test_every_model_runs_on_the_same_slice_and_seed(live: Hands, backend: FakeB
     assert live.window.ui.layout is Layout.MODELS
     titles = [content.pane.marks.title for content in live.window.viewer.contents]
     assert titles[0] == "Source"
-    assert set(titles[1:]) == {"M5 seed 0", "M2 seed 0", "M3 seed 0"}
+    assert set(titles[1:]) == {f"{model} · 4 steps · seed 0" for model in ("M5", "M2", "M3")}
     pictures = [content.pane.picture.image for content in live.window.viewer.contents]
     assert all(not np.array_equal(pictures[0], other) for other in pictures[1:])
     assert not np.array_equal(pictures[1], pictures[2])

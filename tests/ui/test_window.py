@@ -218,6 +218,7 @@ def test_export_counterfactual(hands: Hands, tmp_path: Path, wait: Wait, qtbot: 
     case_id = hands.workspace.case.case_id
     wait(lambda: (out / f"{case_id}_metrics.json").exists())
     wait(lambda: "Exported" in hands.window.errors.text.text())
+    assert "tumor slices generated; the others keep the tumor" in hands.window.errors.text.text()
     names = {path.name for path in out.iterdir()}
     assert f"{case_id}_flair_synthetic.nii.gz" in names
     assert f"{case_id}_seg_edited.nii.gz" in names

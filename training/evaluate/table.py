@@ -211,11 +211,14 @@ def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
             if row.method == "source" or not made:
                 continue
             pairs = [_of_same_patients(reference, seed) for seed in made.values()]
+            images = min(len(pair[1]) for pair in pairs)
+            if images < 2:
+                continue
             for kind, distance in (("fid", frechet_distance), ("kid", kernel_distance)):
                 name = f"{kind}_{extractor}"
                 value = float(np.mean([distance(*pair) for pair in pairs]))
                 row.figures[name] = Interval(value, value, value)
-                row.images[name] = min(len(pair[1]) for pair in pairs)
+                row.images[name] = images
 
 
 def _of_same_patients(

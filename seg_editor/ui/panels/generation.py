@@ -175,7 +175,9 @@ class GenerationPanel(Section):
         title = f"{self.model.currentText()}. {what}" if models else what
         self.model.setToolTip(generation.model_problem or title)
         presets = next((dict(info.presets) for info in generation.models if info.name == settings.model), {})
-        wanted = [(name, f"{_QUALITY.get(name, name.capitalize())} · {steps_text(steps)}") for name, steps in presets.items()]
+        wanted = [
+            (name, f"{_QUALITY.get(name, name.capitalize())} · {steps_text(steps)}") for name, steps in presets.items()
+        ]
         if [self.preset.itemText(i) for i in range(self.preset.count())] != [text for _, text in wanted]:
             self.preset.clear()
             for name, text in wanted:
