@@ -16,6 +16,8 @@ UNKNOWN_SIDES = "orientation unknown: no qform or sform"
 TILTED_DEGREES = 20.0
 _SEEN_DEGREES = 0.5
 NOTHING_HERE = "nothing generated here"
+FOR_COMPARISON = "for comparison"
+COMPARED = frozenset(("m1", "m2", "m3", "m3k", "m3c"))
 
 
 def file_voxel(source: NiftiSource, voxel: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -50,6 +52,11 @@ def picture_name(role: Role, untouched: bool) -> str:
 def model_name(name: str) -> str:
     """Return a model's short name as people write it, such as ``M3c``."""
     return name[:1].upper() + name[1:]
+
+
+def for_comparison(name: str) -> bool:
+    """True for the paper's compact models, which are there to be compared with M5."""
+    return name in COMPARED
 
 
 def steps_text(steps: int) -> str:

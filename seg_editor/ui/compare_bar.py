@@ -93,7 +93,7 @@ class CompareBar(QFrame):
         self.modes.chosen.connect(link.choose)
         self.dial = Dial("", 140, 42)
         self.dial.slider.valueChanged.connect(self._turn)
-        self.threshold = Dial("Threshold", 110, 104)
+        self.threshold = Dial("Threshold", 110, 140)
         self.threshold.setToolTip(
             "Differences above this part of the gray range count as changed: the threshold of DiffMap IoU. "
             "Colors below it are faint."
@@ -238,7 +238,7 @@ class CompareBar(QFrame):
     def _show_threshold(self) -> None:
         shown, threshold = self._link.shows(Role.DIFFERENCE), self._link.state.threshold
         overlap = self._link.overlap() if shown else None
-        beside = "" if overlap is None else f" · IoU {overlap:.3f}"
+        beside = "" if overlap is None else f" · {self._link.judged_modality.display} IoU {overlap:.3f}"
         self.threshold.setVisible(shown)
         self.threshold.show_value(threshold / _MAX_THRESHOLD, f"{threshold:.2f}{beside}")
 

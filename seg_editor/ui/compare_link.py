@@ -9,6 +9,7 @@ import numpy as np
 from PyQt6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QMouseEvent
 
+from seg_editor.cases import Modality
 from seg_editor.metrics import diffmap_iou, display01, display_window
 from seg_editor.session import Workspace
 from seg_editor.session.results import Entry
@@ -103,7 +104,7 @@ class CompareLink(QObject):
         result = None if workspace is None else workspace.results.current
         if workspace is None or result is None or self.state.against:
             return None
-        z, modality = workspace.view.cursor[2], workspace.view.modality
+        z, modality = workspace.view.cursor[2], self.judged_modality
         if z not in result.slices or modality not in result.modalities:
             return None
         raw = workspace.case.volumes[modality].raw
@@ -116,6 +117,14 @@ class CompareLink(QObject):
             self.state.threshold,
         )
         return None if found is None else found.value
+
+    @property
+    def judged_modality(self) -> Modality:
+        """The modality whose change is compared with the tumor: that of the figures, else the one on display."""
+        metrics = self._generation.metrics()
+        if metrics is not None:
+            return Modality(metrics.modality)
+        return Modality.FLAIR if self._workspace is None else self._workspace.view.modality
 
     def shows(self, role: Role) -> bool:
         """True when a pane is there for a role."""

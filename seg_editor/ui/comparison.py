@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seg_editor.metrics import difference_range, display_window
-from seg_editor.ui.captions import model_name, steps_text
+from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name, steps_text
 from seg_editor.ui.compare import CompareState, EnsembleView, Mode, Patch, blend, changed_voxels, damped, weight
 from seg_editor.ui.state import Role
 from seg_editor.ui.windowing import GrayWindow, to_gray, to_signed
@@ -126,6 +126,8 @@ class Comparison:
                 left = "Source" if pictures.against is None else title_of(pictures.against)
                 marks.title = f"{left} | {title_of(shown)}"
                 marks.subtitle = f"{self.state.mode.display} · {marks.subtitle}"
+        if shown is not None and self.role is not Role.SOURCE and for_comparison(shown.request.model):
+            marks.subtitle = f"{marks.subtitle} · {FOR_COMPARISON}"
         if self.role is Role.DIFFERENCE and self.second is not None:
             low, high = display_window(self.volume.raw).low, display_window(self.volume.raw).high
             marks.color_ticks = (self.state.threshold * (high - low) / self.reach,)

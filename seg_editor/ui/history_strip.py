@@ -299,7 +299,8 @@ def figures(entry: Entry, where: str) -> tuple[str, ...]:
         return where, "measuring…"
     overall = entry.metrics.metrics.overall
     residual, overlap = overall.get("tumor_residual"), overall.get("diffmap_iou")
-    lines = (("residual", residual), ("IoU", overlap))
+    shown = Modality(entry.metrics.metrics.modality).display
+    lines = (("residual", residual), (f"{shown} IoU", overlap))
     return (where, *(f"{name} {value:.3f}" for name, value in lines if value is not None))
 
 

@@ -87,8 +87,8 @@ def test_settings_that_make_no_sense(bad: dict[str, Any]) -> None:
 
 
 def test_words_become_choices() -> None:
-    words: Any = ("strength", "ddim")
-    how = Sampling(*words, hole="prior")  # type: ignore[arg-type]
+    words: dict[str, Any] = {"start": "strength", "solver": "ddim", "hole": "prior"}
+    how = Sampling(**words)
     assert how == Sampling(Start.STRENGTH, Solver.DDIM, hole=HoleFill.PRIOR)
     assert how.solver is Solver.DDIM
     with pytest.raises(UsageError, match="Choose one of ddpm, ddim"):

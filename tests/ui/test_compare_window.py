@@ -150,7 +150,7 @@ def test_threshold_is_that_of_diffmap_iou(made: Hands) -> None:
         bar.threshold.slider.setValue(ticks)
         threshold = made.window.compare.state.threshold
         expected = diffmap_iou(*planes, result.hole.core[:, :, z][None], threshold)
-        assert bar.threshold.value.text() == f"{threshold:.2f} · IoU {expected.value:.3f}"
+        assert bar.threshold.value.text() == f"{threshold:.2f} · FLAIR IoU {expected.value:.3f}"
     low, high = display_window(raw).low, display_window(raw).high
     assert made.pane().marks.color_ticks == pytest.approx((threshold * (high - low) / difference_range(window),))
 
@@ -170,6 +170,27 @@ def test_the_metrics_panel_has_the_same_iou_at_the_default(made: Hands) -> None:
     line = made.window.generation.metrics().per_slice[0]
     assert made.workspace.view.modality is Modality.FLAIR
     assert made.window.compare.overlap() == pytest.approx(line.diffmap_iou)
+
+
+def test_the_bar_and_the_panel_judge_the_same_modality(made: Hands, wait: Wait) -> None:
+    wait(lambda: made.window.generation.measured() is not None)
+    before = made.window.compare.overlap()
+    made.workspace.view.modality = Modality.T1
+    assert made.window.compare.judged_modality is Modality.FLAIR
+    assert made.window.compare.overlap() == before
+
+
+def test_a_combo_in_focus_keeps_its_keys(made: Hands, backend: FakeBackend) -> None:
+    backend.names = ("m5", "m3c")
+    made.window.generation.find_models()
+    box, view = made.window.generation_panel.model, made.workspace.view
+    assert [box.itemText(n) for n in range(2)] == ["M5 · context-guided", "M3c · for comparison"]
+    box.setFocus()
+    cursor, modality = view.cursor, view.modality
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert made.window.generation.settings.model == "m3c"
+    QTest.keyClick(box, Qt.Key.Key_M)
+    assert (view.cursor, view.modality) == (cursor, modality)
 
 
 def test_no_voxel_outside_changed_is_shown(made: Hands) -> None:

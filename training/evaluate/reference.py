@@ -109,7 +109,7 @@ def _mean_of(path: Path) -> str | None:
     """sha256 of the ``mean.npz`` that a case's reference was made of; None when there is none or it does not say."""
     try:
         with np.load(path, allow_pickle=False) as z:
-            return z["mean"].tobytes().decode()
+            return str(z["mean"].tobytes().decode())
     except (OSError, EOFError, KeyError, ValueError, BadZipFile):
         return None
 

@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 from seg_editor.session.live import duration
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
-from seg_editor.ui.captions import steps_text
+from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name, steps_text
 from seg_editor.ui.generation import SEED_LIMIT, Generation, Status
 from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.parts import Section, combo, field_label, named, restyle, row, show_choice, wrapped
@@ -164,7 +164,10 @@ class GenerationPanel(Section):
 
     def _show_settings(self) -> None:
         generation, settings = self._generation, self._generation.settings
-        models = [(info.name, info.title) for info in generation.models]
+        models = [
+            (info.name, f"{model_name(info.name)} · {FOR_COMPARISON}" if for_comparison(info.name) else info.title)
+            for info in generation.models
+        ]
         if [self.model.itemData(i) for i in range(self.model.count())] != [name for name, _ in models]:
             self.model.clear()
             for name, title in models:
@@ -172,7 +175,8 @@ class GenerationPanel(Section):
         self.model.setEnabled(bool(models))
         show_choice(self.model, settings.model)
         what = "The network that paints healthy tissue"
-        title = f"{self.model.currentText()}. {what}" if models else what
+        long = next((info.title for info in generation.models if info.name == settings.model), "")
+        title = f"{long}. {what}" if long else what
         self.model.setToolTip(generation.model_problem or title)
         presets = next((dict(info.presets) for info in generation.models if info.name == settings.model), {})
         wanted = [

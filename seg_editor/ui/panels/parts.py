@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, Qt, pyqtSignal
 from PyQt6.QtGui import QFont, QFontMetrics, QKeyEvent, QPaintEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
@@ -23,6 +23,9 @@ from PyQt6.QtWidgets import (
 )
 
 _SEGMENT_PADDING = 9
+_COMBO_KEYS = frozenset(
+    (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
+)
 W = TypeVar("W", bound=QWidget)
 
 
@@ -183,7 +186,16 @@ class ElidedLabel(QLabel):
 
 
 class ElidedCombo(QComboBox):
-    """A combo box whose text ends in an ellipsis where the room ends."""
+    """A combo box whose text ends in an ellipsis where the room ends; in focus, plain keys are its own."""
+
+    def event(self, event: QEvent | None) -> bool:
+        """Keep arrows, Space and letters from the shortcuts of the window."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+            if plain and (event.key() in _COMBO_KEYS or (event.text() and event.text().isprintable())):
+                event.accept()
+                return True
+        return super().event(event)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw frame and shortened text."""
@@ -202,6 +214,7 @@ def combo(choices: Sequence[tuple[str, str]], chosen: Callable[[str], object], t
     """Return a combo box of ``(key, text)`` that calls `chosen` with the key when the user picks."""
     box: QComboBox = ElidedCombo()
     box.setToolTip(tip)
+    box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
