@@ -151,8 +151,13 @@ def test_demo_without_a_display_removes_the_tumor(
 
 def test_bench_prints_flat_figures(run: Run, models: Path, case_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = pytest.importorskip("seg_editor.bench")
-    monkeypatch.setattr(bench, "run_bench", lambda case: {"case_open_ms": 1.5, "case": str(case)})
-    assert run("bench", case_folder, "--json").document == {"case_open_ms": 1.5, "case": str(case_folder)}
+
+    def run_bench(case: Path, *, generations: int) -> dict[str, object]:
+        return {"case_open_ms": 1.5, "case": str(case), "generations": generations}
+
+    monkeypatch.setattr(bench, "run_bench", run_bench)
+    expected = {"case_open_ms": 1.5, "case": str(case_folder), "generations": 3}
+    assert run("bench", case_folder, "--json", "--generations", "3").document == expected
 
 
 # -- the functions behind it
