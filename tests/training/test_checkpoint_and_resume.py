@@ -22,6 +22,7 @@ from training.models.inpaint_task import InpaintTask
 from training.train import checkpoint
 from training.train.checkpoint import load_checkpoint, save_checkpoint
 from training.train.loop import LoopSettings, RunState, train
+from training.train.resume import resumed
 
 
 def state_of(path: Path) -> dict[str, Any]:
@@ -156,6 +157,24 @@ def test_a_state_of_something_else(tmp_path: Path, state: Any) -> None:
     rewrite(tmp_path / "last.safetensors", state=json.dumps(state))
     with pytest.raises((ModelError, UsageError)):
         train(TinyTask(), SETTINGS, tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"settings": {"ablation": {"tumor": 0.9}, "window": [48, 208]}}, "ablation"),
+        ({"settings": {"ablation": {"tumor": 0.3}, "window": [0, 256]}}, "window"),
+        ({"cases": 1}, "cases 16, not 1"),
+        ({"bank": "bbbb"}, "bank"),
+    ],
+)
+def test_other_samples_are_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    own = {"ablation": {"tumor": 0.3}, "window": (48, 208), "monitor": {"slices": 8}}
+    before = {"name": "m3", "settings": own, "cases": 16, "bank": "aaaa"}
+    state = dataclasses.asdict(RunState(task=before))
+    assert resumed(state, {**before, "settings": {**own, "monitor": {"slices": 2}}}, tmp_path / "last").step == 0
+    with pytest.raises(UsageError, match=told):
+        resumed(state, before | change, tmp_path / "last")
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("I/O error: no space")])

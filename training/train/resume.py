@@ -12,6 +12,10 @@ from seg_editor.errors import ModelError, UsageError
 from training.train.checkpoint import averaged_weights
 from training.train.settings import LoopSettings, RunState
 
+#: Of a task: what may change in a run, and what is looked at name by name.
+_FREE = ("monitor", "settings", "parameters")
+_SHOWN = 40
+
 
 def resumed(saved: dict[str, Any], task: dict[str, Any], path: Path) -> RunState:
     """The state of a checkpoint at `path`, of a run of the same kind.
@@ -21,15 +25,32 @@ def resumed(saved: dict[str, Any], task: dict[str, Any], path: Path) -> RunState
     ModelError
         It is no run's state.
     UsageError
-        It is another task's.
+        It is another task's, or samples, data or network are others.
     """
-    name = (saved.get("task") or {}).get("name")
-    if name != task.get("name"):
-        raise UsageError(f"{path.parent} holds a run of {name}", remedy="Choose another --out")
+    before = saved.get("task") or {}
+    if before.get("name") != task.get("name"):
+        raise UsageError(f"{path.parent} holds a run of {before.get('name')}", remedy="Choose another --out")
+    for name, (was, now) in _differences(before, task).items():
+        raise UsageError(
+            f"{path.parent} was trained with {name} {_short(was)}, not {_short(now)}",
+            remedy="Continue with what it had, or choose another --out",
+        )
     try:
         return RunState(**{**saved, "task": task})
     except TypeError as error:
         raise ModelError("the checkpoint lacks the state of a run", path=path, remedy="Choose another --out") from error
+
+
+def _differences(before: dict[str, Any], task: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What decides a sample and differs, by name; what only one of the two tells is left out."""
+    was, now = (json.loads(json.dumps({**t, **t.get("settings", {})}, default=str)) for t in (before, task))
+    names = [n for n in was if n in now and n not in _FREE]
+    return {n: (was[n], now[n]) for n in names if was[n] != now[n]}
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def check_settings(path: Path, settings: LoopSettings) -> None:
