@@ -6,7 +6,6 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import median_low
 
 GRACE_SECONDS = 0.25
 SLOW_SECONDS = 1.5
@@ -142,24 +141,24 @@ class RunTimes:
         self._passes[model].append(passes / max(kind.steps * kind.slices, 1))
         self._preparing[model].append(seconds - passes)
 
-    def typical(self, kind: Kind) -> float | None:
-        """Median seconds of the last runs of this kind, the lower of two; one slow run changes little. Or None."""
-        return _middle(self._runs.get(kind))
+    def mean(self, kind: Kind) -> float | None:
+        """Mean seconds of the last runs of this kind, or None."""
+        return _mean(self._runs.get(kind))
 
     def expected(self, kind: Kind) -> float | None:
-        """What is typical, or what other runs of the model let expect; None when nothing is known."""
-        typical = self.typical(kind)
-        if typical is not None:
-            return typical
+        """The mean, or what other runs of the model let expect; None when nothing is known."""
+        mean = self.mean(kind)
+        if mean is not None:
+            return mean
         model = (kind.model, kind.device)
-        preparing, one = _middle(self._preparing.get(model)), _middle(self._passes.get(model))
+        preparing, one = _mean(self._preparing.get(model)), _mean(self._passes.get(model))
         if preparing is None or one is None:
             preparing, one = 0.0, self._supposed.get(model)
         return None if one is None else preparing + one * kind.steps * kind.slices
 
 
-def _middle(values: Collection[float] | None) -> float | None:
-    return median_low(values) if values else None
+def _mean(values: Collection[float] | None) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def duration(seconds: float | None) -> str:

@@ -57,15 +57,8 @@ def test_times_of_the_last_ten_runs() -> None:
     assert times.expected(kind) is None
     for seconds in (100.0, *[1.2] * 10):
         times.add(kind, seconds)
-    assert times.typical(kind) == pytest.approx(1.2)
-    assert times.typical(Kind("m5", "cpu", 6, 40)) is None
-
-
-def test_one_slow_run_does_not_stay() -> None:
-    times, kind = RunTimes(), Kind("m5", "cpu", 6, 1)
-    times.add(kind, 178.0)
-    times.add(kind, 2.0)
-    assert times.expected(kind) == pytest.approx(2.0)
+    assert times.mean(kind) == pytest.approx(1.2)
+    assert times.mean(Kind("m5", "cpu", 6, 40)) is None
 
 
 def test_preparation_comes_once_a_run() -> None:
