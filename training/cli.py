@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import math
 import os
@@ -44,6 +45,14 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--model", choices=MODELS, required=True)
     add_arm_arguments(p)
     _training_arguments(p, PRESET_NAMES)
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="NAME=NUMBER",
+        help="M5 only: another value for a setting of its samples or loss, e.g. mean_share=0.25 (repeatable)",
+    )
 
     p = commands.add_parser("referee", help="train M4, the referee")
     _training_arguments(p)
@@ -105,6 +114,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SegEditorError as error:
         print(f"seg-train: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.filename is None and error.errno not in _REMEDIES:
+            raise
+        print(f"seg-train: {_of_files(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("seg-train: stopped", file=sys.stderr)
+        return 130
+
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space and give the same command again",
+    errno.EDQUOT: "Free some space and give the same command again",
+    errno.EROFS: "Name a folder that can be written",
+    errno.EACCES: "Check the permissions, or name another folder",
+    errno.ENOTDIR: "Name a folder",
+    errno.EEXIST: "Name a folder",
+}
+
+
+def _of_files(error: OSError) -> UsageError:
+    """What the operating system refused, as the user's errors are told."""
+    what = (error.strerror or type(error).__name__).lower()
+    return UsageError(what, path=error.filename, remedy=_REMEDIES.get(error.errno or 0, "Check the path"))
 
 
 def _unpack(args: argparse.Namespace) -> bool:
@@ -123,15 +156,19 @@ def _unpack(args: argparse.Namespace) -> bool:
 
 def _train(args: argparse.Namespace) -> int:
     if args.model != "m5":
+        if args.changes:
+            raise UsageError(f"--set means nothing for {args.model}", remedy="Leave it out")
         task_of_paper, settings = diffusion_run(args)
         return _run(task_of_paper, args, settings)
     check_arm_arguments(args)
+    from training.models.inpaint import InpaintSettings
     from training.models.inpaint_task import InpaintTask
     from training.prepare.manifest import read_manifest
     from training.presets import OURS
 
     task = InpaintTask(
         args.data,
+        settings=InpaintSettings().changed(args.changes),
         train_ids=read_manifest(args.data, "train", verify=True),
         val_ids=read_manifest(args.data, "val", verify=True),
         compile_network=args.compile,

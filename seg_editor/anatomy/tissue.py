@@ -39,6 +39,7 @@ __all__ = [
     "healthy_tissue",
     "known_tissue_map",
     "tissue_map",
+    "tissue_name",
 ]
 
 METHOD_VERSION = "atropos-5"
@@ -54,6 +55,7 @@ _GLARE = 1.5
 """T1 over its median above which a voxel is fat, skin or a vessel; left out where they would be taken for a tissue."""
 _MIN_BRAIN_VOXELS = 1000
 _FOUND: WeakKeyDictionary[Case, dict[Path | None, TissueMap]] = WeakKeyDictionary()
+_ENTRIES: WeakKeyDictionary[Case, Path] = WeakKeyDictionary()
 _log = logging.getLogger(__name__)
 
 
@@ -161,6 +163,20 @@ def known_tissue_map(case: Case, cache_dir: Path | None = None) -> TissueMap | N
             return None
         _FOUND[case] = kept = {**kept, cache_dir: found}
     return kept[cache_dir]
+
+
+def tissue_name(case: Case) -> str:
+    """Tell the map that `known_tissue_map` gives of a case from another one; empty where there is none.
+
+    Reads no map: a file's status, and once a case its key.
+    """
+    if case not in _ENTRIES:
+        _ENTRIES[case] = _entry(case, None)
+    entry = _ENTRIES[case]
+    try:
+        return f"{entry.stem[:16]}-{entry.stat().st_mtime_ns}"
+    except OSError:
+        return ""
 
 
 def healthy_tissue(

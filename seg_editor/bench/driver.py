@@ -86,6 +86,9 @@ class Driver:
         began = time.perf_counter()
         act()
         self.application.processEvents()
+        while self.window.viewer.following.pending:
+            self.application.processEvents()
+        self.application.processEvents()
         return (time.perf_counter() - began) * 1000
 
     def trigger(self, name: str) -> None:

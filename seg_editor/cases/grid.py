@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,7 +48,7 @@ class Grid:
         """Return whether the other grid is this one, affine entries compared within ``tolerance``."""
         return self.shape == other.shape and bool(np.allclose(self.affine, other.affine, rtol=0, atol=tolerance))
 
-    @property
+    @cached_property
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size along x, y, z in mm."""
         x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))

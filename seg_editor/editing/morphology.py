@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -66,14 +67,17 @@ class Border:
         self._outward: tuple[NDArray[np.float64], Labels] | None = None
         self._inward: NDArray[np.float64] | None = None
 
-    def patch(self, mm: float) -> Patch | None:
-        """Patch of the voxels gained (`mm` > 0) or lost; None when nothing is selected."""
+    def patch(self, mm: float, over: Collection[int] = ()) -> Patch | None:
+        """Patch of the voxels gained (`mm` > 0) from background and from labels of `over`, or lost.
+
+        None when nothing is selected.
+        """
         if self._box is None or mm == 0 or not math.isfinite(mm):
             return None
         if mm < 0:
             return Patch(self._box, self._inside & (self._depth() <= -mm + _TOLERANCE), 0)
         distance, nearest = self._surroundings()
-        gained: Mask = (distance <= mm + _TOLERANCE) & (self._labels == 0)
+        gained: Mask = (distance <= mm + _TOLERANCE) & ~self._inside & np.isin(self._labels, [0, *over])
         if self._within is not None:
             gained &= self._within
         return Patch(self._box, gained, nearest[gained])
@@ -103,7 +107,9 @@ class GrowShrink:
         Voxels whose centers lie within this distance of the border's voxels are gained or lost.
     label : int, optional
         Only this label; the whole tumor by default. Gained voxels get the label nearest to them, lost ones become
-        background. Growing takes background only, never another label.
+        background.
+    over : collection of int
+        Labels that growing takes besides background; none by default.
     within : bool array (x, y, z), optional
         Growing stays inside it (the brain).
     spacing : (float, float, float)
@@ -117,6 +123,7 @@ class GrowShrink:
     within: Mask | None = None
     spacing: Spacing = (1.0, 1.0, 1.0)
     border: Border | None = None
+    over: Collection[int] = ()
 
     @property
     def name(self) -> str:
@@ -132,7 +139,7 @@ class GrowShrink:
         if self.mm == 0 or not math.isfinite(self.mm):
             return None
         border = self.border or Border(labels, self.label, self.spacing, abs(self.mm), self.within)
-        return border.patch(self.mm)
+        return border.patch(self.mm, self.over)
 
 
 @dataclass(frozen=True)

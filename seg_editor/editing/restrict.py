@@ -73,6 +73,8 @@ class Within:
         Labels whose voxels stay as they are: none is lost, and none is gained.
     gate : callable, optional
         Box -> bool array of its shape: where labels may be set. Clearing ignores it.
+    called : str
+        Name of the step, in place of the edit's.
     """
 
     edit: Edit
@@ -81,11 +83,13 @@ class Within:
     sees_all: bool = False
     locked: frozenset[int] = frozenset()
     gate: Gate | None = None
+    called: str = ""
 
     @property
     def name(self) -> str:
-        """Name of the edit, with a word on the slice."""
-        return self.edit.name if self.axis is None else f"{self.edit.name} in slice"
+        """Name of the step, with a word on the slice."""
+        name = self.called or self.edit.name
+        return name if self.axis is None else f"{name} in slice"
 
     def bind(self, scheme: LabelScheme, spacing: Spacing) -> Within:
         """The same with label values and millimeters for the edit inside."""

@@ -34,7 +34,11 @@ TOTAL_BUDGET = 1 << 30
 What is starred stays, and so does all of a case that some window has open.
 """
 
+CLOSE_SECONDS = 1.5
+"""How long closing a case may wait for what is still to be written."""
+
 _SUFFIX, _PART, _DAMAGED, _LOCK = ".npz", ".part", ".damaged", ".lock"
+_UNWRITTEN = ".unwritten"
 _NAME = 40
 _HASH = 16
 _STARTED = time.time()
@@ -109,7 +113,7 @@ class Keeper:
         kept.sort(key=lambda one: one.when)
         self._when = {one.entry.key: one.when for one in kept}
         self._states = {one.entry.key: _State.of(one.entry) for one in kept}
-        return [one.entry for one in kept], _told(damaged, self.folder)
+        return [one.entry for one in kept], _told(damaged, self._take_unwritten(), self.folder)
 
     def follow(self, results: Results) -> None:
         """Write down what comes, changes and goes in `results` from now on."""
@@ -124,18 +128,42 @@ class Keeper:
         with self._wake:
             return self._wake.wait_for(lambda: not self._pending or self._over, seconds)
 
-    def close(self) -> None:
-        """Write what is waiting, and end."""
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Write what is waiting, and end; after so many seconds the rest goes on without the caller.
+
+        Where the program ends before the rest is written, the next :meth:`load` says how many pictures are missing.
+        """
         while self._ends:
             self._ends.pop()()
         with self._wake:
             self._stop = True
             self._wake.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
-            if self._thread.is_alive():
-                log.warning("%s: %d pictures of the history were not written in time", self.folder, len(self._pending))
-                return
+        if self._thread is None:
+            self._let_go()
+            return
+        self._thread.join(seconds)
+        with self._wake:
+            waiting = sum(entry is not None for entry in self._pending.values())
+            if waiting and not self._over:
+                log.warning("%s: %d pictures of the history are still to be written", self.folder, waiting)
+                self._note_unwritten(waiting)
+
+    def _note_unwritten(self, count: int) -> None:
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / _UNWRITTEN).write_text(str(count))
+
+    def _take_unwritten(self) -> int:
+        """How many pictures an earlier session could not write before its program ended; asked once."""
+        note, count = self.folder / _UNWRITTEN, 0
+        with contextlib.suppress(OSError, ValueError):
+            count = int(note.read_text())
+        with contextlib.suppress(OSError):
+            note.unlink(missing_ok=True)
+        return count
+
+    def _let_go(self) -> None:
+        """Leave the folder to other windows, with all in it that was to be."""
         if self._hold is not None:
             self._hold.close()
             self._hold = None
@@ -183,6 +211,7 @@ class Keeper:
                 with self._wake:
                     self._wake.wait_for(lambda: bool(self._pending) or self._stop)
                     if not self._pending:
+                        self._take_unwritten()
                         return
                     key = next(iter(self._pending))
                     waiting = self._pending[key]
@@ -197,6 +226,8 @@ class Keeper:
                 self._pending.clear()
                 self._wake.notify_all()
             self._tell(f"{self.folder}: the history is not kept: {error.strerror or error}.")
+        finally:
+            self._let_go()
 
     def _tell(self, message: str) -> None:
         self.error = message
@@ -280,8 +311,15 @@ def _name(key: str) -> str:
     return f"{key[:_NAME]}{_SUFFIX}"
 
 
-def _told(damaged: list[Path], folder: Path) -> str:
-    if not damaged:
-        return ""
-    what = "One picture" if len(damaged) == 1 else f"{len(damaged)} pictures"
-    return f"{what} of the history in {folder} could not be read and stays out of it; the rest is there"
+def _told(damaged: list[Path], unwritten: int, folder: Path) -> str:
+    lines = []
+    if damaged:
+        what = _pictures(len(damaged))
+        lines.append(f"{what} of the history in {folder} could not be read and stays out of it; the rest is there")
+    if unwritten:
+        lines.append(f"{_pictures(unwritten)} made last went unwritten when the program ended")
+    return "; ".join(lines)
+
+
+def _pictures(count: int) -> str:
+    return "One picture" if count == 1 else f"{count} pictures"

@@ -26,6 +26,7 @@ class Status(StrEnum):
     SCORING = "Measuring"
     STOPPING = "Stopping…"
     FRESH = "Fresh"
+    ELSEWHERE = "Not generated here"
     CANCELLED = "Cancelled"
     FAILED = "Failed"
     PAUSED = "Paused"
@@ -44,8 +45,8 @@ class ChipFacts:
         The run was told to stop and has not ended yet.
     ended : Status or None
         How the last run ended where it left no result: cancelled or failed.
-    has_result, stale : bool
-        A picture is on display; the mask is newer than it.
+    has_result, here, stale : bool
+        A result is on display; it holds the axial slice on display; the mask is newer than it.
     paused : str
         Why live generation stands still, or nothing.
     """
@@ -57,6 +58,7 @@ class ChipFacts:
     stopping: bool = False
     ended: Status | None = None
     has_result: bool = False
+    here: bool = True
     stale: bool = False
     paused: str = ""
 
@@ -77,6 +79,8 @@ def status_of(facts: ChipFacts) -> Status:
         return Status.PAUSED
     if not facts.has_result:
         return Status.IDLE
+    if not facts.here:
+        return Status.ELSEWHERE
     return Status.STALE if facts.stale else Status.FRESH
 
 
@@ -90,9 +94,9 @@ def may_finish(fraction: float, *, background: bool) -> bool:
     return fraction > NEARLY_DONE and not background
 
 
-def too_long(expected_seconds: float | None) -> bool:
-    """True when a run takes so long that a stroke must not start it by itself."""
-    return expected_seconds is not None and expected_seconds > TOO_LONG_SECONDS
+def too_long(seconds: float | None) -> bool:
+    """True when a run takes so long (see :meth:`RunTimes.likely`) that a stroke must not start it by itself."""
+    return seconds is not None and seconds > TOO_LONG_SECONDS
 
 
 def may_be_long(kind: Kind, expected_seconds: float | None) -> bool:
@@ -144,6 +148,16 @@ class RunTimes:
     def mean(self, kind: Kind) -> float | None:
         """Mean seconds of the last runs of this kind, or None."""
         return _mean(self._runs.get(kind))
+
+    def likely(self, kind: Kind) -> float | None:
+        """Seconds that decide whether live generation pauses: the newest run's or the usual one's, whichever is less.
+
+        The usual one is the median of the last runs of this kind, the lower of two. So one run beside a busy machine
+        does not hold live back for the next ten, and one quick run after slow ones brings it back at once. What is
+        shown is `expected`, the average; where no run of this kind is known that decides, too.
+        """
+        runs = self._runs.get(kind)
+        return min(runs[-1], sorted(runs)[(len(runs) - 1) // 2]) if runs else self.expected(kind)
 
     def expected(self, kind: Kind) -> float | None:
         """The mean, or what other runs of the model let expect; None when nothing is known."""

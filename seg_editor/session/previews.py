@@ -36,6 +36,7 @@ class StepPreviews:
         self._limit = max(2, limit)
         self._stride = 1
         self._kept: list[StepPicture] = []
+        self._anew = False
         self.key = ""
 
     def __len__(self) -> int:
@@ -45,11 +46,17 @@ class StepPreviews:
         return self._kept[number]
 
     def clear(self) -> None:
-        """Begin another run."""
-        self._kept, self._stride, self.key = [], 1, ""
+        """Forget the steps."""
+        self._kept, self._stride, self.key, self._anew = [], 1, "", False
+
+    def begin(self) -> None:
+        """Begin another run: its first step drops those of the last; one without steps leaves them."""
+        self._anew = True
 
     def add(self, step: StepPicture) -> None:
         """Keep a step if it is of the first slice and its turn has come."""
+        if self._anew:
+            self.clear()
         if self._kept and self._kept[0].slice_index != step.slice_index:
             return
         if (step.k - 1) % self._stride:
@@ -60,5 +67,6 @@ class StepPreviews:
             self._kept = [kept for kept in self._kept if (kept.k - 1) % self._stride == 0]
 
     def finish(self, key: str) -> None:
-        """Say which result the steps led to."""
-        self.key = key
+        """Say which result the run led to."""
+        if not self._anew:
+            self.key = key

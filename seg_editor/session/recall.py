@@ -20,7 +20,7 @@ class Place(NamedTuple):
         None stands for the newest seed that was run.
     slices : "all" or tuple of int
     tissue : str
-        Identity of the edited tissue map, for models that look at it; empty otherwise.
+        Where the tissue is from and its identity, for models that look at it; empty for the others.
     weights : str
         Identity of the model behind the name: its weights and its settings.
     """
@@ -72,7 +72,7 @@ class Recall:
         named = self._named(place)
         self._keys[named] = self._keys[named._replace(seed=None)] = key
 
-    def find(self, place: Place, index: int, *, open_seed: bool = False) -> tuple[str, ...]:
+    def find(self, place: Place, index: int, *, open_seed: bool = False, whole: bool = False) -> tuple[str, ...]:
         """Keys of the pictures of an axial slice: of all slices before one slice.
 
         Parameters
@@ -83,10 +83,13 @@ class Recall:
             Canonical axial slice.
         open_seed : bool
             Where the place's own seed has no picture, take the newest seed.
+        whole : bool
+            Only pictures of all slices.
         """
         seeds = (place.seed, None) if open_seed else (place.seed,)
+        ranges: tuple[str | tuple[int, ...], ...] = ("all",) if whole else ("all", (index,))
         for seed in seeds:
-            places = [self._named(place)._replace(seed=seed, slices=slices) for slices in ("all", (index,))]
+            places = [self._named(place)._replace(seed=seed, slices=slices) for slices in ranges]
             found = tuple(self._keys[wanted] for wanted in places if wanted in self._keys)
             if found:
                 return found

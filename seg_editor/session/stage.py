@@ -55,6 +55,11 @@ class Stage:
         return int(np.count_nonzero(self._workspace.segmentation.removed_slices))
 
     @property
+    def here(self) -> bool:
+        """True when the result on display holds the axial slice on display."""
+        return self.shown is not None and self._workspace.view.cursor[2] in self.shown.slices
+
+    @property
     def stale(self) -> bool:
         """True when the mask is not the one that the result on display was made for."""
         shown = self.shown
@@ -78,7 +83,9 @@ class Stage:
         """Put a result on display, or the source."""
         self._workspace.results.current = result
 
-    def recall(self, place: Place, index: int, *, open_seed: bool) -> bool:
+    def recall(
+        self, place: Place, index: int, *, open_seed: bool = False, whole: bool = False, measured: bool = False
+    ) -> bool:
         """Show a picture made before of an axial slice; False when there is none.
 
         Parameters
@@ -89,12 +96,18 @@ class Stage:
             Canonical axial slice.
         open_seed : bool
             Where the place's own seed has no picture, take the newest seed.
+        whole : bool
+            Only a picture of all slices.
+        measured : bool
+            Only a picture whose figures are all there.
         """
         results = self._workspace.results
         keys = [
             key
-            for key in self._recall.find(place, index, open_seed=open_seed)
-            if (entry := results.entry(key)) is not None and index in entry.request.slices
+            for key in self._recall.find(place, index, open_seed=open_seed, whole=whole)
+            if (entry := results.entry(key)) is not None
+            and (index in entry.request.slices or whole)
+            and (not measured or ((figures := self.measured(key)) is not None and figures.complete))
         ]
         if not keys:
             return False

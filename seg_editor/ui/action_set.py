@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QMenu, QWidget
 
 from seg_editor.ui.action_table import ACTIONS, BY_ID
 from seg_editor.ui.actions import Action, Facts
+from seg_editor.ui.edit_actions import SCOPED
 from seg_editor.ui.icons import icon
 from seg_editor.ui.theme import Theme
 
@@ -78,6 +79,9 @@ class ActionSet(QObject):
         for name, step in (("undo", facts.undo_name), ("redo", facts.redo_name)):
             enabled = self._actions[name].isEnabled() and step
             self._actions[name].setText(f"{BY_ID[name].text} {step}" if enabled else BY_ID[name].text)
+
+        for name, text in SCOPED.items() if facts.scope else ():
+            self._actions[name].setText(text.format(facts.scope))
 
     def why_disabled(self, name: str) -> str:
         """Why an action cannot be done now, or nothing."""

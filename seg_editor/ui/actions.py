@@ -40,6 +40,7 @@ class Facts:
     next_case: str = ""
     previous_case: str = ""
     recovery: bool = False
+    scope: str = ""
 
 
 Why = Callable[[Facts], str]

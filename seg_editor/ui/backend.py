@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seg_editor.anatomy.tissue import TissueMap
     from seg_editor.cases import Case
     from seg_editor.generation.counterfactual import Counterfactual
+    from seg_editor.generation.registry import ModelCard
 
 Cancel = Callable[[], bool]
 _PREFERRED = "m5"
@@ -75,6 +76,8 @@ class Order:
         Whether its result is put on display.
     tissue : uint8 (x, y, z), or None
         The tissue map as it was edited, for models that look at it.
+    tissue_name : str
+        For these, the map that was found before, where none was edited; empty: the referee's tissue.
     weights : str
         ``ModelInfo.weights`` of the model.
     known : mapping of request key to Counterfactual
@@ -96,6 +99,7 @@ class Order:
     live: bool = False
     show: bool = True
     tissue: np.ndarray | None = None
+    tissue_name: str = ""
     weights: str = ""
     known: Mapping[str, Counterfactual] = field(default_factory=dict)
 
@@ -106,7 +110,7 @@ class Order:
     @cached_property
     def place(self) -> Place:
         """Where its result is found again."""
-        tissue = "" if self.tissue is None else labels_hash(self.tissue)
+        tissue = self.tissue_name if self.tissue is None else labels_hash(self.tissue)
         return Place(
             self.token, self.model, self.device, self.preset, self.steps, self.seed, self.slices, tissue, self.weights
         )
@@ -152,7 +156,9 @@ class EngineBackend:
         from seg_editor.generation.engines import GENERATING
         from seg_editor.generation.registry import list_models
 
-        cards = [card for card in list_models() if card.kind in GENERATING]
+        every = list_models()
+        judges = [card for card in every if card.kind == "referee"]
+        cards = [card for card in every if card.kind in GENERATING]
         cards.sort(key=lambda card: (card.name != _PREFERRED, card.name))
         return tuple(
             ModelInfo(
@@ -160,7 +166,7 @@ class EngineBackend:
                 card.title,
                 dict(preset_steps(card.presets)),
                 uses_tissue=card.kind == "diffusion",
-                weights=hashlib.sha256(json.dumps(card.to_dict(), sort_keys=True).encode()).hexdigest(),
+                weights=_identity(card, *(judges if card.kind == "diffusion" else ())),
             )
             for card in cards
         )
@@ -192,21 +198,22 @@ class EngineBackend:
         return self._device if device == "auto" else device
 
     def _tissue_of(self, case: Case) -> TissueMap | None:
-        """The map as the running order has it, else the one found before."""
-        from seg_editor.anatomy.tissue import known_tissue_map
-
-        return known_tissue_map(case) if self._tissue is None else self._tissue
+        """The map that the running order names; None asks the referee."""
+        return self._tissue
 
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
         """Plan and run; a request that was run before comes back at once."""
-        from seg_editor.anatomy.tissue import TissueMap
+        from seg_editor.anatomy.tissue import TissueMap, known_tissue_map
         from seg_editor.generation.hole import find_hole
         from seg_editor.generation.planning import check_cancel
 
         self.load(order.model, order.device)
-        self._tissue = None if order.tissue is None else TissueMap(order.tissue, "edited", {})
-        engine = self._engines[order.model, order.device]
         case = order.case
+        if order.tissue is not None:
+            self._tissue = TissueMap(order.tissue, "edited", {})
+        else:
+            self._tissue = known_tissue_map(case) if order.tissue_name else None
+        engine = self._engines[order.model, order.device]
         check_cancel(cancel)
         hole = find_hole(order.original, order.labels, brain=case.brain, spacing=case.grid.spacing)
         check_cancel(cancel)
@@ -246,6 +253,11 @@ class Done:
     slice_index: int = -1
     preview: Any = None
     seconds: float = 0.0
+
+
+def _identity(*cards: ModelCard) -> str:
+    """Hash of what a picture is made with: of a model that looks at tissue, the referee that may see it too."""
+    return hashlib.sha256(json.dumps([card.to_dict() for card in cards], sort_keys=True).encode()).hexdigest()
 
 
 def device_title(device: str) -> str:

@@ -17,6 +17,7 @@ from seg_editor.session import Workspace
 from seg_editor.session.saving import Save, Written, holds_labels
 from seg_editor.ui.error_bar import ErrorBar, sentence
 from seg_editor.ui.preferences import Preferences
+from seg_editor.ui.questions import question
 from seg_editor.ui.recovery import Confirm, Recoveries, make_confirm
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
@@ -183,10 +184,6 @@ class CaseActions(QObject):
     def _ask(self, purpose: str) -> str:
         assert self.workspace is not None
         wipes = erases_tumor(self.workspace)
-        box = QMessageBox(self._window)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Unsaved changes")
-        box.setText(f"Save the changes to the segmentation of {self.workspace.case.case_id}?")
         target = self.workspace.segmentation_path
         how = "writes over" if target.exists() else "writes"
         what = f"Save {how} {target.name}."
@@ -195,7 +192,9 @@ class CaseActions(QObject):
             what = f"{what[:-1]} and the tissue map." if self.workspace.tumor.dirty else "Save writes the tissue map."
         if wipes:
             what = f"Save writes a segmentation without tumor over {target.name}, which still holds the tumor."
-        box.setInformativeText(f"{what} The changes are lost if you {purpose} without saving.")
+        text = f"Save the changes to the segmentation of {self.workspace.case.case_id}?"
+        detail = f"{what} The changes are lost if you {purpose} without saving."
+        box = question(self._window, text, detail, title="Unsaved changes")
         save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Don't save", QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)

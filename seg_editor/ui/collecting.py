@@ -5,44 +5,82 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, Qt, QTimer
+from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
 from PyQt6.QtGui import QGuiApplication
 
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
 
-_AFTER_MS = 300
+_QUIET_MS = 2000
+_INPUT = frozenset(
+    (
+        QEvent.Type.MouseMove,
+        QEvent.Type.MouseButtonPress,
+        QEvent.Type.MouseButtonRelease,
+        QEvent.Type.Wheel,
+        QEvent.Type.KeyPress,
+    )
+)
 
 
 class Collecting(QObject):
-    """Collects once after a case was opened and after a model was loaded, and leaves what lives then alone.
+    """Collects when mouse and keyboard have rested, once for a case that was opened and for a model that was loaded.
 
     A full collection looks at every object of every library that was imported, holds the interpreter's lock for about
-    0.1 s, and comes when it will. What was frozen is not looked at again, so that later collections are short. A case
-    that was left is thawed first: it is freed as before. No collection begins while a button is down.
+    0.1 s, and comes when it will. So what lives after a case was opened is frozen at once, which costs nothing: it is
+    not looked at again, and later collections are short. At the next quiet moment everything is thawed, collected and
+    frozen again, which frees a case that was left. A second case that is left before such a moment is not waited for.
 
     Parameters
     ----------
     window : MainWindow
+    quiet_ms : int
+        How long nothing must be pressed, moved or turned.
     """
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: MainWindow, quiet_ms: int = _QUIET_MS) -> None:
         super().__init__(window)
         self._window = window
+        self._opened = 0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_AFTER_MS)
-        self._timer.timeout.connect(self._collect)
-        window.cases.opened.connect(self._later)
-        window.generation.loaded.connect(self._later)
+        self._timer.setInterval(quiet_ms)
+        self._timer.timeout.connect(self._rested)
+        window.cases.opened.connect(self._on_opened)
+        window.generation.loaded.connect(self._put_off)
 
-    def _later(self) -> None:
-        gc.unfreeze()
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Begin to wait anew with every input; installed only while a collection is due."""
+        if event is not None and event.type() in _INPUT:
+            self._timer.start()
+        return super().eventFilter(watched, event)
+
+    def _on_opened(self) -> None:
+        self._opened += 1
+        if self._opened > 2:
+            self._collect()
+        else:
+            self._put_off()
+
+    def _put_off(self) -> None:
+        gc.freeze()
         self._timer.start()
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.installEventFilter(self)
 
-    def _collect(self) -> None:
+    def _rested(self) -> None:
         if QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton or self._window.tools.stroking:
             self._timer.start()
-            return
+        else:
+            self._collect()
+
+    def _collect(self) -> None:
+        self._timer.stop()
+        self._opened = min(self._opened, 1)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.removeEventFilter(self)
+        gc.unfreeze()
         gc.collect()
         gc.freeze()

@@ -151,8 +151,8 @@ class Commands:
             has_tumor=any(count for value, count in counts.items() if value),
             can_undo=history.can_undo,
             can_redo=history.can_redo,
-            undo_name=history.undo_name.lower(),
-            redo_name=history.redo_name.lower(),
+            undo_name=_within_line(history.undo_name),
+            redo_name=_within_line(history.redo_name),
             stroking=window.tools.stroking,
             dirty=workspace.dirty,
             removed=bool(segmentation.removed_slices.any()),
@@ -233,3 +233,8 @@ class Commands:
 
     def _about(self) -> None:
         QMessageBox.about(self._window, "About seg-editor", _ABOUT.format(version=__version__))
+
+
+def _within_line(name: str) -> str:
+    """Return the name of a step as it stands after another word: ``grow NCR by 1 mm``."""
+    return name[:1].lower() + name[1:]

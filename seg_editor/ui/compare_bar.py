@@ -1,4 +1,4 @@
-"""The bar below the pictures: how they are compared, with what, at which threshold; ensemble and steps of the run."""
+"""The bar below the pictures: how they are compared, with what, at which threshold; the steps of the run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QResizeEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton
 
 from seg_editor.session import Workspace
-from seg_editor.session.ensemble import Spread
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
-from seg_editor.ui.compare import EnsembleView, Mode
+from seg_editor.ui.compare import Mode
 from seg_editor.ui.compare_link import CompareLink
 from seg_editor.ui.comparison import title_of
 from seg_editor.ui.ensemble import SIZES
@@ -41,6 +40,7 @@ _DIALS: dict[Mode, tuple[str, str, float, float, str]] = {
 _MAX_THRESHOLD = 0.5
 _TICKS = 1000
 _NARROW = 520
+NOTHING_YET = "Comparing begins with the first picture"
 
 
 class Dial(QFrame):
@@ -81,7 +81,7 @@ class Dial(QFrame):
 
 
 class CompareBar(QFrame):
-    """Controls of :class:`~seg_editor.ui.compare_link.CompareLink`; out of sight until there is a result."""
+    """Controls of :class:`~seg_editor.ui.compare_link.CompareLink`; disabled until there is a result."""
 
     def __init__(self, link: CompareLink, generation: Generation, ui: UiState, actions: ActionSet) -> None:
         super().__init__()
@@ -114,18 +114,10 @@ class CompareBar(QFrame):
             "Generate this slice with several seeds: mean, standard deviation, spread of every figure"
         )
         self.seeds.setMenu(self._make_menu())
-        self.ensemble = Segments(
-            (
-                (EnsembleView.OFF, "One", "The counterfactual on display"),
-                (EnsembleView.MEAN, "Mean", "Mean of the seeds, voxel by voxel"),
-                (EnsembleView.SD, "SD", "Standard deviation of the seeds, voxel by voxel"),
-            )
-        )
-        self.ensemble.chosen.connect(lambda view: setattr(link.state, "ensemble", view))
-        self.spread = named(ElidedLabel(), "small")
         self.steps = Dial("Steps", 110, 38)
         self.steps.setToolTip("How the last picture came to be: step through its previews")
         self.steps.slider.valueChanged.connect(self._scrub)
+        self.hint = named(ElidedLabel(NOTHING_YET), "small")
         self._arrange()
         bind(self, link.state.changed, lambda _name: self._show())
         bind(self, ui.changed, lambda name: self._show() if name in ("picture", "layout") else None)
@@ -134,10 +126,9 @@ class CompareBar(QFrame):
         self._show()
 
     def _arrange(self) -> None:
-        first, second = QHBoxLayout(), QHBoxLayout()
-        for line in (first, second):
-            line.setContentsMargins(12, 6, 12, 6)
-            line.setSpacing(12)
+        first = QHBoxLayout(self)
+        first.setContentsMargins(12, 6, 12, 6)
+        first.setSpacing(12)
         self.folding = Group(self.modes, folded_choice(self.modes))
         first.addWidget(self.modes)
         first.addWidget(self.folding.small)
@@ -145,20 +136,12 @@ class CompareBar(QFrame):
         first.addWidget(self.source)
         first.addWidget(self.threshold, 1)
         first.addWidget(self.steps, 1)
+        first.addWidget(self.hint, 1)
         first.addStretch(0)
         for button in (self.seeds, self.referee):
             button.setProperty("framed", True)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             first.addWidget(button)
-        second.addWidget(self.spread, 1)
-        second.addWidget(self.ensemble)
-        self.second = QWidget()
-        self.second.setLayout(second)
-        stack = QVBoxLayout(self)
-        stack.setContentsMargins(0, 0, 0, 0)
-        stack.setSpacing(0)
-        stack.addLayout(first)
-        stack.addWidget(self.second)
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -220,10 +203,16 @@ class CompareBar(QFrame):
     def _show(self) -> None:
         workspace, state = self._workspace, self._link.state
         shown = workspace is not None and workspace.results.current is not None
-        self.setVisible(shown)
-        if not shown:
-            return
+        self.hint.setVisible(not shown)
+        for part in (self.modes, self.folding.small):
+            part.setEnabled(shown)
+            part.setToolTip("" if shown else f"Not now: {NOTHING_YET[0].lower()}{NOTHING_YET[1:]}")
         self.modes.show_key(state.mode)
+        if not shown:
+            for dial in (self.dial, self.source, self.threshold, self.steps):
+                dial.hide()
+            self._fit()
+            return
         self.dial.setVisible(state.mode in _DIALS)
         if state.mode in _DIALS:
             caption, name, low, high, form = _DIALS[state.mode]
@@ -232,7 +221,6 @@ class CompareBar(QFrame):
             self.dial.show_value((value - low) / (high - low), form.format(value))
         self._show_threshold()
         self._show_against()
-        self._show_ensemble()
         self._show_steps()
 
     def _show_threshold(self) -> None:
@@ -247,24 +235,6 @@ class CompareBar(QFrame):
         self.source.setVisible(bool(key))
         if key and workspace is not None:
             self.source.setText(f"against {title_of(workspace.results.find(key))}")
-
-    def _show_ensemble(self) -> None:
-        ensemble = self._link.ensemble
-        self.second.setVisible(ensemble.made is not None)
-        self.ensemble.setEnabled(ensemble.count > 1)
-        self.ensemble.show_key(self._link.state.ensemble)
-        spreads = ensemble.spreads()
-        names = {
-            "tumor_residual": "TumorResidual",
-            "diffmap_iou": "IoU",
-            "texture_ratio": "texture",
-            "seam_ratio": "seam",
-        }
-        parts = [f"{names[key]} {spread_text(spread)}" for key, spread in spreads.items()]
-        head = f"{ensemble.count} of {ensemble.wanted} seeds"
-        self.spread.setText(" · ".join([head, *parts]))
-        tips = [f"{names[key]}: {s.low:.3f} to {s.high:.3f}, n = {s.n}" for key, s in spreads.items()]
-        self.spread.setToolTip("Mean ± standard deviation over the seeds\n" + "\n".join(tips))
 
     def _show_steps(self) -> None:
         workspace, steps = self._workspace, self._generation.steps
@@ -285,9 +255,3 @@ class CompareBar(QFrame):
         self.steps.slider.setSingleStep(max(1, round(_TICKS / max(count, 1))))
         text = "result" if number >= count else str(self._generation.steps[number].k)
         self.steps.show_value(number / max(count, 1), text)
-
-
-def spread_text(spread: Spread) -> str:
-    """Return mean and standard deviation of a figure; one value has no deviation."""
-    mean = f"{spread.mean:.3f}"
-    return f"{mean} (one seed)" if spread.sd is None else f"{mean} ± {spread.sd:.3f}"

@@ -61,6 +61,7 @@ class CompareLink(QObject):
         bind(self, self.state.changed, self._on_state)
         viewer.pane_made.connect(self._watch)
         generation.changed.connect(self._on_generation)
+        generation.recalled.connect(self._on_recalled)
         self.ensemble.changed.connect(self._on_ensemble)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
@@ -142,6 +143,12 @@ class CompareLink(QObject):
             self._scrubbed = None
         self._viewer.set_preview(self._scrubbed)
         self._tell_foreign()
+
+    def _on_recalled(self) -> None:
+        """The picture that was asked for is on display: no step of it, no mean of several."""
+        self.state.ensemble = EnsembleView.OFF
+        self.scrub(len(self._generation.steps))
+        self.changed.emit()
 
     def _passes(self, key: str) -> int:
         """Network passes a slice of a result; 0 when it is kept no more."""
@@ -239,7 +246,7 @@ class CompareLink(QObject):
     def _on_generation(self) -> None:
         """A pane without a picture says whether one is on its way."""
         pictures, generation = self._viewer.pictures, self._generation
-        underway = generation.running or generation.pending()
+        underway = generation.running or generation.pending
         if pictures is not None and pictures.underway != underway:
             pictures.underway = underway
             if pictures.result is None:

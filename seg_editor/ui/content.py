@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -218,7 +219,7 @@ def used_part(codes: np.ndarray) -> tuple[slice, slice] | None:
 
 
 class Profile:
-    """Labeled voxels per slice, of each plane that was looked at, kept up to date by the boxes that change."""
+    """Labeled voxels per slice of each plane, kept up to date by the boxes that change."""
 
     def __init__(self) -> None:
         self.plane: Plane | None = None
@@ -239,29 +240,34 @@ class Profile:
                 join = span if before is None else slice(min(span.start, before.start), max(span.stop, before.stop))
                 self._stale[known] = join
         axis = int(plane)
-        others = tuple(other for other in range(3) if other != axis)
-        if plane not in self._counts or self._counts[plane].size != labels.shape[axis]:
-            self._counts[plane] = np.asarray(np.count_nonzero(labels, axis=others))
-        elif (stale := self._stale.get(plane)) is not None:
-            part = [slice(None)] * 3
-            part[axis] = stale
+        if tuple(self._counts[p].size for p in self._counts) != labels.shape:
+            self._counts = {p: _per_slice(labels, int(p)) for p in sorted(Plane)}
+            self._stale.clear()
+        elif (stale := self._stale.pop(plane, None)) is not None:
             fresh = self._counts[plane].copy()
-            fresh[stale] = np.count_nonzero(labels[tuple(part)], axis=others)
+            fresh[stale] = _per_slice(labels[(*[slice(None)] * axis, stale)], axis)
             self._counts[plane] = fresh
-        self._stale.pop(plane, None)
+
+
+def _per_slice(labels: np.ndarray, axis: int) -> np.ndarray:
+    others = tuple(other for other in range(3) if other != axis)
+    return np.asarray(np.count_nonzero(labels, axis=others))
 
 
 def label_table(
     colors: Mapping[int, tuple[int, int, int]], opacity: float, hidden: Iterable[int] = (), *, fill: bool = True
 ) -> np.ndarray:
-    """Return the ``(256, 4)`` uint8 lookup table of the label overlay."""
+    """Return the ``(256, 4)`` uint8 lookup table of the label overlay; equal ones are the same read-only array."""
+    concealed = set(hidden) if fill else colors
+    return _table(tuple((v, c) for v, c in colors.items() if v not in concealed and 0 < v < 256), round(255 * opacity))
+
+
+@lru_cache(maxsize=32)
+def _table(colors: tuple[tuple[int, tuple[int, int, int]], ...], alpha: int) -> np.ndarray:
     table = np.zeros((256, 4), dtype=np.uint8)
-    if not fill:
-        return table
-    concealed = set(hidden)
-    for value, color in colors.items():
-        if value not in concealed and 0 < value < 256:
-            table[value] = (*color, round(255 * opacity))
+    for value, color in colors:
+        table[value] = (*color, alpha)
+    table.flags.writeable = False
     return table
 
 

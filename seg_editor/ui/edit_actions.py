@@ -46,7 +46,7 @@ EDITING: tuple[Action, ...] = (
     ),
     Action(
         "polygon", "Polygon and lasso", keys("G", itksnap=("3",), slicer=("3",), napari=("3",)),
-        "Click corners or drag freehand; Enter or a double click fills the outline", "polygon", "tools", needs_case,
+        "Click corners or drag freehand; Enter, a double click or the first corner fills the outline", "polygon", "tools", needs_case,
         True
     ),
     Action(
@@ -129,11 +129,12 @@ EDITING: tuple[Action, ...] = (
         needs_tissue_save
     ),
     Action(
-        "op_grow", "Grow by 1 mm", keys("Ctrl+Shift+Up"), "Grow by one millimeter", "", "operations", needs_operation
+        "op_grow", "Grow by 1 mm", keys("Ctrl+Shift+Up"),
+        "Grow the active label, or what Reshape is set to, by one millimeter", "", "operations", needs_operation
     ),
     Action(
-        "op_shrink", "Shrink by 1 mm", keys("Ctrl+Shift+Down"), "Shrink by one millimeter", "", "operations",
-        needs_operation
+        "op_shrink", "Shrink by 1 mm", keys("Ctrl+Shift+Down"),
+        "Shrink the active label, or what Reshape is set to, by one millimeter", "", "operations", needs_operation
     ),
     Action("op_smooth", "Smooth", keys(), "Smooth the border", "", "operations", needs_operation),
     Action(
@@ -181,12 +182,27 @@ EDITING: tuple[Action, ...] = (
     Action("o_cancel", "Give the outline up", keys("Esc"), kind="modal"),
 )
 
+SCOPED: dict[str, str] = {
+    "op_grow": "Grow {} by 1 mm",
+    "op_shrink": "Shrink {} by 1 mm",
+    "op_smooth": "Smooth {}",
+    "op_largest": "Keep the largest piece of {}",
+    "op_small": "Remove small pieces of {}",
+    "op_holes": "Fill holes of {}",
+    "op_copy_next": "Copy {} to the next slice",
+    "op_copy_previous": "Copy {} to the previous slice",
+    "op_mirror_add": "Add mirrored {}",
+    "op_mirror_subtract": "Subtract mirrored {}",
+    "op_mirror_intersect": "Keep {} of both sides",
+}
+"""Texts that say what the action works on now: the active label, or the tumor."""
+
 GESTURES: tuple[Action, ...] = (
     Action("m_paint", "Paint or erase", keys("Left drag"), kind="mouse", tools=_BRUSHES),
     Action("m_erase", "Erase the active label", keys("Right drag"), kind="mouse", tools=(*_BRUSHES, "fill")),
     Action("m_fill", "Fill", keys("Left click"), kind="mouse", tools=("fill",)),
     Action("m_pick_here", "Pick a label", keys("Left click"), kind="mouse", tools=("pick",)),
-    Action("m_point", "Corner; drag: freehand", keys("Left drag"), kind="mouse", tools=("polygon",)),
+    Action("m_point", "Corner; drag: freehand, or move a corner", keys("Left drag"), kind="mouse", tools=("polygon",)),
     Action("m_close", "Close the outline", keys("Double click"), kind="mouse", tools=("polygon",)),
     Action("m_move", "Move a piece", keys("Left drag"), kind="mouse", tools=("move",)),
     Action("m_navigate", "Crosshair", keys("Left drag", napari=()), kind="mouse", tools=_LOOKS),

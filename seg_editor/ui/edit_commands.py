@@ -78,6 +78,7 @@ class EditCommands:
             "saving": window.cases.saving,
             "segmenting": window.segmenting.running,
             "reshaping": window.reshape.busy,
+            "scope": window.reshape.scope,
         }
         if workspace is None:
             return common
@@ -128,7 +129,9 @@ class EditCommands:
         if self._window.tools.drafting and name == "undo":
             self._window.tools.take_back()
         elif self._workspace is not None:
-            change: Change | None = getattr(self._workspace, name)(self._window.viewer.planes)
+            viewer = self._window.viewer
+            with viewer.following.jump():
+                change: Change | None = getattr(self._workspace, name)(viewer.planes)
             if change is not None:
                 self._window.status_message(f"{'Undone' if name == 'undo' else 'Redone'}: {change.name}")
 

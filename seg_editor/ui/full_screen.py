@@ -1,10 +1,10 @@
-"""Full screen: the pictures alone; everything else comes back as it was."""
+"""Full screen: the pictures alone; everything else comes back as it was, the window's size and state too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from PyQt6.QtCore import QObject, Qt
+from PyQt6.QtCore import QObject, QRect, Qt
 from PyQt6.QtWidgets import QMainWindow, QWidget
 
 
@@ -23,7 +23,8 @@ class FullScreen(QObject):
         self._window = window
         self._bars = bars
         self._hidden: list[QWidget] = []
-        self._maximized = False
+        self._state = Qt.WindowState.WindowNoState
+        self._place = QRect()
 
     @property
     def active(self) -> bool:
@@ -35,18 +36,19 @@ class FullScreen(QObject):
         if self.active:
             self.leave()
             return
-        self._maximized = bool(self._window.windowState() & Qt.WindowState.WindowMaximized)
+        self._state, self._place = self._window.windowState(), self._window.geometry()
         self._hidden = [bar for bar in self._bars() if not bar.isHidden()]
         for bar in self._hidden:
             bar.hide()
         self._window.showFullScreen()
 
     def leave(self) -> None:
-        """Bring the bars back."""
+        """Bring the bars back, and the window to its size and place; maximized if it was."""
+        if not self.active:
+            return
         hidden, self._hidden = self._hidden, []
         for bar in hidden:
             bar.show()
-        if self._maximized:
-            self._window.showMaximized()
-        else:
-            self._window.showNormal()
+        self._window.setWindowState(self._state)
+        if not self._state & Qt.WindowState.WindowMaximized:
+            self._window.setGeometry(self._place)

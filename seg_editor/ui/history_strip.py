@@ -25,6 +25,7 @@ CARD = QSize(206, 72)
 _GAP = 6
 _FRAME = 14
 _STAR = 18
+EMPTY = "Every picture that is made stays here: click to compare it, double click to bring back its mask."
 
 
 class HistoryStrip(QScrollArea):
@@ -53,7 +54,6 @@ class HistoryStrip(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.cards.compared.connect(self.compared)
         self.cards.restored.connect(self.restored)
-        self.hide()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colors of the theme."""
@@ -76,8 +76,6 @@ class HistoryStrip(QScrollArea):
 
     def follow(self) -> None:
         """Show what there is now, and the newest card, or as near to it as the card on display stays in sight."""
-        count = len(self.cards.entries)
-        self.setVisible(count > 0)
         bar = self.horizontalScrollBar()
         if bar is not None and self.cards.grew:
             self.cards.adjustSize()
@@ -179,6 +177,10 @@ class _Cards(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        if not self.entries:
+            painter.setFont(font(12))
+            painter.setPen(self.theme.color("muted"))
+            painter.drawText(QRectF(self.rect()).adjusted(16, 0, -16, 0), int(Qt.AlignmentFlag.AlignVCenter), EMPTY)
         for number, entry in enumerate(self.entries):
             if self.card(number).intersects(QRectF(event.rect())):
                 self._paint(painter, number, entry, self.theme)

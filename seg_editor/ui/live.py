@@ -35,13 +35,12 @@ class Live(QObject):
         self._timer.timeout.connect(self._fire)
         self._z = -1
         self._drawing = False
-        generation.pending = lambda: self._timer.isActive() and generation.settings.live
         bind(self, generation.settings.changed, self._on_setting)
         generation.loaded.connect(self._on_loaded)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Listen to another case."""
-        self._timer.stop()
+        self._rest()
         for unbind in self._unbind:
             unbind()
         self._workspace = workspace
@@ -55,10 +54,12 @@ class Live(QObject):
     def stop(self) -> bool:
         """Forget an edit that waits for its run; False when none did."""
         waited = self._timer.isActive()
-        self._timer.stop()
-        if waited:
-            self._generation.changed.emit()
+        self._rest()
         return waited
+
+    def _rest(self) -> None:
+        self._timer.stop()
+        self._generation.set_live(pending=False)
 
     def _on_edit(self, change: Change) -> None:
         self._focus = change.focus[2]
@@ -79,37 +80,36 @@ class Live(QObject):
         if self._drawing:
             return
         if name == "live" and not self._generation.settings.live:
-            self._timer.stop()
+            self._rest()
         elif name in ("live", "seed", "model", "preset", "steps", "slices", "device"):
             self._soon(0.0)
 
     def _on_loaded(self) -> None:
         """What waited for the model to be measured is decided now."""
         if self._generation.paused == UNKNOWN:
-            self._generation.paused = ""
+            self._generation.set_live(paused="")
             self._soon(0.0)
 
     def _soon(self, seconds: float) -> None:
         """Act when the event that led here is done with; in manual mode this only looks for a picture made before."""
         if self._workspace is not None and (self._generation.settings.live or len(self._workspace.results)):
-            self._timer.start(round(seconds * 1000) if self._generation.settings.live else 0)
-            if self._generation.settings.live:
-                self._generation.changed.emit()
+            live = self._generation.settings.live
+            self._timer.start(round(seconds * 1000) if live else 0)
+            self._generation.set_live(pending=live)
 
     def _fire(self) -> None:
         workspace, generation = self._workspace, self._generation
+        generation.set_live(pending=False)
         if workspace is None or workspace.segmentation.in_stroke:
             return
         if not generation.settings.live:
             generation.recall()
-            generation.changed.emit()
             return
         z = self._slice_to_run(workspace)
         if z is not None and not generation.recall(z):
             self._order(z)
         elif z is not None and generation.settings.slices == "all":
             self._complete(workspace, z)
-        generation.changed.emit()
 
     def _slice_to_run(self, workspace: Workspace) -> int | None:
         """The slice on display, or the one that was edited where that is another; None where nothing was removed."""
@@ -120,12 +120,13 @@ class Live(QObject):
 
     def _order(self, z: int) -> None:
         generation = self._generation
-        expected = generation.times.expected(generation.next_kind("slice"))
-        if may_be_long(generation.next_kind("slice"), expected):
-            generation.paused = UNKNOWN
+        kind = generation.next_kind("slice")
+        expected = generation.times.expected(kind)
+        if may_be_long(kind, expected):
+            generation.set_live(paused=UNKNOWN)
             return
-        if too_long(expected):
-            generation.paused = f"a picture takes about {duration(expected)}: press Enter to start"
+        if too_long(generation.times.likely(kind)):
+            generation.set_live(paused=f"a picture takes about {duration(expected)}: press Enter to start")
             return
         if not generation.settings.seed_locked:
             self._drawing = True

@@ -13,6 +13,7 @@ from seg_editor.session.results import Entry
 from seg_editor.ui.backend import Order
 from seg_editor.ui.bind import bind
 from seg_editor.ui.device_page import DevicePage
+from seg_editor.ui.panels.generation import AGAIN
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.state import Layout, Role
 
@@ -28,6 +29,7 @@ def connect_live(window: MainWindow) -> None:
     generation.failed.connect(lambda error: show_failure(window, error))
     generation.changed.connect(history.cards.update)
     generation.made.connect(lambda order, _key: _on_made(window, order))
+    generation.recalled.connect(lambda: window.status_message(AGAIN))
     compare.foreign.connect(window.metrics_panel.set_foreign)
     history.set_token(lambda: generation.token)
     history.compared.connect(compare.against)

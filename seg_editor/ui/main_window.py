@@ -29,6 +29,7 @@ from seg_editor.ui.compare_link import CompareLink
 from seg_editor.ui.contrast import ContrastWindow
 from seg_editor.ui.edit_wiring import connect_editing, follow_workspace
 from seg_editor.ui.empty_state import EmptyState
+from seg_editor.ui.ensemble_card import EnsembleCard
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.exports import Exports
 from seg_editor.ui.full_screen import FullScreen
@@ -54,6 +55,7 @@ from seg_editor.ui.status import Status
 from seg_editor.ui.theme import Theme, ThemeManager
 from seg_editor.ui.tissue import Tissue
 from seg_editor.ui.tools import Tools
+from seg_editor.ui.tray import Tray
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.viewer_bar import ViewerBar
 from seg_editor.ui.workers import Tasks
@@ -149,6 +151,9 @@ class MainWindow(QMainWindow):
         self.viewer_bar = ViewerBar(self.ui, self.actions_table)
         self.compare_bar = CompareBar(self.compare, self.generation, self.ui, self.actions_table)
         self.history = HistoryStrip()
+        self.ensemble_card = EnsembleCard(self.compare)
+        low = (self.compare_bar, self.ensemble_card, self.history)
+        self.tray = Tray(*low, self.ui, self.generation, self.viewer.make_room)
         self.empty = EmptyState()
         self.status = Status()
         self.setStatusBar(self.status)
@@ -158,8 +163,7 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.viewer_bar)
         column.addWidget(self.viewer, 1)
-        column.addWidget(self.compare_bar)
-        column.addWidget(self.history)
+        column.addWidget(self.tray)
         self._dock = self._make_dock()
         work = QWidget()
         line = QHBoxLayout(work)
@@ -183,7 +187,7 @@ class MainWindow(QMainWindow):
 
     def _chrome(self) -> tuple[QWidget, ...]:
         """What full screen puts away."""
-        bars = (self.viewer_bar, self._dock, self._strip, self.status, self.compare_bar, self.history)
+        bars = (self.viewer_bar, self._dock, self._strip, self.status, self.tray)
         bar = self.menuBar()
         return bars if bar is None else (*bars, bar)
 
@@ -248,7 +252,7 @@ class MainWindow(QMainWindow):
             part.set_workspace(workspace)
         for editing in (self.tools.overlays, self.reshape, self.segmenting, self.operations_panel):
             editing.set_workspace(workspace)
-        for following in (self.live, self.compare, self.compare_bar, self.history):
+        for following in (self.live, self.compare, self.compare_bar, self.history, self.tray):
             following.set_workspace(workspace)
         self.exports.workspace = workspace
         self.neighbors.follow(None if workspace is None else workspace.case)
@@ -352,6 +356,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self.tools.cancel()
+        self.full_screen.leave()
         self._preferences.geometry = self.saveGeometry()
         self.hide()
         self.tissue.cancel()

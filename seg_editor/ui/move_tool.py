@@ -35,7 +35,7 @@ class MoveTool:
         """Take hold of the piece under the mouse; the reason when there is none."""
         workspace = self._workspace
         self._start = nearest_voxel(content.view.to_voxel(p.u, p.v, content.index))
-        label = None if self._settings.whole else workspace.active_label
+        label = None if self._settings.whole_piece else workspace.active_label
         axis = int(content.plane) if self._settings.flat else None
         try:
             self._piece = Piece.at(workspace.active.segmentation.labels, self._start, label, axis, workspace.locked)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seg_editor.anatomy.mirror import MirrorPlane
+from seg_editor.cases import LabelScheme
 from seg_editor.editing import (
     Border,
     CopySlice,
@@ -53,7 +54,7 @@ class Operation:
 
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("grow", "Grow or shrink", "Move the border outward or inward; growing stays in the brain", "±mm"),
+    Operation("grow", "Grow or shrink", "Move the border outward or inward, inside the brain", "±mm"),
     Operation(
         "smooth", "Smooth", "Smooth the border: each voxel takes the label that most of its surroundings have", "mm"
     ),
@@ -88,6 +89,8 @@ class ReshapeSettings(Observable):
     smooth_mm, small_ml : float
     whole : bool
         The whole tumor; else the active label.
+    whole_piece : bool
+        The same for a piece that is moved.
     flat : bool
         Only the slice on display.
     """
@@ -96,7 +99,8 @@ class ReshapeSettings(Observable):
     grow_mm = Field(1.0)
     smooth_mm = Field(2.0)
     small_ml = Field(0.5)
-    whole = Field(True)
+    whole = Field(False)
+    whole_piece = Field(True)
     flat = Field(False)
 
 
@@ -114,6 +118,9 @@ class Scene:
     axis, index : int
         Of the slice on display.
     locked : frozenset of int
+    covers : frozenset of int
+        Labels that the active one may grow over, as the brush may.
+    scheme : LabelScheme
     brain : bool array (x, y, z)
     mirror : callable
         Gives the mid-sagittal plane, in voxels; may take seconds.
@@ -127,6 +134,8 @@ class Scene:
     axis: int
     index: int
     locked: frozenset[int]
+    covers: frozenset[int]
+    scheme: LabelScheme
     brain: Mask
     mirror: Callable[[], MirrorPlane]
     border: Callable[[Callable[[], Border]], Border]
@@ -145,7 +154,33 @@ def build(key: str, settings: ReshapeSettings, scene: Scene) -> Edit:
         edit = _grow(settings.grow_mm, label, scene, flat=flat)
     else:
         edit = _simple(key, settings, scene, label, axis)
-    return Within(edit, axis, scene.index, sees_all=operation.mirrors, locked=scene.locked)
+    called = _called(key, settings.grow_mm, scope_name(scene.scheme, label))
+    return Within(edit, axis, scene.index, sees_all=operation.mirrors, locked=scene.locked, called=called)
+
+
+def scope_name(scheme: LabelScheme, label: int | None) -> str:
+    """What an operation works on, short: ``NCR``, ``Label 7``, or ``tumor`` for all labels (None)."""
+    if label is None:
+        return "tumor"
+    part = scheme.subregion(label)
+    return scheme.name_of(label) if part is None else part.short
+
+
+def _called(key: str, mm: float, what: str) -> str:
+    """Name of the step; empty where the edit's own says enough."""
+    names = {
+        "grow": f"{'Grow' if mm > 0 else 'Shrink'} {what} by {abs(mm):g} mm",
+        "smooth": f"Smooth {what}",
+        "largest": f"Keep largest piece of {what}",
+        "small": f"Remove small pieces of {what}",
+        "holes": f"Fill holes of {what}",
+        "copy_next": f"Copy {what} to the next slice",
+        "copy_previous": f"Copy {what} to the previous slice",
+        "mirror_add": f"Add mirrored {what}",
+        "mirror_subtract": f"Subtract mirrored {what}",
+        "mirror_intersect": f"Keep {what} of both sides",
+    }
+    return names.get(key, "")
 
 
 def _simple(key: str, settings: ReshapeSettings, scene: Scene, label: int | None, axis: int | None) -> Edit:
@@ -170,7 +205,8 @@ def _grow(mm: float, label: int | None, scene: Scene, *, flat: bool) -> GrowShri
     def make() -> Border:
         return Border(scene.labels[region], label, scene.spacing, REACH_MM, scene.brain[region])
 
-    return GrowShrink(mm, label, border=scene.border(make) if abs(mm) <= REACH_MM else None)
+    over = frozenset() if label is None else scene.covers
+    return GrowShrink(mm, label, border=scene.border(make) if abs(mm) <= REACH_MM else None, over=over)
 
 
 def removal(key: str, at: Voxel, locked: frozenset[int], value: int | None = None) -> Edit:

@@ -24,7 +24,7 @@ def order_of(
     """Return the order that mask, slice and settings of this moment make; `model` in place of the chosen one."""
     segmentation, z = workspace.segmentation, workspace.view.cursor[2]
     name = model or settings.model
-    tissue = _tissue(workspace, models, name)
+    tissue, found = _tissue(workspace, models, name)
     return Order(
         case=workspace.case,
         original=segmentation.original.copy(),
@@ -39,21 +39,28 @@ def order_of(
         device=settings.device,
         known=Known(workspace.results),
         tissue=None if tissue is None else tissue.copy(),
+        tissue_name=found,
         weights=_weights(models, name),
     )
 
 
 def place_of(workspace: Workspace, settings: GenerationSettings, models: Iterable[ModelInfo], token: Hashable) -> Place:
     """Return where the picture of all slices is found that the settings ask for."""
-    s, tissue = settings, _tissue(workspace, models, settings.model)
-    identity = "" if tissue is None else labels_hash(tissue)
+    s = settings
+    tissue, found = _tissue(workspace, models, s.model)
+    identity = found if tissue is None else labels_hash(tissue)
     return Place(token, s.model, s.device, s.preset, s.steps, s.seed, "all", identity, _weights(models, s.model))
 
 
-def _tissue(workspace: Workspace, models: Iterable[ModelInfo], model: str) -> np.ndarray | None:
-    """The tissue map as it was edited, where a model looks at it."""
-    uses = any(info.name == model and info.uses_tissue for info in models)
-    return workspace.tissue.segmentation.labels if uses and workspace.tissue is not None else None
+def _tissue(workspace: Workspace, models: Iterable[ModelInfo], model: str) -> tuple[np.ndarray | None, str]:
+    """The tissue map as it was edited, or the name of the one found before, where a model looks at it."""
+    if not any(info.name == model and info.uses_tissue for info in models):
+        return None, ""
+    if workspace.tissue is not None:
+        return workspace.tissue.segmentation.labels, ""
+    from seg_editor.anatomy.tissue import tissue_name
+
+    return None, tissue_name(workspace.case)
 
 
 def _weights(models: Iterable[ModelInfo], model: str) -> str:

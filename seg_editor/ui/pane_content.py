@@ -50,6 +50,7 @@ class PaneContent:
         self._ui = ui
         self._pictures = pictures
         self._orientation = orientation_warning(workspace.case.grid)
+        self._view: tuple[tuple[Plane, bool, bool], PlaneView] | None = None
         self._drawn: tuple[PlaneView, int] | None = None
         self._comparison: Comparison | None = None
         self.tissue_map: np.ndarray | None = None
@@ -83,15 +84,23 @@ class PaneContent:
     @property
     def view(self) -> PlaneView:
         """Geometry of the plane on display."""
-        grid = self._workspace.case.grid
-        return PlaneView(self.plane, grid.shape, grid.spacing, self._ui.radiological, self._ui.nose_left)
+        key = (self.plane, self._ui.radiological, self._ui.nose_left)
+        if self._view is None or self._view[0] != key:
+            grid = self._workspace.case.grid
+            self._view = key, PlaneView(key[0], grid.shape, grid.spacing, *key[1:])
+        return self._view[1]
+
+    @property
+    def at_cursor(self) -> bool:
+        """True while the pane shows the slice that the cursor is in."""
+        return self._drawn == (self.view, self.index)
 
     def follow_cursor(self) -> None:
         """Redraw after the cursor moved: everything if the slice changed, else only the crosshair."""
-        if self._drawn != (self.view, self.index):
-            self.draw()
-        else:
+        if self.at_cursor:
             self.draw_marks()
+        else:
+            self.draw()
 
     def draw(self) -> None:
         """Redraw every layer."""

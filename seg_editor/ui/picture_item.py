@@ -47,7 +47,7 @@ class PictureItem(pg.ImageItem):  # type: ignore[misc]
         update : bool
             Repaint now; False when a picture follows.
         """
-        if self.lut is not None and np.array_equal(self.lut, lut):
+        if self.lut is lut or (self.lut is not None and np.array_equal(self.lut, lut)):
             return
         red, green, blue, alpha = lut.T.astype(np.uint32)
         self._colors = (alpha << 24 | red << 16 | green << 8 | blue).tolist()

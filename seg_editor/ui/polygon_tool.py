@@ -1,8 +1,10 @@
-"""The polygon and lasso tool: click corners or drag freehand, take points back, close or give up."""
+"""The polygon and lasso tool: click corners, drag freehand, move corners, take points back, close or give up."""
 
 from __future__ import annotations
 
 import math
+
+from PyQt6.QtCore import QPointF
 
 from seg_editor.editing import Polygon
 from seg_editor.ui.overlays import Overlays
@@ -10,7 +12,8 @@ from seg_editor.ui.pane import Pointer
 from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.strokes import Strokes
 
-_STEP_PX = 2.0
+_STEP_PX, _REACH_PX = 2.0, 6.0
+_FEWEST = 3
 UNCHANGED = "The outline changes nothing: the label is there already, or the rules protect what lies inside"
 Point = tuple[float, float, float]
 
@@ -18,7 +21,8 @@ Point = tuple[float, float, float]
 class PolygonTool:
     """An outline in progress.
 
-    A click adds a corner, a drag a freehand piece; each of them is one step to take back.
+    A click adds a corner, a drag a freehand piece; a corner can be dragged to another place. Each of these is one step
+    to take back. A click on the first corner closes the outline.
 
     Parameters
     ----------
@@ -34,6 +38,9 @@ class PolygonTool:
         self._content: PaneContent | None = None
         self._index = 0
         self._steps: list[list[Point]] = []
+        self._past: list[list[list[Point]]] = []
+        self._held: int | None = None
+        self._moved = False
         self._last_px = (0.0, 0.0)
         self._mouse: Point | None = None
 
@@ -48,21 +55,50 @@ class PolygonTool:
         return [point for step in self._steps for point in step]
 
     def press(self, content: PaneContent, p: Pointer) -> str:
-        """Add a corner; the reason when it cannot be."""
+        """Take hold of a corner, or add one; the reason when it cannot be."""
         if self.drawing and (content is not self._content or content.index != self._index):
             return "Finish the outline in its slice first: Enter fills it, Esc gives it up"
         self._content, self._index = content, content.index
+        self._last_px, self._moved = (p.x, p.y), False
+        self._held = self._corner_at(content, p)
+        if self._held is not None:
+            return ""
+        self._remember()
         self._steps.append([content.view.to_voxel(p.u, p.v, content.index)])
-        self._last_px = (p.x, p.y)
         self._draw()
         return ""
 
     def drag(self, content: PaneContent, p: Pointer) -> None:
-        """Draw freehand."""
-        if self.drawing and math.dist(self._last_px, (p.x, p.y)) >= _STEP_PX:
+        """Draw freehand, or move the corner that is held."""
+        if not self.drawing or math.dist(self._last_px, (p.x, p.y)) < _STEP_PX:
+            return
+        if self._held is not None:
+            if not self._moved:
+                self._remember()
+                self._moved = True
+            self._steps[self._held][0] = content.view.to_voxel(p.u, p.v, self._index)
+            self._draw()
+        else:
             self._steps[-1].append(content.view.to_voxel(p.u, p.v, self._index))
             self._last_px = (p.x, p.y)
             self._draw()
+
+    def release(self) -> str:
+        """Let go; a click on the first corner closes the outline. The reason when that changes nothing."""
+        held, self._held = self._held, None
+        closes = held == 0 and not self._moved and len(self.points) >= _FEWEST
+        return self.close() if closes else ""
+
+    def _remember(self) -> None:
+        self._past.append([list(step) for step in self._steps])
+
+    def _corner_at(self, content: PaneContent, p: Pointer) -> int | None:
+        to_px = content.pane.viewportTransform()
+        for number, step in enumerate(self._steps):
+            at = to_px.map(QPointF(*content.view.to_plane(step[0])))
+            if math.dist((at.x(), at.y()), (p.x, p.y)) <= _REACH_PX:
+                return number
+        return None
 
     def hover(self, content: PaneContent, p: Pointer) -> None:
         """Show the line to where the next corner would be."""
@@ -71,9 +107,9 @@ class PolygonTool:
             self._draw()
 
     def take_back(self) -> None:
-        """Take the last corner or freehand piece back."""
-        if self._steps:
-            self._steps.pop()
+        """Take the last corner, freehand piece or move of a corner back."""
+        if self._past:
+            self._steps, self._held = self._past.pop(), None
             self._draw()
 
     def close(self, *, clear: bool = False) -> str:
@@ -81,7 +117,7 @@ class PolygonTool:
         content, points = self._content, self.points
         if content is None or not self._steps:
             return ""
-        if len(points) < 3:
+        if len(points) < _FEWEST:
             return "An outline needs three corners"
         workspace, axis = self._workspace, int(content.plane)
         over, only = workspace.view.rule(on_tumor=workspace.active is workspace.tumor)
@@ -99,6 +135,7 @@ class PolygonTool:
         """Give the outline up; False when there was none."""
         had = self.drawing
         self._steps, self._mouse = [], None
+        self._past, self._held = [], None
         self._overlays.show_outline(None, ())
         return had
 

@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QMessageBox, QWidget
 from seg_editor.errors import SegEditorError
 from seg_editor.session.layer import Layer, TissueScheme
 from seg_editor.ui.error_bar import ErrorBar
+from seg_editor.ui.questions import question
 
 Confirm = Callable[[str, str, Sequence[str]], str]
 RESTORE, SAVE_WITHOUT, TAKE_BACK = "Restore the edits", "Save without them", "Take back and restore"
@@ -20,10 +21,7 @@ def make_confirm(window: QWidget) -> Confirm:
     """Return a question in a dialog: text, detail and choices; the answer is a choice, or ``""`` for Cancel."""
 
     def confirm(text: str, detail: str, choices: Sequence[str]) -> str:
-        box = QMessageBox(window)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setText(text)
-        box.setInformativeText(detail)
+        box = question(window, text, detail)
         buttons = {choice: box.addButton(choice, QMessageBox.ButtonRole.AcceptRole) for choice in choices}
         box.setDefaultButton(box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole))
         box.exec()

@@ -13,12 +13,12 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case
-from seg_editor.editing import Border, Ready, Segmentation, compute
+from seg_editor.editing import Border, PaintOver, Ready, Segmentation, compute
 from seg_editor.editing.segmentation import Edit
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
-from seg_editor.ui.operations import BY_KEY, ReshapeSettings, Scene, build
+from seg_editor.ui.operations import BY_KEY, ReshapeSettings, Scene, build, scope_name
 from seg_editor.ui.overlays import Overlays
 from seg_editor.ui.state import Tool, UiState
 from seg_editor.ui.strokes import sentence
@@ -26,6 +26,7 @@ from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 NOTHING = "This changes nothing here"
+EMPTY = "There is no {}: choose another label, or the whole tumor"
 MOVED_ON = "The labels changed meanwhile: try again"
 
 
@@ -67,6 +68,7 @@ class _Wish:
     apply: bool
     segmentation: Segmentation
     unchanged: str = NOTHING
+    label: int | None = None
     anywhen: bool = False
     """Means the same on later labels, so it is computed again when they changed."""
 
@@ -81,7 +83,7 @@ class Reshape(QObject):
     refused(str)
         Why an operation did nothing.
     applied(str)
-        The name of the step made.
+        The name of the step made, and the volume that it gained and lost.
     progress(str)
         What takes long now; empty when it ended.
     """
@@ -117,14 +119,24 @@ class Reshape(QObject):
 
     @property
     def gained_and_lost(self) -> tuple[float, float]:
-        """Milliliters of background that the preview labels, and of labels that it clears."""
+        """Milliliters that the label in hand, or the whole tumor, gains and loses by the preview."""
         if self.preview is None or self._workspace is None:
             return 0.0, 0.0
-        patch, labels = self.preview.patch, self._workspace.segmentation.labels
-        old = labels[patch.box][patch.mask] > 0
-        new = np.asarray(patch.new) > 0
-        voxel = float(np.prod(self._workspace.case.grid.spacing)) / 1000.0
-        return float(np.count_nonzero(new & ~old)) * voxel, float(np.count_nonzero(old & ~new)) * voxel
+        return gained_and_lost(self.preview, self._workspace.segmentation.labels, self._label, self._voxel_ml)
+
+    @property
+    def scope(self) -> str:
+        """What the next operation works on, such as ``NCR`` or ``tumor``; empty without a case."""
+        return "" if self._workspace is None else scope_name(self._workspace.case.scheme, self._label)
+
+    @property
+    def _label(self) -> int | None:
+        whole = self._workspace is None or self.settings.whole
+        return None if whole or self._workspace is None else self._workspace.view.active_label
+
+    @property
+    def _voxel_ml(self) -> float:
+        return 0.0 if self._workspace is None else self._workspace.case.grid.voxel_ml
 
     @property
     def resting(self) -> bool:
@@ -216,7 +228,10 @@ class Reshape(QObject):
         scene = self._scene(self._border_key(key, frozen))
         segmentation = self._workspace.segmentation
         make = partial(build, key, frozen, scene)
-        return _Wish(BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation)
+        label = None if frozen.whole or not BY_KEY[key].whole else scene.label
+        empty = label is not None and not segmentation.counts.get(label)
+        nothing = EMPTY.format(scene.scheme.name_of(scene.label)) if empty else NOTHING
+        return _Wish(BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation, nothing, label)
 
     def _border_key(self, key: str, settings: ReshapeSettings) -> object:
         assert self._workspace is not None
@@ -239,6 +254,8 @@ class Reshape(QObject):
             axis=plane,
             index=index,
             locked=workspace.view.locked,
+            covers=_covers(workspace),
+            scheme=workspace.case.scheme,
             brain=workspace.case.brain,
             mirror=kept.mirror,
             border=partial(kept.border, border_key),
@@ -276,7 +293,7 @@ class Reshape(QObject):
             self.progress.emit("")
             self._apply(wish, ready, problem)
         elif self._ui.tool is Tool.RESHAPE:
-            self._show(ready, problem or ("" if ready else NOTHING))
+            self._show(ready, problem or ("" if ready else wish.unchanged))
         if self._next is not None:
             self._start()
         self.changed.emit()
@@ -295,6 +312,7 @@ class Reshape(QObject):
         elif ready is None:
             self.refused.emit(problem or wish.unchanged)
         else:
+            gained, lost = gained_and_lost(ready, segmentation.labels, wish.label, workspace.case.grid.voxel_ml)
             self._applying = True
             try:
                 segmentation.apply(ready)
@@ -304,7 +322,7 @@ class Reshape(QObject):
                 self._rested = segmentation.revision
             if self._next is not None and not self._next.apply:
                 self._next = None
-            self.applied.emit(ready.name)
+            self.applied.emit(", ".join((ready.name, *volumes(gained, lost))))
 
     def _show(self, ready: Ready | None, problem: str) -> None:
         self.preview, self.problem = ready, problem
@@ -319,8 +337,32 @@ class Reshape(QObject):
             if place != self._shown:
                 self._shown = place
                 self.refresh()
-        elif name in ("active_label", "locked", "on_tissue"):
+        elif name in ("active_label", "locked", "on_tissue", "paint_over", "only_label"):
             self.refresh()
+
+
+def gained_and_lost(ready: Ready, labels: np.ndarray, label: int | None, voxel_ml: float) -> tuple[float, float]:
+    """Milliliters that a label, or with None all labels together, gains and loses by an edit of `labels`."""
+    patch = ready.patch
+    old, new = labels[patch.box][patch.mask], np.asarray(patch.new)
+    was, is_now = (old > 0, new > 0) if label is None else (old == label, new == label)
+    return float(np.count_nonzero(is_now & ~was)) * voxel_ml, float(np.count_nonzero(was & ~is_now)) * voxel_ml
+
+
+def volumes(gained: float, lost: float) -> tuple[str, ...]:
+    """Return what was gained and lost as ``+2.1 ml`` and ``−0.3 ml``, without what is zero."""
+    texts = (f"+{gained:.2g} ml" if 0 < gained < 1 else f"+{gained:.1f} ml" if gained else "",)
+    texts += (f"−{lost:.2g} ml" if 0 < lost < 1 else f"−{lost:.1f} ml" if lost else "",)
+    return tuple(filter(None, texts))
+
+
+def _covers(workspace: Workspace) -> frozenset[int]:
+    """Labels that the active one may grow over: those that the brush may cover."""
+    over, only = workspace.view.rule()
+    if over is PaintOver.BACKGROUND:
+        return frozenset()
+    values = frozenset(workspace.case.scheme.label_values) - {workspace.view.active_label}
+    return values if over is PaintOver.ALL else values & {only}
 
 
 def mid_sagittal(case: Case) -> MirrorPlane:

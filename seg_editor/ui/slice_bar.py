@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from seg_editor.editing import Box
@@ -14,6 +14,7 @@ from seg_editor.ui.content import Profile
 from seg_editor.ui.planes import PlaneView
 
 _MARGIN = 12.0
+_MIDDLE = 18.0
 
 
 class SliceBar(QWidget):
@@ -38,6 +39,7 @@ class SliceBar(QWidget):
         self._profile = Profile()
         self._changed: Box | None = None
         self._hole_key: object = None
+        self._track: tuple[object, QPixmap] | None = None
 
     def sizeHint(self) -> QSize:
         """A narrow column."""
@@ -46,7 +48,7 @@ class SliceBar(QWidget):
     def set_accent(self, accent: QColor) -> None:
         """Take the accent color of the theme."""
         self._accent = accent
-        self.update()
+        self._renew()
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Show another case, or none."""
@@ -84,11 +86,15 @@ class SliceBar(QWidget):
     def show_tumor(self, counts: np.ndarray) -> None:
         """Show tumor voxels per slice."""
         self._tumor = counts
-        self.update()
+        self._renew()
 
     def show_hole(self, generated: np.ndarray | None) -> None:
         """Show which slices were generated."""
         self._hole = generated
+        self._renew()
+
+    def _renew(self) -> None:
+        self._track = None
         self.update()
 
     def _y(self, index: float) -> float:
@@ -96,28 +102,43 @@ class SliceBar(QWidget):
         return _MARGIN + room * (1 - (index + 0.5) / max(self._count, 1))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw track, tumor, generated slices and handle."""
+        """Draw track, tumor, generated slices and handle; all but the handle is kept as a picture."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor("#000000"))
+        key = self.width(), self.height(), self._count, self.devicePixelRatioF()
+        if self._track is None or self._track[0] != key:
+            self._track = key, self._draw_track()
+        painter.drawPixmap(0, 0, self._track[1])
         if self._count == 0:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        middle = 18.0
+        painter.setBrush(QColor("#E4E8ED"))
+        painter.drawRoundedRect(QRectF(_MIDDLE - 9, self._y(self._index) - 3, 18, 6), 3, 3)
+
+    def _draw_track(self) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        picture = QPixmap(self.size() * ratio)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(QColor("#000000"))
+        if self._count == 0:
+            return picture
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor("#2A3037"))
-        painter.drawRoundedRect(QRectF(middle - 1, _MARGIN, 2, self.height() - 2 * _MARGIN), 1, 1)
+        painter.drawRoundedRect(QRectF(_MIDDLE - 1, _MARGIN, 2, self.height() - 2 * _MARGIN), 1, 1)
         thick = max(1.0, (self.height() - 2 * _MARGIN) / self._count)
         if self._tumor.size == self._count and self._tumor.max(initial=0) > 0:
             painter.setBrush(QColor("#7C8794"))
             for k in np.flatnonzero(self._tumor):
                 width = 2 + 9 * float(self._tumor[k]) / float(self._tumor.max())
-                painter.drawRect(QRectF(middle - 2 - width, self._y(float(k)) - thick / 2, width, thick))
+                painter.drawRect(QRectF(_MIDDLE - 2 - width, self._y(float(k)) - thick / 2, width, thick))
         if self._hole is not None and self._hole.size == self._count:
             painter.setBrush(self._accent)
             for k in np.flatnonzero(self._hole):
-                painter.drawRect(QRectF(middle + 3, self._y(float(k)) - thick / 2, 3, thick))
-        painter.setBrush(QColor("#E4E8ED"))
-        painter.drawRoundedRect(QRectF(middle - 9, self._y(self._index) - 3, 18, 6), 3, 3)
+                painter.drawRect(QRectF(_MIDDLE + 3, self._y(float(k)) - thick / 2, 3, thick))
+        painter.end()
+        return picture
 
     def _choose(self, y: float) -> None:
         room = self.height() - 2 * _MARGIN

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, Qt, pyqtSignal
@@ -125,8 +126,13 @@ def label_colors(scheme: LabelScheme, chosen: Mapping[str, str] | None = None) -
         The user's own colors (:attr:`~seg_editor.ui.state.UiState.label_colors`); the rest come from Wong's palette,
         which color-blind readers can tell apart.
     """
-    colors: dict[int, tuple[int, int, int]] = {}
-    for subregion, value in scheme.values:
-        color = QColor((chosen or {}).get(str(subregion)) or WONG.get(str(subregion), OTHER_LABEL))
-        colors[value] = (color.red(), color.green(), color.blue())
-    return colors
+    wanted = (
+        (value, (chosen or {}).get(str(part)) or WONG.get(str(part), OTHER_LABEL)) for part, value in scheme.values
+    )
+    return {value: _rgb(name) for value, name in wanted}
+
+
+@lru_cache(maxsize=64)
+def _rgb(name: str) -> tuple[int, int, int]:
+    color = QColor(name)
+    return color.red(), color.green(), color.blue()

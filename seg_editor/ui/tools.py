@@ -334,7 +334,12 @@ class Tools(QObject):
         polygon = self._polygon
         assert polygon is not None
         self._refuse(content, polygon.press(content, p), p)
-        self._begin(content, p, lambda q: polygon.drag(content, q))
+
+        def end() -> None:
+            self._refuse(content, polygon.release())
+            self.stroke_changed.emit(self.drafting)
+
+        self._begin(content, p, lambda q: polygon.drag(content, q), end)
         self.stroke_changed.emit(True)
 
     def _begin_move(self, content: PaneContent, p: Pointer) -> None:

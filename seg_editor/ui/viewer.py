@@ -15,6 +15,7 @@ from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.chrome import STRIP
 from seg_editor.ui.content import Pictures, Preview
+from seg_editor.ui.following import Following
 from seg_editor.ui.label_updates import LabelUpdates
 from seg_editor.ui.layouts import Plan, Slot, plan_of
 from seg_editor.ui.pane import SlicePane
@@ -72,6 +73,7 @@ class Viewer(QWidget):
         row.addWidget(self._grid, 1)
         row.addWidget(self.slice_bar)
         self.label_updates = LabelUpdates(lambda: self.contents, self._update_bar, self)
+        self.following = Following(lambda: self.contents, lambda: self.active, self._update_bar, self)
         bind(self, ui.changed, self._on_ui)
 
     @property
@@ -257,12 +259,12 @@ class Viewer(QWidget):
         if self.pictures is not None:
             self.pictures.preview = preview
             if preview is not None:
-                self._make_room()
+                self.make_room()
             for made in self.contents:
                 if made.role is not Role.SOURCE:
                     made.draw_picture()
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
         """Keep room for the warning strip in every pane, so that linked panes stay alike; it stays for this case."""
         if self._footer:
             return
@@ -325,7 +327,7 @@ class Viewer(QWidget):
         if number != self._active and self.label_updates.live is None:
             self._active = number
             self._mark_active()
-            self._update_bar()
+            self.following.later()
 
     def _on_move(self, made: PaneContent, pointer: object) -> None:
         self._activate(made)
@@ -355,9 +357,7 @@ class Viewer(QWidget):
 
     def _on_view(self, name: str) -> None:
         if name == "cursor":
-            for made in self.contents:
-                made.follow_cursor()
-            self._update_bar()
+            self.following.follow()
         elif name == "plane":
             self._place()
             self.draw()
@@ -383,13 +383,18 @@ class Viewer(QWidget):
 
     def _on_labels(self, box: Box) -> None:
         self.slice_bar.note_change(box)
+        if self.following.jumping:
+            self.following.relabel(box)
+            return
+        if self.following.pending:
+            self.following.finish()
         self.label_updates.draw(box)
 
     def _on_results(self) -> None:
         if self._workspace is not None and self.pictures is not None:
             self.pictures.set_result(self._workspace.results.current)
             if self._workspace.results.current is not None:
-                self._make_room()
+                self.make_room()
             for made in self.contents:
                 made.draw()
             self._update_bar()

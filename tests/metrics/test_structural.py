@@ -110,7 +110,7 @@ def test_the_challenge_by_hand() -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("inpainting") is None,
     reason="the challenge's own code (PyPI inpainting 0.0.12) is AGPL: it is neither shipped nor a dependency; "
-    "install it by hand to cross-check",
+    "pip install --group crosscheck",
 )
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")

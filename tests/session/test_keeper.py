@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,6 +239,7 @@ import sys, time
 from seg_editor.session import Workspace
 from tests.session.test_keeper import make
 from pathlib import Path
+from typing import Any
 workspace = Workspace.open(Path(sys.argv[1]), journal_folder=Path(sys.argv[2]))
 for seed in range(10_000):
     make(workspace, seed)
@@ -356,3 +359,51 @@ def test_a_place_written_before_weights_were_named_can_be_read(workspace: Worksp
     found = from_arrays(to_arrays(entry, opened, 1.0, "a"), opened, {}).entry
     assert found.place is not None
     assert found.place.weights == ""
+
+
+def test_closing_does_not_wait_for_a_slow_disk_and_the_loss_is_told(
+    open_workspace: Opener, monkeypatch: pytest.MonkeyPatch, journals: Path
+) -> None:
+    """Closing returns; a program that ended then has lost the picture, one that went on has not."""
+    goes_on, written = threading.Event(), keeper.np.savez_compressed
+
+    def slow(*args: Any, **kinds: Any) -> None:
+        goes_on.wait(10)
+        written(*args, **kinds)
+
+    workspace = open_workspace()
+    held = workspace.keeper
+    assert held is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper.np, "savez_compressed", slow)
+        make(workspace, 1)
+        began = time.monotonic()
+        held.close(0.05)
+        assert time.monotonic() - began < 5
+        assert open_workspace().notes == (
+            "One picture made last went unwritten when the program ended",
+        )
+        assert open_workspace().notes == ()
+        goes_on.set()
+        assert held._thread is not None
+        held._thread.join(10)
+    again = open_workspace()
+    assert (len(again.results.entries), again.notes) == (1, ())
+
+
+def test_what_was_written_after_closing_is_not_called_lost(
+    open_workspace: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, written = threading.Event(), keeper.np.savez_compressed
+    workspace = open_workspace()
+    held = workspace.keeper
+    assert held is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper.np, "savez_compressed", lambda *a, **k: (goes_on.wait(10), written(*a, **k)))
+        make(workspace, 1)
+        held.close(0.0)
+        goes_on.set()
+        assert held._thread is not None
+        held._thread.join(10)
+    again = open_workspace()
+    assert (len(again.results.entries), again.notes) == (1, ())

@@ -33,6 +33,9 @@ from seg_editor.session.previews import StepPicture, StepPreviews
         (ChipFacts(running=True, preparing=True, stopping=True), Status.STOPPING),
         (ChipFacts(running=True, scoring=True, has_result=True), Status.SCORING),
         (ChipFacts(has_result=True), Status.FRESH),
+        (ChipFacts(has_result=True, here=False), Status.ELSEWHERE),
+        (ChipFacts(has_result=True, here=False, stale=True), Status.ELSEWHERE),
+        (ChipFacts(here=False), Status.IDLE),
         (ChipFacts(ended=Status.CANCELLED, has_result=True, stale=True), Status.CANCELLED),
         (ChipFacts(ended=Status.FAILED, paused="slow"), Status.FAILED),
         (ChipFacts(paused="a picture takes about 60 min", has_result=True, stale=True), Status.PAUSED),
@@ -59,6 +62,26 @@ def test_times_of_the_last_ten_runs() -> None:
         times.add(kind, seconds)
     assert times.mean(kind) == pytest.approx(1.2)
     assert times.mean(Kind("m5", "cpu", 6, 40)) is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "pauses"),
+    [
+        ([180.0], True),
+        ([180.0, 2.0], False),
+        ([2.0, 180.0], False),
+        ([2.0, 180.0, 180.0], True),
+        ([180.0, 180.0, 180.0, 2.0], False),
+        ([2.0, 2.0, 2.0, 180.0], False),
+        ([3600.0] * 10, True),
+    ],
+)
+def test_one_slow_run_does_not_stop_live_and_a_quick_one_brings_it_back(runs: list[float], pauses: bool) -> None:
+    times, kind = RunTimes(), Kind("m5", "cpu", 6, 1)
+    for seconds in runs:
+        times.add(kind, seconds)
+    assert too_long(times.likely(kind)) is pauses
+    assert times.expected(kind) == pytest.approx(sum(runs) / len(runs))
 
 
 def test_preparation_comes_once_a_run() -> None:

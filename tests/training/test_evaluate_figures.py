@@ -28,6 +28,9 @@ def table_row(model: str, **changes: object) -> dict[str, object]:
         "hole_fill": "",
         "steps": 0,
         "composition": "hole",
+        "seeds": 3,
+        "n_patients": 2,
+        "n_slices": 16,
         "metrics": metrics,
     }
     return row | changes

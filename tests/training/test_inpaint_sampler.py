@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seg_editor.errors import UsageError
 from seg_editor.generation import conditioning
 from seg_editor.generation.conditioning import BRAIN_CHANNEL, CONTEXT_CHANNELS, LATERAL_CHANNEL, UNKNOWN_CHANNEL
 from tests.models import SMALL_INPAINT, randomize
@@ -302,3 +303,16 @@ def test_the_mean_pass_does_not_look_at_the_noise(sampler: InpaintSampler) -> No
         noisy = network(batch["noise"], batch["context"], torch.full((4,), 0.5))
     assert torch.equal(one, two)
     assert not torch.allclose(one, noisy)
+
+
+def test_a_setting_is_changed_by_name() -> None:
+    changed = InpaintSettings().changed(["mean_share=0.25", "crop=96"])
+    assert (changed.mean_share, changed.crop) == (0.25, 96)
+    assert isinstance(changed.crop, int)
+    assert InpaintSettings().changed([]) == InpaintSettings()
+
+
+@pytest.mark.parametrize("change", ["sharpness=1", "mean_share", "mean_share=much", "crop=nan", "sigma_range=1"])
+def test_a_change_that_means_nothing_is_refused(change: str) -> None:
+    with pytest.raises(UsageError, match="--set"):
+        InpaintSettings().changed([change])

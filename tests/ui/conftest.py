@@ -13,11 +13,13 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.session import Workspace
+from seg_editor.session.live import Status
 from seg_editor.ui.app import make_window
 from seg_editor.ui.case_actions import DISCARD
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.pane import SlicePane
 from seg_editor.ui.preferences import Preferences
+from seg_editor.ui.state import Layout, Role
 from tests.tiny import make_case
 from tests.ui.fake import FakeBackend
 
@@ -166,3 +168,16 @@ def settle(qtbot: object, window: MainWindow) -> None:
 def wait(qtbot: object) -> Callable[[Callable[[], bool]], None]:
     """Wait until something is true."""
     return lambda true: qtbot.waitUntil(true, timeout=10_000)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def made(hands: Hands, wait: Callable[[Callable[[], bool]], None], qtbot: object) -> Hands:
+    """Hands with a counterfactual alone in one pane."""
+    hands.key(Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    settle(qtbot, hands.window)
+    hands.key(Qt.Key.Key_Return)
+    wait(lambda: hands.window.generation.status is Status.FRESH and not hands.window.generation.running)
+    hands.window.ui.layout = Layout.SINGLE
+    hands.window.ui.picture = Role.RESULT
+    settle(qtbot, hands.window)
+    return hands

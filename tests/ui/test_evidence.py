@@ -181,7 +181,7 @@ class Session:
         self.window.generation.next_seed()
         self.wait(lambda: len(self.backend.runs) > before)
         assert self.window.close()
-        assert not self.window.generation._sampler.alive
+        assert not self.window.generation._runs._sampler.alive
         assert self.backend.ends[-1] == "cancelled"
 
 
@@ -264,7 +264,7 @@ until(lambda: window.workspace is not None and not window.busy_with_actions)
 hands = Hands(window)
 window.generation.settings.live = True
 hands.key(Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
-until(lambda: len(backend.ends) == 1 and not window.generation.running and not window.generation.pending())
+until(lambda: len(backend.ends) == 1 and not window.generation.running and not window.generation.pending)
 until(lambda: not window.busy_with_actions)
 hands.key(Qt.Key.Key_B)
 erase(hands, 1)

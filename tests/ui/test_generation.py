@@ -15,6 +15,7 @@ from seg_editor.cases import Modality
 from seg_editor.errors import ModelError
 from seg_editor.ui.generation import Generation, Status
 from seg_editor.ui.main_window import MainWindow
+from seg_editor.ui.panels.generation import AGAIN, ELSEWHERE
 from seg_editor.ui.panels.metrics import number
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.state import GenerationSettings, Layout, Role
@@ -112,12 +113,57 @@ def test_a_changed_mask_makes_the_result_stale_and_undo_fresh_again(generated: H
     assert not generated.window.viewer.contents[1].pane.marks.badge
 
 
-def test_the_same_request_is_not_run_twice(generated: Hands, backend: FakeBackend, wait: Wait) -> None:
+def test_the_same_request_is_shown_again_at_once(generated: Hands, backend: FakeBackend) -> None:
+    window = generated.window
+    bar, steps = window.compare_bar, len(window.generation.steps)
+    assert bar.steps.isVisible()
+    for _ in range(2):
+        generated.key(Qt.Key.Key_Return)
+        assert not window.generation.running
+        assert window.status.readout.text() == window.generation_panel.time.text() == AGAIN
+    assert window.generation.status is Status.FRESH
+    assert bar.steps.isVisible()
+    assert len(window.generation.steps) == steps > 1
     assert backend.ends == ["finished"]
-    generated.key(Qt.Key.Key_Return)
-    wait(lambda: len(backend.ends) == 2 and not generated.window.generation.running)
-    assert backend.ends[1] == "known"
     assert len(generated.workspace.results) == 1
+    window.generation.settings.seed = 5
+    assert window.generation_panel.time.text() != AGAIN
+
+
+def test_the_same_request_leaves_a_step_for_its_result(generated: Hands) -> None:
+    window = generated.window
+    window.compare.scrub(1)
+    assert window.viewer.pictures.preview is not None
+    generated.key(Qt.Key.Key_Return)
+    assert window.viewer.pictures.preview is None
+
+
+def test_a_picture_that_was_never_measured_is_measured_by_enter(
+    generated: Hands, backend: FakeBackend, wait: Wait
+) -> None:
+    results = generated.workspace.results
+    results.set_metrics(results.entries[0].key, None)
+    generated.key(Qt.Key.Key_Return)
+    wait(lambda: backend.ends == ["finished", "known"] and not generated.window.generation.running)
+    assert generated.window.generation.measured() is not None
+    assert generated.window.compare_bar.steps.isVisible()
+
+
+def test_the_chip_is_about_the_slice_on_display(generated: Hands, wait: Wait) -> None:
+    chip, generation = generated.window.generation_panel.chip, generated.window.generation
+    assert chip.text() == "Fresh"
+    generated.wheel(1)
+    wait(lambda: chip.text() == "Not generated here")
+    assert generated.window.generation_panel.time.text() == ELSEWHERE
+    generated.wheel(-1)
+    wait(lambda: chip.text() == "Fresh")
+    generation.settings.seed = 9
+    generated.key(Qt.Key.Key_Return)
+    generation.stop()
+    wait(lambda: not generation.running)
+    wait(lambda: chip.text() == "Cancelled")
+    generated.wheel(1)
+    wait(lambda: chip.text() == "Not generated here")
 
 
 def test_another_seed_is_another_result(generated: Hands, wait: Wait) -> None:
@@ -247,7 +293,7 @@ def test_closing_while_generating_leaves_no_thread(removed: Hands, backend: Fake
     wait(lambda: bool(backend.runs))
     assert sys.getswitchinterval() == pytest.approx(0.0005)
     assert window.close()
-    assert not window.generation._sampler.alive
+    assert not window.generation._runs._sampler.alive
     assert not window._tasks._running or not any(task.running for task in window._tasks._running)
     assert backend.ends == ["cancelled"]
     assert sys.getswitchinterval() == pytest.approx(max(before, 0.005))

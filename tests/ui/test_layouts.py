@@ -21,7 +21,7 @@ from seg_editor.ui.planes import Plane
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.state import Layout, Role
 from tests.tiny import make_case
-from tests.ui.conftest import LEFT, NO_BUTTON, NONE, RIGHT, Hands
+from tests.ui.conftest import LEFT, NO_BUTTON, NONE, RIGHT, Hands, settle
 from tests.ui.fake import FakeBackend
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -101,10 +101,11 @@ def test_a_missing_modality_says_so(window: MainWindow, tmp_path: Path, wait: Wa
     assert window.workspace.view.windows == {}
 
 
-def test_the_crosshair_is_linked_across_planes(hands: Hands) -> None:
+def test_the_crosshair_is_linked_across_planes(hands: Hands, qtbot: object) -> None:
     hands.key(Qt.Key.Key_3, CTRL)
     x, y, z = hands.workspace.view.cursor
     hands.drag([(x, y + 4, z + 3)], number=2)
+    settle(qtbot, hands.window)
     assert hands.workspace.view.cursor == (x, y + 4, z + 3)
     for content in hands.window.viewer.contents:
         assert content.index == hands.workspace.view.cursor[int(content.plane)]

@@ -125,6 +125,20 @@ def test_a_run_of_an_hour_waits_for_enter(live: Hands, backend: FakeBackend, wai
     assert len(backend.runs) == 2
 
 
+def test_a_quick_run_by_hand_brings_live_back(live: Hands, backend: FakeBackend, wait: Wait) -> None:
+    generation = live.window.generation
+    for _ in range(3):
+        generation.times.add(generation.next_kind("slice"), 180.0)
+    live.key(Qt.Key.Key_B)
+    erase(live, 0)
+    wait(lambda: generation.status is Status.PAUSED)
+    live.key(Qt.Key.Key_Return)
+    wait(quiet(live))
+    assert generation.times.expected(generation.next_kind("slice")) > 60
+    erase(live, 1)
+    wait(lambda: len(backend.runs) == 3 and quiet(live)())
+
+
 def test_the_hour_of_a_model_never_run_is_told_before_it_starts(live: Hands, backend: FakeBackend, wait: Wait) -> None:
     """A thousand steps of a model just chosen: measured while it loads, told, and not begun by a stroke."""
     generation, panel = live.window.generation, live.window.generation_panel
@@ -190,7 +204,7 @@ def test_moving_the_crosshair_in_the_slice_starts_nothing(live: Hands, backend: 
     for step in range(5):
         live.workspace.view.cursor = (x + step, y, z)
     settle(qtbot, live.window)
-    assert not live.window.generation.pending()
+    assert not live.window.generation.pending
     assert len(backend.runs) == 1
 
 
@@ -260,7 +274,7 @@ def test_cancel_at_any_step_fifty_times(live: Hands, backend: FakeBackend, wait:
     generation, rng = live.window.generation, random.Random(1)
     backend.steps, backend.pause = 12, 0.002
     ends: list[object] = []
-    generation._sampler.ended.connect(lambda: ends.append(None))
+    generation._runs._sampler.ended.connect(lambda: ends.append(None))
     for number in range(50):
         before = len(backend.runs)
         generation.settings.seed = 100 + number
@@ -281,15 +295,15 @@ def test_closing_in_the_middle_of_live(live: Hands, backend: FakeBackend, wait: 
     wait(lambda: len(backend.runs) == 2)
     erase(live, 1)
     assert live.window.close()
-    assert not live.window.generation._sampler.alive
+    assert not live.window.generation._runs._sampler.alive
     assert backend.ends == ["finished", "cancelled"]
 
 
 def test_figures_follow_their_picture_before_the_run_ends(live: Hands, wait: Wait) -> None:
     generation, told = live.window.generation, []
     generation.made.connect(lambda _order, _key: told.append("picture"))
-    generation._sampler.scored.connect(lambda *_: told.append("figures"))
-    generation._sampler.finished.connect(lambda _run: told.append("end"))
+    generation._runs._sampler.scored.connect(lambda *_: told.append("figures"))
+    generation._runs._sampler.finished.connect(lambda _run: told.append("end"))
     for seed in range(20, 25):
         generation.settings.seed = seed
         wait(lambda seed=seed: live.workspace.results.current.request.seed == seed and quiet(live)())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
+from seg_editor.anatomy import cache, tissue
 from seg_editor.cases import Case
 from seg_editor.editing.segmentation import Patch
 from seg_editor.session import Workspace
@@ -44,6 +47,27 @@ def test_an_edited_tissue_map_makes_another_place_and_reaches_the_engine(tiny_ca
     settings.model = "m5"
     assert place_of(workspace, settings, MODELS, 0) == places["m5"]
     assert order_of(workspace, settings, MODELS, 0).tissue is None
+
+
+def test_a_tissue_map_found_meanwhile_makes_another_place(
+    tiny_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the referee's tissue led to is not the picture of the map that was computed since, and so in reverse."""
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path)
+    workspace, settings = Workspace(tiny_case), GenerationSettings()
+    settings.slices = "all"
+    settings.model = "m2"
+    before = place_of(workspace, settings, MODELS, 0)
+    labels = np.where(tiny_case.brain, 3, 0).astype(np.uint8)
+    entry = tissue._entry(tiny_case, None)
+    cache.store(entry, {"tissue": labels, "agreement": np.array("{}")})
+    after = place_of(workspace, settings, MODELS, 0)
+    assert after != before
+    order = order_of(workspace, settings, MODELS, 0)
+    assert order.place == after
+    assert order.tissue is None
+    settings.model = "m5"
+    assert place_of(workspace, settings, MODELS, 0).tissue == ""
 
 
 def test_the_kind_of_a_run(tiny_case: Case) -> None:

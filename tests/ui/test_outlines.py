@@ -165,3 +165,34 @@ def test_an_outline_through_all_slices_acts_on_the_tissue_map_in_hand(hands: Han
     wait(lambda: history.names == ("Polygon through all slices",))
     assert (workspace.tissue.segmentation.labels[x, y] == 3).all()
     np.testing.assert_array_equal(labels(hands), before)
+
+
+def test_a_corner_is_dragged_to_another_place_and_back(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    corners = [(8.0, 8.0, z), (30.0, 8.0, z), (30.0, 30.0, z), (8.0, 30.0, z)]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, *corners)
+    polygon = hands.window.tools._polygon
+    assert polygon is not None
+    hands.drag([corners[2], (25.0, 25.0, z), (20.0, 20.0, z)])
+    assert [tuple(round(c) for c in point) for point in polygon.points] == [
+        (8, 8, z),
+        (30, 8, z),
+        (20, 20, z),
+        (8, 30, z),
+    ]
+    hands.key(Qt.Key.Key_Backspace)
+    assert [tuple(round(c) for c in point) for point in polygon.points] == [tuple(map(round, c)) for c in corners]
+    hands.key(Qt.Key.Key_Backspace)
+    assert len(polygon.points) == 3
+
+
+def test_a_click_on_the_first_corner_fills(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (8.0, 8.0, z), (30.0, 8.0, z))
+    outline(hands, (8.0, 8.0, z))
+    assert hands.window.tools.drafting
+    outline(hands, (30.0, 30.0, z), (8.0, 8.0, z))
+    assert not hands.window.tools.drafting
+    assert hands.workspace.history.names == ("Polygon",)

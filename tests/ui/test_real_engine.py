@@ -75,7 +75,7 @@ def test_a_live_session(hands: Hands, qtbot: object) -> None:
     window, generation, results = hands.window, hands.window.generation, hands.workspace.results
 
     def quiet() -> bool:
-        idle = not generation.running and not generation.pending()
+        idle = not generation.running and not generation.pending
         return idle and generation.status in (Status.FRESH, Status.FAILED)
 
     def until(true: Callable[[], bool]) -> None:
@@ -109,4 +109,4 @@ def test_a_live_session(hands: Hands, qtbot: object) -> None:
     generation.settings.slices = "all"
     until(lambda: generation.running)
     assert window.close()
-    assert not generation._sampler.alive
+    assert not generation._runs._sampler.alive

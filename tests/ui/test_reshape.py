@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, Qt
 
-from seg_editor.editing import Border, Brush, PaintStroke
+from seg_editor.editing import Border, Brush, PaintOver, PaintStroke, RemoveTumor
 from seg_editor.editing.regions import component_at
 from seg_editor.session import Workspace
 from tests.session.steps import dab
@@ -25,6 +25,7 @@ def preview_ready(hands: Hands, wait: Wait) -> None:
 
 def test_growing_is_previewed_before_it_is_applied(hands: Hands, wait: Wait) -> None:
     before = labels(hands).copy()
+    hands.window.reshape.settings.whole = True
     hands.key(Qt.Key.Key_H)
     preview_ready(hands, wait)
     hands.window.operations_panel.slider.setValue(4)
@@ -35,7 +36,7 @@ def test_growing_is_previewed_before_it_is_applied(hands: Hands, wait: Wait) -> 
     np.testing.assert_array_equal(labels(hands), before)
     assert "+" in hands.window.operations_panel.hint.text()
     hands.window.operations_panel.apply.click()
-    wait(lambda: hands.workspace.history.names == ("Grow",))
+    wait(lambda: hands.workspace.history.names == ("Grow tumor by 2 mm",))
     assert np.count_nonzero(labels(hands)) > np.count_nonzero(before)
     assert not (labels(hands) > 0)[~hands.workspace.case.brain].any()
     hands.key(Qt.Key.Key_1)
@@ -57,6 +58,47 @@ def test_shrinking_takes_only_what_was_chosen(hands: Hands, wait: Wait, flat: bo
         assert set(np.argwhere(lost)[:, 2]) == {z}
     if not whole:
         assert set(np.unique(before[lost])) == {2}
+
+
+@pytest.mark.parametrize("over", list(PaintOver))
+def test_growing_takes_the_active_label_and_says_so(hands: Hands, wait: Wait, qtbot: object, over: PaintOver) -> None:
+    """The active label grows over what the brush may cover; menu, status line and undo name it."""
+    view, window = hands.workspace.view, hands.window
+    view.active_label, view.paint_over, view.only_label = 1, over, 4
+    view.locked = frozenset({2})
+    settle(qtbot, window)
+    assert window.actions_table["op_grow"].text() == "Grow NCR by 1 mm"
+    before = labels(hands).copy()
+    hands.key(Qt.Key.Key_Up, CTRL | SHIFT)
+    wait(lambda: bool(hands.workspace.history.names) or bool(flashing(hands)))
+    after = labels(hands)
+    changed = after != before
+    assert set(np.unique(after[changed])) <= {1}
+    expected = {PaintOver.ALL: {0, 4}, PaintOver.BACKGROUND: {0}, PaintOver.ACTIVE: {0, 4}}[over]
+    assert set(np.unique(before[changed])) <= expected
+    if over is not PaintOver.BACKGROUND:
+        assert 4 in before[changed]
+        gained = np.count_nonzero(changed) * hands.workspace.case.grid.voxel_ml
+        assert window.status.readout.text().startswith(f"Done: Grow NCR by 1 mm, +{gained:.2g} ml")
+        settle(qtbot, window)
+        assert window.actions_table["undo"].text() == "Undo grow NCR by 1 mm"
+
+
+def test_growing_a_label_that_is_not_there_says_so(hands: Hands, wait: Wait) -> None:
+    hands.workspace.view.active_label = 4
+    hands.workspace.apply(RemoveTumor("subregion", subregion=4))
+    hands.key(Qt.Key.Key_Up, CTRL | SHIFT)
+    wait(lambda: "There is no Enhancing (ET)" in flashing(hands))
+
+
+def test_a_piece_is_moved_whole_though_labels_grow_alone(hands: Hands) -> None:
+    panel, settings = hands.window.operations_panel, hands.window.reshape.settings
+    hands.key(Qt.Key.Key_H)
+    assert panel.scope.button(False).isChecked()
+    hands.key(Qt.Key.Key_V)
+    assert panel.scope.button(True).isChecked()
+    panel.scope.button(False).click()
+    assert (settings.whole, settings.whole_piece) == (False, False)
 
 
 @pytest.mark.parametrize("key", ["smooth", "holes", "mirror_add", "mirror_subtract", "mirror_intersect", "small"])
@@ -117,7 +159,7 @@ def test_nothing_more_is_previewed_after_applying(hands: Hands, wait: Wait, qtbo
     hands.key(Qt.Key.Key_H)
     preview_ready(hands, wait)
     panel.apply.click()
-    wait(lambda: hands.workspace.history.names == ("Grow",) and not reshape.computing)
+    wait(lambda: len(hands.workspace.history.names) == 1 and not reshape.computing)
     settle(qtbot, hands.window)
     assert reshape.preview is None
     assert panel.hint.text().startswith("Applied")

@@ -12,13 +12,13 @@ from PyQt6.QtCore import QEvent, QPointF, Qt
 from PyQt6.QtTest import QTest
 
 from seg_editor.cases import Modality, read_volume
-from seg_editor.editing import RemoveTumor
+from seg_editor.editing import Brush, PaintStroke, RemoveTumor
 from seg_editor.ui.captions import file_voxel
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.planes import Plane
 from seg_editor.ui.state import Layout, Role, Tool
 from seg_editor.ui.status import describe
-from tests.ui.conftest import LEFT, MIDDLE, NO_BUTTON, NONE, RIGHT, Hands
+from tests.ui.conftest import LEFT, MIDDLE, NO_BUTTON, NONE, RIGHT, Hands, settle
 
 CTRL, SHIFT, ALT = (
     Qt.KeyboardModifier.ControlModifier,
@@ -257,3 +257,30 @@ def test_tissue_overlay(opened: MainWindow, hands: Hands) -> None:
     opened.tissue.labels = None
     opened.tissue.ready.emit(None)
     assert not pane.tissue.isVisible()
+
+
+def test_a_jump_draws_the_plane_in_use_at_once_and_the_others_next(hands: Hands, qtbot: object) -> None:
+    """Undo far away: each pane is drawn once, the linked ones after a repaint and the mouse had their turn."""
+    window, workspace = hands.window, hands.workspace
+    hands.key(Qt.Key.Key_3, CTRL)
+    x, y, z = workspace.view.cursor
+    workspace.apply(PaintStroke(((float(x), float(y), float(z)),), Brush("round", 2.0), 2, 4))
+    workspace.view.cursor = (x - 9, y - 9, z - 9)
+    settle(qtbot, window)
+    contents, drawn = window.viewer.contents, []
+    for number, content in enumerate(contents):
+        draw = content.draw_labels
+        content.draw_labels = lambda number=number, draw=draw: (drawn.append(number), draw())  # type: ignore[method-assign]
+    window.actions_table["undo"].trigger()
+    assert drawn == [0]
+    assert window.viewer.following.pending
+    settle(qtbot, window)
+    assert drawn == [0, 1, 2]
+    assert all(content.at_cursor for content in contents)
+    assert not window.viewer.following.pending
+
+
+def test_panes_of_one_plane_never_show_two_slices(hands: Hands) -> None:
+    hands.key(Qt.Key.Key_4, CTRL)
+    hands.wheel(1)
+    assert all(content.at_cursor for content in hands.window.viewer.contents)

@@ -8,6 +8,7 @@ import csv
 import functools
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +31,11 @@ def add_commands(commands: Any) -> None:
         "--tissue", type=Path, help="folder of tissue maps (<id>.npz, key tissue); else the referee is asked"
     )
     p.add_argument("--reference", type=Path, help="folder of seg-train reference: one more baseline")
+    p.add_argument(
+        "--inception",
+        type=Path,
+        help="TorchScript file from pictures (n, 3, 299, 299) to features (n, d): one more FID and KID",
+    )
     p.add_argument("--out", type=Path, required=True, help="results; an interrupted run goes on")
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--steps", type=int, default=50, help="length of the grid of time steps (default %(default)s)")
@@ -58,7 +64,7 @@ def add_commands(commands: Any) -> None:
     p.add_argument("--out", type=Path, required=True, help="for seg-train evaluate --reference; goes on where it ended")
 
     p = commands.add_parser("figures", help="the paper's figures from an evaluation")
-    p.add_argument("--run", type=Path, required=True, help="what seg-train evaluate wrote")
+    p.add_argument("--run", type=Path, help="what seg-train evaluate wrote; default: no figures of numbers")
     p.add_argument("--training", type=Path, help="folder of run folders with stats.jsonl, for the learning curves")
     p.add_argument("--case", type=Path, help="case folder for the pictures; default: the demo case")
     p.add_argument("--models", default="", help="models of the pictures, as m2,m3,m5")
@@ -74,7 +80,16 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from training.prepare.parallel import run_jobs
 
     if args.seeds < 1 or not 1 <= args.steps <= 1000:
-        raise UsageError("seeds and steps must be positive, steps at most 1000")
+        raise UsageError("seeds and steps must be positive, steps at most 1000", remedy="Change --seeds or --steps")
+    if args.workers < 1 or (args.limit_slices is not None and args.limit_slices < 1):
+        raise UsageError("workers and slices must be positive", remedy="Change --workers or --limit-slices")
+    for folder, remedy in (
+        (args.tissue, "Name the folder of the tissue maps, or leave --tissue out"),
+        (args.reference, "Run seg-train reference first, or leave --reference out"),
+    ):
+        if folder is not None and not folder.is_dir():
+            raise UsageError("there is no such folder", path=folder, remedy=remedy)
+    args.out.mkdir(parents=True, exist_ok=True)
     for name in _names(args.models):
         find_card(name)  # an unknown model is told before hours of work
     jobs = [
@@ -91,6 +106,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
             tissue=args.tissue,
             device=args.device,
             reference=args.reference,
+            inception=args.inception,
         )
         for case_id in _cases(args)
     ]
@@ -139,7 +155,7 @@ def write_tables(results: Sequence[Any], out: Path, about: dict[str, Any]) -> li
         "per_slice.csv": per_slice(results),
     }
     for name, text in texts.items():
-        temporary = out / f".{name}.part"
+        temporary = out / f".{name}.{os.getpid()}.part"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(out / name)
     return rows

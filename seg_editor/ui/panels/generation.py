@@ -41,6 +41,8 @@ LIMIT = "Displaced tissue is not moved back (mass effect stays)."
 _QUALITY = {"fast": "Preview", "text": "Paper"}
 NOTHING_REMOVED = "Nothing is removed: this is the source."
 EARLIER = "Nothing is removed now: this picture is from an earlier mask."
+AGAIN = "Already made: the same picture. Nothing ran."
+ELSEWHERE = "Nothing was generated in this slice: it shows the source."
 STALE = "The mask changed since this picture was made. Undo that, or generate again."
 _SLICES = (("slice", "This axial slice"), ("all", "All slices with a hole"))
 
@@ -211,10 +213,14 @@ class GenerationPanel(Section):
             self.time.setText(f"{generation.model_problem}.")
         elif generation.status is Status.PAUSED:
             self.time.setText(f"Live stands still: {generation.paused}.")
+        elif generation.showed_again:
+            self.time.setText(AGAIN)
         elif generation.status is Status.STALE:
             self.time.setText(STALE if generation.removed else EARLIER)
         elif generation.has_results and not generation.removed:
             self.time.setText(NOTHING_REMOVED)
+        elif generation.status is Status.ELSEWHERE:
+            self.time.setText(ELSEWHERE)
         else:
             self.time.setText(f"A run takes about {duration(expected)}{where}." if expected else "")
         self.time.setVisible(bool(self.time.text()))

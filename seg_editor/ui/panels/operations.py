@@ -10,9 +10,9 @@ from PyQt6.QtWidgets import QDoubleSpinBox, QPushButton, QSlider, QWidget
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
-from seg_editor.ui.operations import BY_KEY, OPERATIONS, REACH_MM, Operation
+from seg_editor.ui.operations import BY_KEY, OPERATIONS, REACH_MM, Operation, scope_name
 from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, wrapped
-from seg_editor.ui.reshape import Reshape
+from seg_editor.ui.reshape import Reshape, volumes
 from seg_editor.ui.state import Tool, UiState
 
 _FIELDS = {"±mm": "grow_mm", "mm": "smooth_mm", "ml": "small_ml"}
@@ -34,9 +34,9 @@ class OperationsPanel(Section):
             [(o.key, o.text) for o in OPERATIONS], lambda key: setattr(settings, "operation", key), "What to do"
         )
         self.scope = Segments(
-            ((True, "Whole tumor", "All labels together"), (False, "Label", "Only the label chosen above"))
+            ((False, "Label", "Only the label chosen above"), (True, "Whole tumor", "All labels together"))
         )
-        self.scope.chosen.connect(lambda whole: setattr(settings, "whole", bool(whole)))
+        self.scope.chosen.connect(self._choose_scope)
         self.extent = Segments(
             ((False, "3D", "The whole volume"), (True, "This slice", "Only the slice of the pane in use"))
         )
@@ -76,6 +76,10 @@ class OperationsPanel(Section):
         self._unbind = [] if workspace is None else [bind(self, workspace.view.changed, self._on_view)]
         self._show()
 
+    def _choose_scope(self, whole: object) -> None:
+        settings = self._reshape.settings
+        setattr(settings, "whole" if self._ui.tool is Tool.RESHAPE else "whole_piece", bool(whole))
+
     def _on_view(self, name: str) -> None:
         if name in ("on_tissue", "active_label"):
             self._show()
@@ -98,7 +102,10 @@ class OperationsPanel(Section):
             widget.setVisible(operation.whole or not reshaping)
         for widget in (self._extent_word, self.extent):
             widget.setVisible(operation.slices or not reshaping)
-        self.scope.show_key(settings.whole)
+        self.scope.show_key(settings.whole if reshaping else settings.whole_piece)
+        if self._workspace is not None:
+            view, scheme = self._workspace.view, self._workspace.case.scheme
+            self.scope.rename(False, f"{scope_name(scheme, view.active_label)} only")
         self.extent.show_key(settings.flat)
         if operation.unit:
             self._show_amount(operation)
@@ -156,6 +163,5 @@ def _size(reshape: Reshape) -> str:
     """What the preview gains and loses."""
     if reshape.preview is None:
         return ""
-    gained, lost = reshape.gained_and_lost
-    parts = [f"+{gained:.2f} ml" if gained else "", f"−{lost:.2f} ml" if lost else ""]
-    return f"Preview: {', '.join(filter(None, parts)) or 'only labels change'}."
+    changes = ", ".join(volumes(*reshape.gained_and_lost)) or "only labels change"
+    return f"Preview: {reshape.preview.name}, {changes}."

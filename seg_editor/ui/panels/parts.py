@@ -148,6 +148,11 @@ class Segments(QFrame):
         """Return the button of a key."""
         return self._buttons[key]
 
+    def rename(self, key: object, text: str) -> None:
+        """Change what stands on a button."""
+        self._buttons[key].setText(text)
+        _widen(self._buttons[key])
+
     def show_key(self, key: object) -> None:
         """Show which one is down."""
         if key in self._buttons:
