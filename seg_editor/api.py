@@ -23,6 +23,7 @@ from seg_editor.export import ExportResult, write_counterfactual
 from seg_editor.export.folder import staging
 from seg_editor.export.names import file_slice_index
 from seg_editor.generation.automatic import tumor_labels, without_debris
+from seg_editor.generation.complete import complete
 from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start
 from seg_editor.generation.engines import engine_for
@@ -255,13 +256,8 @@ def _generate(
         tumor=tumor,
         **chosen,
     )
-    result: Counterfactual | None = None
-    for step in engine.run(case, hole, request, tumor=tumor):
-        if progress is not None:
-            progress(step.k, step.total)
-        result = step.result or result
-    if result is None:
-        raise ModelError("the model returned no result", remedy="Try another model")
+    watch = None if progress is None else lambda step: progress(step.k, step.total)
+    result = complete(engine.run(case, hole, request, tumor=tumor), watch)
     referee = find_referee(options.device)
     metrics = score(case, result, referee=referee if Modality.FLAIR in result.modalities else None)
     return Outcome(result, metrics, edited, model.card.to_dict())

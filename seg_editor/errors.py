@@ -48,3 +48,9 @@ class ExportError(SegEditorError):
 
 class UsageError(SegEditorError):
     """The request makes no sense as it stands."""
+
+
+def reason(error: Exception) -> str:
+    """What an error says, without the path and the number that the operating system's errors carry."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return said.lower() if said else str(error)

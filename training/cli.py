@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seg_editor.errors import SegEditorError, UsageError
+from seg_editor.errors import SegEditorError, UsageError, reason
 from training.evaluate import commands as evaluation
 from training.prepare.commands import COMMANDS, add_commands
 from training.prepare.unpack import prepared_folder
@@ -70,10 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, required=True, help="folder of the model, as resources/models/m5")
     p.add_argument("--title", default=None)
     p.add_argument("--results", type=Path, help="JSON with measured results for the card")
-    p.add_argument(
-        "--detail-shares",
-        help="four (T1,T1c,T2,FLAIR): variance of the finest detail in a sample over around it",
-    )
+    p.add_argument("--detail", type=Path, help="M5: JSON of python -m training.evaluate.detail")
     return parser
 
 
@@ -261,19 +258,15 @@ def _export(args: argparse.Namespace) -> int:
         try:
             results = json.loads(args.results.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UsageError(f"{args.results} is no readable JSON ({error})", remedy="Check the file") from error
-    shares = None
-    if args.detail_shares:
-        try:
-            shares = tuple(float(s) for s in args.detail_shares.split(","))
-        except ValueError:
-            shares = ()
-        if len(shares) != 4 or not all(0 < s < float("inf") for s in shares):
             raise UsageError(
-                f"--detail-shares {args.detail_shares} is not four positive numbers",
-                remedy="Write for example 0.6,0.5,0.7,0.65",
-            )
-    written = export_model(args.checkpoint, args.out, title=args.title, results=results, detail_shares=shares)
+                f"{args.results} is no readable JSON ({reason(error)})", remedy="Check the file"
+            ) from error
+    detail = None
+    if args.detail:
+        from training.evaluate.detail import read_detail
+
+        detail = read_detail(args.detail)
+    written = export_model(args.checkpoint, args.out, title=args.title, results=results, detail=detail)
     for path in written:
         print(path)
     return 0

@@ -55,7 +55,10 @@ class Volume:
 
     def values(self, box: Box | None = None) -> NDArray[np.float32]:
         """Return image values (scaling applied) as a new float32 array, of the whole volume or of a box."""
-        raw = self.raw if box is None else self.raw[box]
+        return self.scaled(self.raw if box is None else self.raw[box])
+
+    def scaled(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the image values of stored ones of this volume's kind, of any shape, as a new float32 array."""
         if (self.slope, self.inter) == (1.0, 0.0):
             return raw.astype(np.float32)
         exact = np.float64 if raw.dtype.itemsize >= 4 else np.float32

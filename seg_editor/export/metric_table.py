@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seg_editor.metrics import Metrics
@@ -21,6 +21,7 @@ COLUMNS = (
     "texture",
     "seam",
     "seconds",
+    "kept on purpose",
 )
 
 
@@ -43,18 +44,23 @@ def rows(metrics: Metrics, number: Callable[[int], int] = lambda index: index) -
             row.texture_ratio,
             row.seam_ratio,
             row.seconds,
+            kept=row.kept,
         )
         for row in metrics.per_slice
     ]
     every = metrics.overall
     names = ("diffmap_iou", "change_outside_max", "texture_ratio", "seam_ratio", "seconds")
     parts = every.get("tumor_residual_parts")
-    return [*found, _row("all", every.get("tumor_residual"), parts, *(every.get(name) for name in names))]
+    figures = (every.get(name) for name in names)
+    return [*found, _row("all", every.get("tumor_residual"), parts, *figures, kept=every.get("kept") or {})]
 
 
-def _row(name: str, residual: float | None, parts: Any, *values: float | None) -> tuple[str, ...]:
+def _row(
+    name: str, residual: float | None, parts: Any, *values: float | None, kept: Mapping[str, int]
+) -> tuple[str, ...]:
     split = [None if not parts else parts.get(key) for key in ("inside", "outside", "void")]
-    return (name, *("" if value is None else f"{value:.4g}" for value in (residual, *split, *values)))
+    figures = ("" if value is None else f"{value:.4g}" for value in (residual, *split, *values))
+    return (name, *figures, " + ".join(kept))
 
 
 def headline(request: GenerationRequest, case_id: str, modality: str) -> str:

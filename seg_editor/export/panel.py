@@ -135,7 +135,9 @@ def panel_image(
         write_text(draw, (left, HEADER + height + 24), title, 20, TEXT, bold=True)
         write_text(draw, (left, HEADER + height + 50), note, 15, MUTED)
     _legend(draw, case, view, lefts[1], HEADER + height + 50)
-    _color_bar(image, lefts[3] + width + GAP, height, limit)
+    change = view.difference()
+    beyond = bool(change.min() < -limit), bool(change.max() > limit)
+    _color_bar(image, lefts[3] + width + GAP, height, limit, beyond)
     draw_strip(image, image.height - STRIP, STRIP)
     return image
 
@@ -241,7 +243,7 @@ def _captions(
     overlap = ""
     if row is not None:
         residual = "not judged" if row.tumor_residual is None else f"{row.tumor_residual:.2f}"
-        figures = f"TumorResidual {residual}"
+        figures = f"TumorResidual {residual}" + (f" ({' + '.join(row.kept)} kept)" if row.kept else "")
         if row.texture_ratio is not None:
             figures += f" · texture {row.texture_ratio:.2f}"
         overlap = f"outside the hole: {row.change_outside_max:g}"
@@ -280,7 +282,8 @@ def _letters(draw: ImageDraw, left: int, size: tuple[int, int], ambiguous: bool)
     write_text(draw, (left + width // 2, HEADER + height - 14), "P", 16, MUTED, anchor="m")
 
 
-def _color_bar(image: Image, left: int, height: int, limit: float) -> None:
+def _color_bar(image: Image, left: int, height: int, limit: float, beyond: tuple[bool, bool]) -> None:
+    """Draw the scale; `beyond` says that something lies below its lower end, above its upper end."""
     from PIL import ImageDraw
 
     ramp = diverging(np.linspace(limit, -limit, height)[:, None].repeat(16, axis=1), limit)
@@ -290,5 +293,6 @@ def _color_bar(image: Image, left: int, height: int, limit: float) -> None:
     for value in (1.0, 0.5, 0.0, -0.5, -1.0):
         y = HEADER + round((1 - value) / 2 * (height - 1))
         text = "0" if value == 0 else f"{'+' if value > 0 else '–'}{abs(value * limit):g}"
+        text = f"< {text}" if value == -1 and beyond[0] else f"> {text}" if value == 1 and beyond[1] else text
         draw.line((left + 16, y, left + 20, y), fill=MUTED)
         write_text(draw, (left + 26, min(max(y, HEADER + 7), HEADER + height - 8)), text, 14, MUTED)

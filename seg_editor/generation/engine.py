@@ -31,7 +31,7 @@ from seg_editor.generation.planning import (
 )
 from seg_editor.generation.registry import LoadedModel
 from seg_editor.generation.request import GenerationRequest
-from seg_editor.generation.samplers import match_detail, noise_levels, sampling_recipe, slice_noise
+from seg_editor.generation.samplers import noise_levels, sampling_recipe, slice_noise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ class Engine:
         if model.card.kind != "inpaint":
             raise ModelError(f"{model.card.name} does not fill holes", remedy="Choose a model of kind inpaint, as m5")
         self.model = model
-        self._shares = model.card.detail_shares
+        self._detail = model.card.detail
         self._context: tuple[tuple[str, str], CaseContext] | None = None
 
     def plan(
@@ -122,7 +122,7 @@ class Engine:
             steps=steps,
             preset=preset,
             tumor=tumor,
-            recipe=sampling_recipe(steps, self._shares),
+            recipe=sampling_recipe(steps, self._detail),
         )
 
     def run(
@@ -159,7 +159,7 @@ class Engine:
         """
         began = time.perf_counter()
         planned = (request.case_hash, request.hole_hash, request.model_hash, request.recipe)
-        recipe = sampling_recipe(request.steps, self._shares)
+        recipe = sampling_recipe(request.steps, self._detail)
         if planned != (case.content_hash, hole.content_hash, self.model.card.weights_sha256, recipe):
             raise UsageError("the request belongs to another case, hole or model", remedy="Plan the run again")
         check_cancel(cancel)
@@ -173,11 +173,13 @@ class Engine:
         for k in order:
             slice_began = time.perf_counter()
             passes = self._passes(context, request, k, case.grid.shape, cancel)
-            for number, (residual, window) in enumerate(passes, start=1):
+            mean: NDArray[np.float32] | None = None
+            for number, (residual, window, seen) in enumerate(passes, start=1):
                 done += 1
                 fill = _compose(context, residual, window, k)
-                if number == request.steps > 1 and self._shares:
-                    fill = match_detail(fill, *_masks(context, window, k), self._shares)
+                mean = fill if mean is None else mean
+                if number == request.steps > 1 and self._detail is not None:
+                    fill = self._detail.match(fill, mean, seen)
                 preview = _preview(case, context, request, part, fill, window, k)
                 if done < total:
                     yield Step(done, total, k, preview, time.perf_counter() - began)
@@ -220,20 +222,21 @@ class Engine:
         k: int,
         shape: tuple[int, int, int],
         cancel: Cancel | None,
-    ) -> Iterator[tuple[NDArray[np.float32], Window]]:
-        """Residuals (4, h, w) after every network pass of one slice."""
+    ) -> Iterator[tuple[NDArray[np.float32], Window, NDArray[np.float32]]]:
+        """Residuals (4, h, w) after every network pass of one slice, with their window and what the network saw."""
         import torch
 
         inner = k - context.box[2].start
         window = context.window(inner)
         if window is None:
             raise UsageError(f"slice {k} holds no hole inside the brain")
-        channels = torch.from_numpy(context.channels(inner, window)[None]).to(self.model.device)
+        seen = context.channels(inner, window)
+        channels = torch.from_numpy(seen[None]).to(self.model.device)
         hole = (channels[:, UNKNOWN_CHANNEL] * channels[:, BRAIN_CHANNEL])[:, None]
         check_cancel(cancel)
         nothing = torch.zeros(1, 4, *channels.shape[-2:], device=self.model.device)
         mean = self._network(nothing, channels, float("inf")) * hole
-        yield mean[0].cpu().numpy(), window
+        yield mean[0].cpu().numpy(), window, seen
         levels = noise_levels(request.steps)
         if not levels:
             return
@@ -246,7 +249,7 @@ class Engine:
             check_cancel(cancel)
             denoised = self._network(x, channels, level) * hole
             x = denoised + (following / level) * (x - denoised)
-            yield (denoised if following else x)[0].cpu().numpy(), window
+            yield (denoised if following else x)[0].cpu().numpy(), window, seen
 
     def _network(self, x: Tensor, channels: Tensor, sigma: float) -> Tensor:
         import torch
@@ -288,13 +291,6 @@ def _compose(context: CaseContext, residual: NDArray[np.float32], window: Window
     inner = k - context.box[2].start
     base = context.filled[:, window[0], window[1], inner]
     return np.asarray(base + residual[:, : base.shape[1], : base.shape[2]], np.float32)
-
-
-def _masks(context: CaseContext, window: Window, k: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Voxels of a window that were generated, and its brain."""
-    box = (*window, k - context.box[2].start)
-    brain = np.asarray(context.brain[box])
-    return np.asarray(context.unknown[box] & brain), brain
 
 
 def _preview(

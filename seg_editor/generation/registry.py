@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seg_editor.errors import ModelError
+from seg_editor.generation.detail import DetailModel
 from seg_editor.resources import resource_path
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ class ModelCard:
         return self.folder / WEIGHTS_FILE
 
     @property
-    def detail_shares(self) -> tuple[float, ...]:
-        """Variance of the finest detail of T1, T1c, T2, FLAIR in a hole over that around it; empty when not given."""
-        return tuple(float(s) for s in self.details.get("detail_shares", ()))
+    def detail(self) -> DetailModel | None:
+        """How rough the tissue in a hole should be; ``None``: as sampled."""
+        rows = self.details.get("detail")
+        return None if rows is None else DetailModel.of(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``card.json`` holds."""
@@ -105,17 +107,15 @@ class ModelCard:
             isinstance(p, dict) and isinstance(p.get("steps"), int) for p in data["presets"].values()
         ):
             wrong = ["presets"]
-        shares = data.get("detail_shares", [])
-        if not isinstance(shares, list) or len(shares) not in (0, 4) or not all(_positive(s) for s in shares):
-            wrong.append("detail_shares")
+        if "detail" in data:
+            try:
+                DetailModel.of(data["detail"])
+            except (TypeError, ValueError):
+                wrong.append("detail")
         if wrong:
             raise ModelError(f"the model card has a malformed {wrong[0]}", path=path, remedy=_REINSTALL)
         details = {k: v for k, v in data.items() if k not in (*_FIELDS, "format")}
         return cls(**fields, details=details, folder=folder)
-
-
-def _positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,13 @@ def display_window(volume: NDArray[Any]) -> Window:
 def difference_range(window: Window) -> float:
     """Return the difference, in stored units, that gets full color wherever differences are shown.
 
-    Half of the gray range of the source, rounded to one or two digits: the same for every slice and every result.
+    The gray range of the source, rounded up to one or two digits: the same for every slice and every result, and no
+    difference between two shades of gray is beyond it.
     """
-    half = (window.high - window.low) / 2
-    decade = 10.0 ** np.floor(np.log10(half))
+    width = window.high - window.low
+    decade = 10.0 ** np.floor(np.log10(width))
     steps = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-    return float(min(steps, key=lambda step: abs(step * decade - half)) * decade)
+    return float(next(step for step in steps if step * decade >= width * (1 - 1e-9)) * decade)
 
 
 def display01(raw: NDArray[Any], window: Window) -> NDArray[np.float32]:

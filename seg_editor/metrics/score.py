@@ -19,7 +19,7 @@ from seg_editor.metrics.seam import seam_ratio
 from seg_editor.metrics.texture import texture_ratio
 
 if TYPE_CHECKING:
-    from seg_editor.cases import Case, Modality
+    from seg_editor.cases import Case, LabelScheme, Modality
 
 BoolArray = NDArray[np.bool_]
 
@@ -94,6 +94,9 @@ class SliceMetrics:
         ``inside``, ``outside`` and ``void`` of TumorResidual.
     texture_ratio, seam_ratio : float or None
         None where the hole is too small on this slice.
+    kept : mapping of str to int
+        Voxels of tumor that was to stay, by the abbreviation of their label. Where there are some the referee may see
+        tumor in what was removed, too: it takes what lies within tumor for tumor.
     """
 
     index: int
@@ -105,6 +108,7 @@ class SliceMetrics:
     parts: Mapping[str, float] | None
     texture_ratio: float | None
     seam_ratio: float | None
+    kept: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,8 @@ class Metrics:
         Over all scored slices: ``tumor_residual`` (pooled) with ``tumor_residual_parts``, ``tumor_residual_paper`` and
         ``tumor_residual_reason``; ``diffmap_iou`` (mean over tumor slices), ``diffmap_iou_pooled``,
         ``diffmap_iou_paper``, ``diffmap_iou_full_hole`` (had every voxel of the hole changed), ``diffmap_iou_bound``
-        (the highest possible) and ``diffmap_threshold``; ``change_outside_max``;
-        ``texture_ratio``; ``seam_ratio``; ``seconds``; ``slices``; ``tumor_slices``; ``tumor_voxels``; ``modality``;
+        (the highest possible) and ``diffmap_threshold``; ``change_outside_max``; ``texture_ratio``; ``seam_ratio``;
+        ``kept`` (all slices); ``seconds``; ``slices``; ``tumor_slices``; ``tumor_voxels``; ``modality``;
         ``display_window``. Plain JSON types.
     """
 
@@ -167,6 +171,8 @@ class _Planes:
     result: NDArray[np.float32]
     tumor: BoolArray
     remaining: BoolArray
+    kept: NDArray[np.integer[Any]]
+    scheme: LabelScheme
     hole: BoolArray
     healthy: BoolArray
     predicted: NDArray[np.uint8] | None
@@ -193,7 +199,7 @@ def score(
     referee: Referee | None = None,
     modality: Modality | None = None,
     slices: Sequence[int] | None = None,
-    remaining: BoolArray | None = None,
+    remaining: NDArray[Any] | None = None,
 ) -> Metrics:
     """Score a result on the slices that were generated.
 
@@ -210,7 +216,7 @@ def score(
     slices : sequence of int, optional
         Score only these canonical axial slices (live use: a few ms). The change outside the hole is then measured on
         these slices, else on the whole volume.
-    remaining : (x, y, z) bool array, optional
+    remaining : (x, y, z) array of labels or bool, optional
         Tumor that was to stay: neither held against the result nor taken for healthy. Left out, it is the
         case's tumor as read, as far as it lies outside the hole.
 
@@ -258,13 +264,14 @@ def _gather(
     modality: Modality,
     indices: tuple[int, ...],
     tumor: BoolArray,
-    remaining: BoolArray | None,
+    remaining: NDArray[Any] | None,
     referee: Referee | None,
 ) -> _Planes:
     raw = case.volumes[modality].raw
     gone, hole = _planes(tumor, indices), _planes(counterfactual.hole.mask, indices)
     kept = case.tumor if remaining is None else remaining
-    stays = np.zeros_like(gone) if kept is None else _planes(kept, indices) & ~hole
+    labels = np.zeros(gone.shape, np.uint8) if kept is None else _planes(_labeled(case, kept), indices)
+    stays = (labels > 0) & ~hole
     result = [counterfactual.slice_raw(case, modality, k) for k in indices]
     flair = next((m for m in counterfactual.modalities if m == "flair"), None)
     predicted = flair01 = None
@@ -277,12 +284,31 @@ def _gather(
         result=np.stack(result).astype(np.float32) if result else np.zeros((0, *raw.shape[:2]), np.float32),
         tumor=gone,
         remaining=stays,
+        kept=np.where(stays, labels, 0),
+        scheme=case.scheme,
         hole=hole,
         healthy=_planes(case.brain, indices) & ~hole & ~gone & ~stays,
         predicted=predicted,
         flair01=flair01,
         window=display_window(raw),
     )
+
+
+def _labeled(case: Case, kept: NDArray[Any]) -> NDArray[Any]:
+    """The labels of the tumor that stays (x, y, z): those given, or the case's own where it is only said to stay."""
+    if kept.dtype != np.bool_:
+        return kept
+    return kept.astype(np.uint8) if case.labels is None else np.where(kept, case.labels.raw, 0)
+
+
+def _kept(planes: _Planes, part: slice) -> dict[str, int]:
+    values, counts = np.unique(planes.kept[part], return_counts=True)
+    found: dict[str, int] = {}
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        if value:
+            subregion = planes.scheme.subregion(value)
+            found[planes.scheme.name_of(value) if subregion is None else subregion.short] = count
+    return found
 
 
 def _planes(volume: NDArray[Any], indices: tuple[int, ...]) -> NDArray[Any]:
@@ -305,6 +331,7 @@ def _row(planes: _Planes, i: int, index: int, seconds: float) -> SliceMetrics:
         parts=None if residual is None else residual.parts,
         texture_ratio=texture_ratio(result, hole, healthy),
         seam_ratio=seam_ratio(result, hole, healthy),
+        kept=_kept(planes, part),
     )
 
 
@@ -329,6 +356,7 @@ def _overall(
         "change_outside_max": outside,
         "texture_ratio": texture_ratio(planes.result, planes.hole, planes.healthy),
         "seam_ratio": seam_ratio(planes.result, planes.hole, planes.healthy),
+        "kept": _kept(planes, everything),
         "seconds": float(sum(row.seconds for row in rows)),
         "slices": len(rows),
         "tumor_slices": sum(row.tumor_voxels > 0 for row in rows),

@@ -143,7 +143,7 @@ def measure(
     result: Counterfactual,
     *,
     referee: Referee | None = None,
-    remaining: BoolArray | None = None,
+    remaining: NDArray[Any] | None = None,
     slices: Sequence[int] | None = None,
 ) -> Measured:
     """Score a result, and look at the source with the same referee.
@@ -153,8 +153,8 @@ def measure(
     case : Case
     result : Counterfactual
     referee : Referee, optional
-    remaining : bool (x, y, z), optional
-        Tumor that was to stay.
+    remaining : labels or bool (x, y, z), optional
+        Tumor that was to stay; labels tell what of it.
     slices : sequence of int, optional
         Only these axial slices, for figures at once.
     """
@@ -171,7 +171,7 @@ def measure(
     if referee is None or listening is None or listening.said is None or Modality.FLAIR not in case.volumes:
         return Measured(metrics, {}, full, bounds, None, None, complete)
     classes = referee.segment_slices(case, indices)
-    stays = np.zeros_like(gone) if remaining is None else _planes(remaining, indices)
+    stays = np.zeros_like(gone) if remaining is None else _planes(remaining, indices) > 0
     floors = _by_slice(indices, lambda part: residual_floor(classes[part], gone[part], hole[part], stays[part]))
     return Measured(metrics, floors, full, bounds, Seen.of(indices, classes), listening.said, complete)
 

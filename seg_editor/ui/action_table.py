@@ -116,8 +116,8 @@ _REST: tuple[Action, ...] = (
         "Axial, coronal, sagittal and a 3D view of brain and tumor", "layout-volume", "slices", needs_case, True
     ),
     Action(
-        "maximize", "Maximize the pane", _k("Ctrl+M"), "Let the active pane fill the viewer, or bring the others back",
-        "", "slices", needs_case
+        "maximize", "Maximize the pane", _k("Ctrl+M", itksnap=("|", "Ctrl+M")),
+        "Let the active pane fill the viewer, or bring the others back", "", "slices", needs_case
     ),
     Action(
         "pane_next", "Next pane", _k("Ctrl+Tab"), "Let the keys act on the next pane (the mouse does so by itself)", "",

@@ -231,7 +231,7 @@ class EngineBackend:
     def score(self, order: Order, result: Counterfactual, slices: Sequence[int] | None = None) -> Measured:
         """Score with the referee where its weights exist."""
         referee = self._load_referee(order.device)
-        return measure(order.case, result, referee=referee, remaining=order.labels > 0, slices=slices)
+        return measure(order.case, result, referee=referee, remaining=order.labels, slices=slices)
 
     def _load_referee(self, device: str) -> Any:
         from seg_editor.generation.referee import find_referee

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -57,6 +58,11 @@ def model_name(name: str) -> str:
 def for_comparison(name: str) -> bool:
     """True for the paper's compact models, which are there to be compared with M5."""
     return name in COMPARED
+
+
+def kept_text(kept: Mapping[str, int]) -> str:
+    """Return which labels of the tumor were left where they are, where there is little room."""
+    return f"{next(iter(kept))} kept" if len(kept) == 1 else f"{len(kept)} labels kept"
 
 
 def steps_text(steps: int) -> str:

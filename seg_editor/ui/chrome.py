@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt
-from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap, QTransform
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPixmap, QTransform
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.ui.planes import PlaneView
@@ -94,7 +94,7 @@ class Marks:
 @lru_cache(maxsize=1)
 def difference_colors() -> np.ndarray:
     """Return the ``(256, 3)`` uint8 table of the signed difference: blue below zero, black at zero, orange above."""
-    stops = np.array([0.0, 0.22, 0.5, 0.78, 1.0])
+    stops = np.array([0.0, 0.3, 0.5, 0.7, 1.0])
     colors = np.array([[186, 226, 255], [40, 122, 200], [0, 0, 0], [208, 100, 24], [255, 226, 170]], dtype=float)
     where = np.linspace(0.0, 1.0, 256)
     return np.stack([np.interp(where, stops, colors[:, c]) for c in range(3)], axis=1).astype(np.uint8)
@@ -103,7 +103,7 @@ def difference_colors() -> np.ndarray:
 @lru_cache(maxsize=1)
 def difference_table() -> np.ndarray:
     """Return the ``(256, 4)`` uint8 table for drawing over the gray picture: no difference is transparent."""
-    alpha = np.clip(np.abs(np.arange(256) - 128.0) * 8, 0, 255)
+    alpha = np.clip(np.abs(np.arange(256) - 128.0) * 16, 0, 255)
     return np.concatenate([difference_colors(), alpha[:, None].astype(np.uint8)], axis=1)
 
 
@@ -135,7 +135,7 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
         _paint_lens(painter, to_screen.map(QPointF(u, v)), radius * float(to_screen.m11()), marks.accent)
     bottom = port.bottom() - max(marks.footer, STRIP if marks.synthetic else 0.0)
     if marks.letters:
-        _paint_letters(painter, port, bottom, view, marks.ambiguous)
+        _paint_letters(painter, port, bottom, view, marks)
         paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
     if marks.warning:
         _paint_warning(painter, port, bottom, marks.warning)
@@ -195,17 +195,23 @@ def _paint_lens(painter: QPainter, center: QPointF, radius: float, color: QColor
         painter.drawEllipse(center, radius, radius)
 
 
-def _is_narrow(port: QRectF) -> bool:
+def _lowered(port: QRectF, title: str) -> bool:
     """True where the upper letter stands under the captions, not beside them."""
-    return port.width() < _NARROW and port.height() > 1.5 * port.width()
+    tall = port.width() < _NARROW and port.height() > 1.5 * port.width()
+    return tall or _title_width(title) > port.width() / 2 - 2 * _EDGE - 8
 
 
-def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneView, ambiguous: bool) -> None:
-    left, right, top, bottom = ("?",) * 4 if ambiguous else view.letters
+@lru_cache(maxsize=64)
+def _title_width(title: str) -> float:
+    return QFontMetricsF(font(13, bold=True)).horizontalAdvance(title)
+
+
+def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneView, marks: Marks) -> None:
+    left, right, top, bottom = ("?",) * 4 if marks.ambiguous else view.letters
     painter.setFont(font(14, bold=True))
     inner = QRectF(port.left(), port.top(), port.width(), floor - port.top()).adjusted(_EDGE, 8.0, -_EDGE, -8.0)
     middle, center = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignHCenter
-    narrow = _is_narrow(port)
+    lowered = _lowered(port, marks.title)
     sides = (
         (Qt.AlignmentFlag.AlignLeft | middle, left),
         (Qt.AlignmentFlag.AlignRight | middle, right),
@@ -213,7 +219,7 @@ def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneVie
         (Qt.AlignmentFlag.AlignBottom | center, bottom),
     )
     for side, letter in sides:
-        lower = _UNDER_HEADING if narrow and side & Qt.AlignmentFlag.AlignTop else 0.0
+        lower = _UNDER_HEADING if lowered and side & Qt.AlignmentFlag.AlignTop else 0.0
         _text(painter, inner.adjusted(0, lower, 0, 0), side, letter, TEXT)
 
 
@@ -270,7 +276,7 @@ def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
         painter.setFont(font(11, bold=True))
         width = painter.fontMetrics().horizontalAdvance(marks.badge) + 16
         beside = title + width + 4 * _EDGE <= port.width() and width + 2 * _EDGE <= port.width() / 2 - _EDGE
-        below = end + 3 + (_LINE + 6 if _is_narrow(port) else 0)
+        below = end + 3 + (_LINE + 6 if _lowered(port, marks.title) else 0)
         top = port.top() + _EDGE - 1 if beside else below
         box = QRectF(port.right() - _EDGE - width, top, width, 20)
         painter.setPen(Qt.PenStyle.NoPen)

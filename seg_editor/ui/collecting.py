@@ -50,10 +50,13 @@ class Collecting(QObject):
         window.generation.loaded.connect(self._put_off)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Begin to wait anew with every input; installed only while a collection is due."""
-        if event is not None and event.type() in _INPUT:
+        """Begin to wait anew with every input; installed only while a collection is due and the window is open."""
+        kind = None if event is None else event.type()
+        if kind in _INPUT:
             self._timer.start()
-        return super().eventFilter(watched, event)
+        elif kind == QEvent.Type.Close and watched is self._window:
+            self._stop_waiting()
+        return False
 
     def _on_opened(self) -> None:
         self._opened += 1
@@ -75,12 +78,15 @@ class Collecting(QObject):
         else:
             self._collect()
 
-    def _collect(self) -> None:
+    def _stop_waiting(self) -> None:
         self._timer.stop()
-        self._opened = min(self._opened, 1)
         application = QCoreApplication.instance()
         if application is not None:
             application.removeEventFilter(self)
+
+    def _collect(self) -> None:
+        self._stop_waiting()
+        self._opened = min(self._opened, 1)
         gc.unfreeze()
         gc.collect()
         gc.freeze()

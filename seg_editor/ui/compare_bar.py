@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton
 
@@ -18,7 +18,7 @@ from seg_editor.ui.ensemble import SIZES
 from seg_editor.ui.folding import SPACING, Group, fold_into, folded_choice
 from seg_editor.ui.generation import Generation
 from seg_editor.ui.icons import icon
-from seg_editor.ui.panels.parts import ElidedLabel, Segments, named
+from seg_editor.ui.panels.parts import RESTED_MS, ElidedLabel, Segments, named
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import Theme
 
@@ -40,6 +40,7 @@ _DIALS: dict[Mode, tuple[str, str, float, float, str]] = {
 _MAX_THRESHOLD = 0.5
 _TICKS = 1000
 _NARROW = 520
+_ROOM = 28
 NOTHING_YET = "Comparing begins with the first picture"
 
 
@@ -56,7 +57,7 @@ class Dial(QFrame):
         self.slider.setMaximumWidth(width)
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.value = named(QLabel(), "small")
-        self.value.setFixedWidth(value_width)
+        self.value.setFixedSize(value_width, self.fontMetrics().height() + 2)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
@@ -119,6 +120,10 @@ class CompareBar(QFrame):
         self.steps.slider.valueChanged.connect(self._scrub)
         self.hint = named(ElidedLabel(NOTHING_YET), "small")
         self._arrange()
+        self._rested = QTimer(self)
+        self._rested.setSingleShot(True)
+        self._rested.setInterval(RESTED_MS)
+        self._rested.timeout.connect(self._show)
         bind(self, link.state.changed, lambda _name: self._show())
         bind(self, ui.changed, lambda name: self._show() if name in ("picture", "layout") else None)
         link.changed.connect(self._show)
@@ -127,8 +132,9 @@ class CompareBar(QFrame):
 
     def _arrange(self) -> None:
         first = QHBoxLayout(self)
-        first.setContentsMargins(12, 6, 12, 6)
+        first.setContentsMargins(12, 0, 12, 0)
         first.setSpacing(12)
+        self.setFixedHeight(self.fontMetrics().height() + _ROOM)
         self.folding = Group(self.modes, folded_choice(self.modes))
         first.addWidget(self.modes)
         first.addWidget(self.folding.small)
@@ -180,11 +186,14 @@ class CompareBar(QFrame):
         if workspace is not None:
             self._unbind = [
                 bind(self, workspace.results.changed, self._show),
-                bind(
-                    self, workspace.view.changed, lambda name: self._show() if name in ("cursor", "modality") else None
-                ),
+                bind(self, workspace.view.changed, self._on_view),
             ]
         self._show()
+
+    def _on_view(self, name: str) -> None:
+        """Another slice has other figures: told when the wheel rests, for the picture comes first."""
+        if name in ("cursor", "modality"):
+            self._rested.start()
 
     def _turn(self) -> None:
         state = self._link.state

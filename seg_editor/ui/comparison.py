@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seg_editor.ui.content import Pictures
 
 UNDER_COLORS = 0.22
-SPREAD_SHARE = 0.25
+SPREAD_SHARE = 0.125
 NOT_THERE = 0.35
 UNTOUCHED = 0.6
 Part = tuple[slice, slice]
@@ -106,15 +106,24 @@ class Comparison:
         if mixed and state.mode is Mode.LENS and state.point is not None and state.point[0] == patch.plane:
             marks.lens = (state.point[1], state.point[2], state.lens_mm)
 
+    def _ends(self) -> tuple[str, str]:
+        """What the ends of the color bar stand for, in image units; where the slice goes beyond they say so."""
+        reach = self.reach * abs(self.volume.slope)
+        if self.averaged is not None and self.spread_shown:
+            beyond = float(self.averaged.max()) > self.reach * SPREAD_SHARE
+            return "", f"SD {'≥ ' if beyond else ''}{short(reach * SPREAD_SHARE)}"
+        low = high = 0.0
+        if self.second is not None:
+            difference = np.subtract(self.second, self.first, dtype=np.float32)
+            low, high = float(difference.min()), float(difference.max())
+        under, over = "≤ " if low < -self.reach else "", "≥ " if high > self.reach else ""
+        return f"{under}−{short(reach)}", f"{over}+{short(reach)}"
+
     def mark(self, marks: Marks, pictures: Pictures, rank: int | None, hole: np.ndarray | None) -> None:
         """Write what is shown: which results, the mode, the color bar in image units, the change outside the hole."""
         shown = pictures.rank(rank or 0)
         if self.spread_shown or self.role is Role.DIFFERENCE:
-            reach = self.reach * abs(self.volume.slope)
-            text = short(reach)
-            marks.color_bar = (
-                ("", f"SD {short(reach * SPREAD_SHARE)}") if self.spread_shown else (f"−{text}", f"+{text}")
-            )
+            marks.color_bar = self._ends()
             marks.corner = ""
         if self.averaged is not None and pictures.ensemble is not None:
             what = "SD" if self.spread_shown else "Mean"

@@ -183,6 +183,14 @@ class Pictures:
         result = self.rank(rank)
         return None if result is None else view.cut(result.hole.mask, index)
 
+    def hole_outline(self, view: PlaneView, index: int, rank: int = 0) -> np.ndarray:
+        """Return the edges of the generated voxels of a slice, ``(2 n, 2)`` in mm; linked panes share them."""
+        result, hole = self.rank(rank), self.hole(view, index, rank)
+        if result is None or hole is None:
+            return np.empty((0, 2))
+        key = ("hole", result.request.hole_hash, result.slices, view, index)
+        return self._shared.get(key, lambda: boundary_segments(hole, view.step))
+
     def made_in(self, result: Counterfactual | None, view: PlaneView, index: int) -> bool:
         """True when a result holds generated voxels in this slice; elsewhere it is the source, bit for bit."""
         if result is None or not view.holds(result.hole.box, index):

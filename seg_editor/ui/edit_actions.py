@@ -46,8 +46,8 @@ EDITING: tuple[Action, ...] = (
     ),
     Action(
         "polygon", "Polygon and lasso", keys("G", itksnap=("3",), slicer=("3",), napari=("3",)),
-        "Click corners or drag freehand; Enter, a double click or the first corner fills the outline", "polygon", "tools", needs_case,
-        True
+        "Click corners or drag freehand; Enter, a double click or the first corner fills the outline", "polygon",
+        "tools", needs_case, True
     ),
     Action(
         "fill", "Fill", keys("F", slicer=("5",), napari=("4", "F")),

@@ -332,6 +332,7 @@ class Generation(QObject):
         self._forget_notes()
         self._check_stale()
         self._runs.keep(lambda order: (live_only and not order.live) or wanted(order))
+        self._tell()
 
     def restore(self, entry: Entry) -> None:
         """Bring back a result with its mask and its settings; the mask as one step that undo takes back."""
@@ -339,7 +340,6 @@ class Generation(QObject):
             return
         restore_settings(self.settings, entry, self.models)
         self._on_stage_set(lambda _order: False)
-        self._tell()
 
     def new_seed(self) -> None:
         """Draw another seed."""

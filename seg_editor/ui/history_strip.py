@@ -14,14 +14,14 @@ from seg_editor.session import Workspace
 from seg_editor.session.measured import Measured
 from seg_editor.session.results import Entry
 from seg_editor.ui.bind import bind
-from seg_editor.ui.captions import model_name, slice_number, steps_text
+from seg_editor.ui.captions import kept_text, model_name, slice_number, steps_text
 from seg_editor.ui.chrome import font
 from seg_editor.ui.planes import Plane, PlaneView
 from seg_editor.ui.theme import Theme
 from seg_editor.ui.windowing import to_gray
 
 THUMB = 60
-CARD = QSize(206, 72)
+CARD = QSize(226, 72)
 _GAP = 6
 _FRAME = 14
 _STAR = 18
@@ -302,8 +302,10 @@ def figures(entry: Entry, where: str) -> tuple[str, ...]:
     overall = entry.metrics.metrics.overall
     residual, overlap = overall.get("tumor_residual"), overall.get("diffmap_iou")
     shown = Modality(entry.metrics.metrics.modality).display
-    lines = (("residual", residual), (f"{shown} IoU", overlap))
-    return (where, *(f"{name} {value:.3f}" for name, value in lines if value is not None))
+    kept = overall.get("kept") or {}
+    beside = f" · {kept_text(kept)}" if kept else ""
+    lines = (("residual", residual, beside), (f"{shown} IoU", overlap, ""))
+    return (where, *(f"{name} {value:.3f}{more}" for name, value, more in lines if value is not None))
 
 
 def thumbnail(workspace: Workspace, entry: Entry, size: int = 2 * THUMB) -> QImage:

@@ -78,8 +78,8 @@ PLANS: Mapping[Layout, Plan] = {
 }
 
 _MANY = Plan(
-    (Slot(role=Role.SOURCE), *(Slot(role=Role.RESULT, rank=rank) for rank in range(6))),
-    ((0, 0, 2, 1), *((row, column, 1, 1) for row in (0, 1) for column in (1, 2, 3))),
+    (Slot(role=Role.SOURCE), *(Slot(role=Role.RESULT, rank=rank) for rank in range(6)), Slot(role=Role.DIFFERENCE)),
+    ((0, 0, 1, 1), *((row, column, 1, 1) for row in (0, 1) for column in (1, 2, 3)), (1, 0, 1, 1)),
     (1, 1, 1, 1),
     (1, 1),
 )

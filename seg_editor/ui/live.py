@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from PyQt6.QtCore import QObject, QTimer
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from seg_editor.editing import Change
 from seg_editor.session import Workspace
@@ -22,7 +22,14 @@ class Live(QObject):
 
     A state of the mask that has a picture shows it at once, in live and in manual mode. In live mode any other state
     orders one: the slice on display first, then, where the settings ask for all slices, the rest in the background.
+
+    Signals
+    -------
+    ordered()
+        An edit or another slice is about to start a run.
     """
+
+    ordered = pyqtSignal()
 
     def __init__(self, generation: Generation, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -136,6 +143,7 @@ class Live(QObject):
         if first is None or generation.runs(first):
             return
         rest = [replace(first, slices="all", background=True)] if generation.settings.slices == "all" else []
+        self.ordered.emit()
         generation.submit([first, *rest], patient=True)
 
     def _complete(self, workspace: Workspace, z: int) -> None:

@@ -29,6 +29,7 @@ def connect_live(window: MainWindow) -> None:
     generation.failed.connect(lambda error: show_failure(window, error))
     generation.changed.connect(history.cards.update)
     generation.made.connect(lambda order, _key: _on_made(window, order))
+    window.live.ordered.connect(lambda: _on_ordered(window))
     generation.recalled.connect(lambda: window.status_message(AGAIN))
     compare.foreign.connect(window.metrics_panel.set_foreign)
     history.set_token(lambda: generation.token)
@@ -52,12 +53,21 @@ def reveal(window: MainWindow) -> None:
         window.ui.layout = Layout.COMPARE
 
 
-def _on_made(window: MainWindow, order: Order) -> None:
-    """Show the first picture of a session that live generation made; later the layout is the user's."""
+def _on_ordered(window: MainWindow) -> None:
+    """Make room for the first picture of a session before live generation makes it; later the layout is the user's.
+
+    With a brush in hand nothing moves under it: :func:`_on_made` shows the picture where the source was.
+    """
     workspace = window.workspace
-    first = workspace is not None and workspace.results.made == 1
-    if first and order.live and not window.tools.stroking:
+    if workspace is not None and workspace.results.made == 0 and not window.ui.tool.brushes:
         reveal(window)
+
+
+def _on_made(window: MainWindow, order: Order) -> None:
+    workspace, ui = window.workspace, window.ui
+    first = workspace is not None and workspace.results.made == 1
+    if first and order.live and ui.layout is Layout.SINGLE and ui.tool.brushes and not window.tools.stroking:
+        ui.picture = Role.RESULT
 
 
 def _on_compare(window: MainWindow, name: str) -> None:

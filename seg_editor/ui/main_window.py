@@ -7,10 +7,8 @@ from pathlib import Path
 from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 from PyQt6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QMainWindow,
-    QScrollArea,
     QStackedWidget,
     QToolBar,
     QVBoxLayout,
@@ -27,6 +25,7 @@ from seg_editor.ui.commands import Commands
 from seg_editor.ui.compare_bar import CompareBar
 from seg_editor.ui.compare_link import CompareLink
 from seg_editor.ui.contrast import ContrastWindow
+from seg_editor.ui.dock import Dock
 from seg_editor.ui.edit_wiring import connect_editing, follow_workspace
 from seg_editor.ui.empty_state import EmptyState
 from seg_editor.ui.ensemble_card import EnsembleCard
@@ -60,7 +59,6 @@ from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.viewer_bar import ViewerBar
 from seg_editor.ui.workers import Tasks
 
-_DOCK_WIDTH = 344
 _OPACITY = 0.25
 _STRIP = ("navigate", "paint", "erase", "polygon", "fill", "pick", "move", "reshape", "-", "undo", "redo")
 
@@ -191,31 +189,11 @@ class MainWindow(QMainWindow):
         bar = self.menuBar()
         return bars if bar is None else (*bars, bar)
 
-    def _make_dock(self) -> QFrame:
-        body = named(QWidget(), "dockBody")
-        panels = QVBoxLayout(body)
-        panels.setContentsMargins(0, 0, 0, 0)
-        panels.setSpacing(0)
-        for panel in (
-            self.labels_panel,
-            self.brush_panel,
-            self.operations_panel,
-            self.generation_panel,
-            self.metrics_panel,
-        ):
-            panels.addWidget(panel)
-        panels.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(body)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        dock = named(QFrame(), "dock")
-        dock.setFixedWidth(_DOCK_WIDTH)
-        inner = QVBoxLayout(dock)
-        inner.setContentsMargins(1, 0, 0, 0)
-        inner.setSpacing(0)
-        inner.addWidget(area)
-        inner.addWidget(self.generation_panel.footer)
+    def _make_dock(self) -> Dock:
+        panels = (self.labels_panel, self.brush_panel, self.operations_panel, self.generation_panel, self.metrics_panel)
+        self.generation_panel.pin(self.metrics_panel.glance)
+        dock = Dock(panels, self.generation_panel.footer, self._preferences)
+        self.metrics_panel.glance.clicked.connect(lambda: dock.reveal(self.metrics_panel))
         return dock
 
     def _connect(self) -> None:
@@ -374,14 +352,17 @@ class MainWindow(QMainWindow):
         if event is not None and data is not None and any(url.isLocalFile() for url in data.urls()):
             event.acceptProposedAction()
             self.empty.show_dropping(True)
+            self.status.flash(f"Drop to open {Path(data.urls()[0].toLocalFile()).name}")
 
     def dragLeaveEvent(self, event: QDragLeaveEvent | None) -> None:
         """End the invitation."""
         self.empty.show_dropping(False)
+        self.status.refresh()
 
     def dropEvent(self, event: QDropEvent | None) -> None:
         """Open what was dropped."""
         self.empty.show_dropping(False)
+        self.status.refresh()
         data = None if event is None else event.mimeData()
         if event is not None and data is not None:
             paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]

@@ -91,6 +91,8 @@ class ReshapeSettings(Observable):
         The whole tumor; else the active label.
     whole_piece : bool
         The same for a piece that is moved.
+    over_labels : bool
+        One label may grow over the others; else into background only.
     flat : bool
         Only the slice on display.
     """
@@ -101,6 +103,7 @@ class ReshapeSettings(Observable):
     small_ml = Field(0.5)
     whole = Field(False)
     whole_piece = Field(True)
+    over_labels = Field(False)
     flat = Field(False)
 
 
@@ -118,8 +121,6 @@ class Scene:
     axis, index : int
         Of the slice on display.
     locked : frozenset of int
-    covers : frozenset of int
-        Labels that the active one may grow over, as the brush may.
     scheme : LabelScheme
     brain : bool array (x, y, z)
     mirror : callable
@@ -134,7 +135,6 @@ class Scene:
     axis: int
     index: int
     locked: frozenset[int]
-    covers: frozenset[int]
     scheme: LabelScheme
     brain: Mask
     mirror: Callable[[], MirrorPlane]
@@ -151,7 +151,7 @@ def build(key: str, settings: ReshapeSettings, scene: Scene) -> Edit:
         plane = scene.mirror()
         edit: Edit = Mirrored(key.removeprefix("mirror_"), plane.matrix, plane.shift, label, scene.brain)
     elif key == "grow":
-        edit = _grow(settings.grow_mm, label, scene, flat=flat)
+        edit = _grow(settings, label, scene, flat=flat)
     else:
         edit = _simple(key, settings, scene, label, axis)
     called = _called(key, settings.grow_mm, scope_name(scene.scheme, label))
@@ -196,7 +196,7 @@ def _simple(key: str, settings: ReshapeSettings, scene: Scene, label: int | None
     return edits[key]
 
 
-def _grow(mm: float, label: int | None, scene: Scene, *, flat: bool) -> GrowShrink:
+def _grow(settings: ReshapeSettings, label: int | None, scene: Scene, *, flat: bool) -> GrowShrink:
     part = [slice(None)] * 3
     if flat:
         part[scene.axis] = slice(scene.index, scene.index + 1)
@@ -205,7 +205,7 @@ def _grow(mm: float, label: int | None, scene: Scene, *, flat: bool) -> GrowShri
     def make() -> Border:
         return Border(scene.labels[region], label, scene.spacing, REACH_MM, scene.brain[region])
 
-    over = frozenset() if label is None else scene.covers
+    mm, over = settings.grow_mm, scene.scheme.label_values if settings.over_labels and label is not None else ()
     return GrowShrink(mm, label, border=scene.border(make) if abs(mm) <= REACH_MM else None, over=over)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ from seg_editor.ui.viewer import Viewer
 
 _FLASH_MS = 1800
 _FLASH_AWAY = QPointF(16, -24)
-_ROOM_PX = 4.0
+_ROOM_PX, _PADDING, _UNBOUNDED = 4.0, 8.0, 1e5
+_CENTERED = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
 _DEEP = (Tool.FILL, Tool.POLYGON)
 _LINE = QColor(255, 255, 255, 235)
 _SHADE = QColor(0, 0, 0, 170)
@@ -50,28 +52,32 @@ class Tag(QGraphicsItem):
         self.setVisible(False)
         self.text = ""
         self._away = QPointF()
+        self._room = _UNBOUNDED
         self._warning = False
 
     def show_text(self, text: str, away: QPointF, *, warning: bool = False) -> None:
         """Show `text`, its left edge `away` pixels from the item's place; an empty text hides it."""
         self.prepareGeometryChange()
-        self.text, self._away, self._warning = text, away, warning
+        self.text, self._away, self._warning, self._room = text, away, warning, _UNBOUNDED
         self.setVisible(bool(text))
 
     def keep_inside(self, pane: SlicePane, place: QPointF) -> None:
-        """Shift the box so that it lies inside `pane`, for an item at `place` of the scene."""
-        at = QPointF(pane.mapFromScene(place))
-        box, size = self.boundingRect().translated(at), pane.viewport()
+        """Shift the box so that it lies inside `pane`, for an item at `place` of the scene; long texts are broken."""
+        at, size = QPointF(pane.mapFromScene(place)), pane.viewport()
         assert size is not None
+        self.prepareGeometryChange()
+        self._room = size.width() - 2 * (_ROOM_PX + _PADDING)
+        box = self.boundingRect().translated(at)
         x = max(min(box.left(), size.width() - box.width() - _ROOM_PX), _ROOM_PX)
         y = max(min(box.top(), size.height() - box.height() - _ROOM_PX), _ROOM_PX)
-        self.prepareGeometryChange()
         self._away += QPointF(x, y) - box.topLeft()
 
     def boundingRect(self) -> QRectF:
         """Around the box, in pixels."""
-        size = QFontMetricsF(font(12, bold=True))
-        return QRectF(self._away.x(), self._away.y() - 11, size.horizontalAdvance(self.text) + 16, 22)
+        room = QRectF(0.0, 0.0, self._room, _UNBOUNDED)
+        text = QFontMetricsF(font(12, bold=True)).boundingRect(room, _CENTERED, self.text)
+        width, height = math.ceil(text.width()) + 2 * _PADDING, max(22.0, math.ceil(text.height()) + 7.0)
+        return QRectF(self._away.x(), self._away.y() - 11, width, height)
 
     def paint(
         self, painter: QPainter | None, option: QStyleOptionGraphicsItem | None, widget: QWidget | None = None
@@ -86,7 +92,7 @@ class Tag(QGraphicsItem):
         painter.drawRoundedRect(box, 4, 4)
         painter.setPen(QColor("#F0C674") if self._warning else _LINE)
         painter.setFont(font(12, bold=True))
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), self.text)
+        painter.drawText(box.adjusted(_PADDING, 0, -_PADDING, 0), _CENTERED, self.text)
 
 
 class _Layer:
@@ -305,3 +311,5 @@ class Overlays(QObject):
                 if port is not None and made.pane.underMouse():
                     at = made.pane.mapToScene(made.pane.mapFromGlobal(made.pane.cursor().pos()))
                     self._place_tag(made, at.x(), at.y(), extra)
+                else:
+                    made.tag.show_text("", QPointF())

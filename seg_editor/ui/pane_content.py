@@ -17,7 +17,7 @@ from seg_editor.ui.pane import Outline, SlicePane
 from seg_editor.ui.planes import Plane, PlaneView, boundary_segments, dashes
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import TISSUE_COLORS, label_colors
-from seg_editor.ui.windowing import in_file_units
+from seg_editor.ui.windowing import in_file_units, is_black
 
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
@@ -119,7 +119,8 @@ class PaneContent:
             self._show_missing(modality)
             return
         window = self._workspace.view.window(modality)
-        crop = None if box is None else view.crop(box)
+        air = self._workspace.case.volumes[modality].raw[0, 0, 0]
+        crop = None if box is None or not is_black(air, window) else view.crop(box)
         role, rank = self.role, self.slot.rank or 0
         first = self._pictures.first(modality, view, index)
         generated = None if role is Role.SOURCE else self._pictures.generated(modality, view, index, rank)
@@ -301,9 +302,9 @@ class PaneContent:
         legend = []
         rank = self.slot.rank or 0
         empty = self.role is Role.SOURCE or self._pictures.rank(rank) is None or self._lacks_modality
-        hole = None if empty else self._pictures.hole(view, self.index, rank)
-        if hole is not None and hole.any():
-            outlines.append(Outline(boundary_segments(hole, view.step), _GHOST))
+        made = np.empty((0, 2)) if empty else self._pictures.hole_outline(view, self.index, rank)
+        if made.size:
+            outlines.append(Outline(made, _GHOST))
             legend.append(GENERATED_LINE)
         elif self._workspace.segmentation.revision:
             gone = (view.cut(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)

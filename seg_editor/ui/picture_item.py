@@ -1,4 +1,4 @@
-"""An 8-bit picture in a pane: gray, or colored by a table; handed to Qt as it is, without a copy."""
+"""An 8-bit picture in a pane: gray, or colored by a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QImage, QPainter
 
 from seg_editor.ui.planes import PlaneView
+
+
+_GRAY, _COLORED = QImage.Format.Format_RGB32, QImage.Format.Format_ARGB32_Premultiplied
 
 
 class PictureItem(pg.ImageItem):  # type: ignore[misc]
@@ -54,11 +57,12 @@ class PictureItem(pg.ImageItem):  # type: ignore[misc]
         super().setLookupTable(lut, update)
 
     def render(self) -> None:
-        """Wrap the picture as a QImage; pyqtgraph would build a color table for every picture."""
+        """Take the picture as a QImage of 32 bits, which Qt scales fastest, and without a color table of its own."""
         picture = self.image
         rows, columns = picture.shape
         form = QImage.Format.Format_Grayscale8 if self.lut is None else QImage.Format.Format_Indexed8
-        self.qimage = QImage(picture.data, columns, rows, picture.strides[0], form)
+        image = QImage(picture.data, columns, rows, picture.strides[0], form)
         if self.lut is not None:
-            self.qimage.setColorTable(self._colors)
+            image.setColorTable(self._colors)
+        self.qimage = image.convertToFormat(_GRAY if self.lut is None else _COLORED)
         self._renderRequired, self._unrenderable = False, False

@@ -84,6 +84,15 @@ class Preferences:
         self._store.setValue("live", str(on))
 
     @property
+    def folded(self) -> frozenset[str]:
+        """Keys of the sections of the dock that are folded."""
+        return frozenset(self._text("folded", "").split())
+
+    @folded.setter
+    def folded(self, keys: frozenset[str]) -> None:
+        self._store.setValue("folded", " ".join(sorted(keys)))
+
+    @property
     def device(self) -> str:
         """``auto``, ``cpu`` or ``cuda``."""
         found = self._text("device", "auto")

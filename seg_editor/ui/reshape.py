@@ -13,7 +13,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case
-from seg_editor.editing import Border, PaintOver, Ready, Segmentation, compute
+from seg_editor.editing import Border, Ready, Segmentation, compute
 from seg_editor.editing.segmentation import Edit
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
@@ -27,6 +27,8 @@ from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 NOTHING = "This changes nothing here"
 EMPTY = "There is no {}: choose another label, or the whole tumor"
+IN_THE_WAY = "There is no background to grow into: let it grow over other labels"
+_AMOUNTS = ("grow_mm", "smooth_mm", "small_ml", "whole", "over_labels", "flat")
 MOVED_ON = "The labels changed meanwhile: try again"
 
 
@@ -200,7 +202,7 @@ class Reshape(QObject):
             chosen = self.settings
             if settings:
                 chosen = ReshapeSettings()
-                for name in ("grow_mm", "smooth_mm", "small_ml", "whole", "flat"):
+                for name in _AMOUNTS:
                     setattr(chosen, name, settings.get(name, getattr(self.settings, name)))
             self._want(self._wish(key, chosen, apply=True))
 
@@ -223,14 +225,17 @@ class Reshape(QObject):
     def _wish(self, key: str, settings: ReshapeSettings | None = None, *, apply: bool) -> _Wish:
         assert self._workspace is not None
         frozen = ReshapeSettings()
-        for name in ("operation", "grow_mm", "smooth_mm", "small_ml", "whole", "flat"):
+        for name in ("operation", *_AMOUNTS):
             setattr(frozen, name, getattr(settings or self.settings, name))
         scene = self._scene(self._border_key(key, frozen))
         segmentation = self._workspace.segmentation
         make = partial(build, key, frozen, scene)
         label = None if frozen.whole or not BY_KEY[key].whole else scene.label
-        empty = label is not None and not segmentation.counts.get(label)
-        nothing = EMPTY.format(scene.scheme.name_of(scene.label)) if empty else NOTHING
+        nothing = NOTHING
+        if label is not None and not segmentation.counts.get(label):
+            nothing = EMPTY.format(scene.scheme.name_of(label))
+        elif key == "grow" and label is not None and frozen.grow_mm > 0 and not frozen.over_labels:
+            nothing = IN_THE_WAY
         return _Wish(BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation, nothing, label)
 
     def _border_key(self, key: str, settings: ReshapeSettings) -> object:
@@ -254,7 +259,6 @@ class Reshape(QObject):
             axis=plane,
             index=index,
             locked=workspace.view.locked,
-            covers=_covers(workspace),
             scheme=workspace.case.scheme,
             brain=workspace.case.brain,
             mirror=kept.mirror,
@@ -337,7 +341,7 @@ class Reshape(QObject):
             if place != self._shown:
                 self._shown = place
                 self.refresh()
-        elif name in ("active_label", "locked", "on_tissue", "paint_over", "only_label"):
+        elif name in ("active_label", "locked", "on_tissue"):
             self.refresh()
 
 
@@ -351,18 +355,8 @@ def gained_and_lost(ready: Ready, labels: np.ndarray, label: int | None, voxel_m
 
 def volumes(gained: float, lost: float) -> tuple[str, ...]:
     """Return what was gained and lost as ``+2.1 ml`` and ``−0.3 ml``, without what is zero."""
-    texts = (f"+{gained:.2g} ml" if 0 < gained < 1 else f"+{gained:.1f} ml" if gained else "",)
-    texts += (f"−{lost:.2g} ml" if 0 < lost < 1 else f"−{lost:.1f} ml" if lost else "",)
-    return tuple(filter(None, texts))
-
-
-def _covers(workspace: Workspace) -> frozenset[int]:
-    """Labels that the active one may grow over: those that the brush may cover."""
-    over, only = workspace.view.rule()
-    if over is PaintOver.BACKGROUND:
-        return frozenset()
-    values = frozenset(workspace.case.scheme.label_values) - {workspace.view.active_label}
-    return values if over is PaintOver.ALL else values & {only}
+    changes = (("+", gained), ("−", lost))
+    return tuple(f"{sign}{ml:.2g} ml" if ml < 1 else f"{sign}{ml:.1f} ml" for sign, ml in changes if ml)
 
 
 def mid_sagittal(case: Case) -> MirrorPlane:

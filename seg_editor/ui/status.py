@@ -27,7 +27,7 @@ class Status(QStatusBar):
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
         self.readout.setToolTip(
             "Voxel: indices in the file of the modality shown, from 0. RAS: world position in mm."
-            " Where tissue was generated: source → counterfactual."
+            " Where tissue was generated: source → counterfactual (difference)."
         )
         self._voxel: tuple[int, int, int] | None = None
         self.case = QLabel()
@@ -97,7 +97,7 @@ def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterf
     workspace : Workspace
     voxel : (x, y, z)
     result : Counterfactual, optional
-        Where it is generated, its intensity stands behind the source's, after an arrow.
+        Where it is generated, its intensity stands behind the source's, after an arrow, and the difference in brackets.
     """
     case = workspace.case
     world = case.grid.world(voxel)
@@ -111,6 +111,14 @@ def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterf
         if made is not None:
             stored.append(made)
         shown = " → ".join(f"{value * volume.slope + volume.inter:.5g}" for value in stored)
+        if made is not None:
+            shown += f" ({signed((made - stored[0]) * volume.slope)})"
         values.append(f"{modality.display} {shown}")
     label = workspace.case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
     return "    ".join((f"voxel {place}", f"RAS {millimeters}", label, "   ".join(values)))
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign, as the color bar writes it."""
+    text = f"{abs(value):.5g}"
+    return text if text == "0" else f"{'−' if value < 0 else '+'}{text}"

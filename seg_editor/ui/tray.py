@@ -1,4 +1,4 @@
-"""The tray below the pictures: comparing, the ensemble, the history. It comes before one works, never while one does."""
+"""The tray below the pictures: comparing, ensemble, history. It comes before one works, never while one does."""
 
 from __future__ import annotations
 

@@ -54,6 +54,11 @@ def to_gray(picture: np.ndarray, window: GrayWindow, strength: float = 1.0) -> n
     return np.asarray(scaled, dtype=np.uint8)
 
 
+def is_black(value: float, window: GrayWindow) -> bool:
+    """True when a value has the darkest gray level."""
+    return bool(255.0 * (float(value) - window[0]) < width_of(window))
+
+
 def to_signed(source: np.ndarray, generated: np.ndarray, reach: float) -> np.ndarray:
     """Return ``generated - source`` as uint8 around 128, full color at ``+-reach`` in raw units."""
     difference = np.subtract(generated, source, dtype=np.float32)

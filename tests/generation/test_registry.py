@@ -180,9 +180,9 @@ def test_unreadable_cards(model_folder: Path, text: str) -> None:
         {"presets": {"standard": {"steps": "4"}}},
         {"weights_sha256": None},
         {"parameters": "many"},
-        {"detail_shares": "abc"},
-        {"detail_shares": [1.5, 1.5, 0, 1]},
-        {"detail_shares": [1.5]},
+        {"detail": "abc"},
+        {"detail": [[0.1] * 5] * 3},
+        {"detail": None},
     ],
 )
 def test_malformed_cards(model_folder: Path, fields: dict[str, object]) -> None:

@@ -118,6 +118,27 @@ def test_modalities(tiny_case: Case) -> None:
         score(tiny_case, result, modality=Modality.FLAIR)
 
 
+def test_what_was_to_stay_is_named(tiny_case: Case) -> None:
+    """Of the edited labels where they are given, else of the case's own; on each slice and of all."""
+    result = make_counterfactual(tiny_case)
+    assert tiny_case.labels is not None
+    outside = (tiny_case.labels.raw > 0) & ~result.hole.mask
+    counts = {k: int(np.count_nonzero(outside[:, :, k])) for k in result.slices}
+    own = score(tiny_case, result)
+    painted = score(tiny_case, result, remaining=np.where(outside, 2, 0))
+    for metrics in (own, painted):
+        assert [sum(row.kept.values()) for row in metrics.per_slice] == list(counts.values())
+        assert sum(metrics.overall["kept"].values()) == sum(counts.values())
+    assert set(painted.overall["kept"]) <= {"ED"}
+    shifted = np.zeros(tiny_case.grid.shape, np.uint8)
+    free = np.argwhere(tiny_case.brain[:, :, result.slices[0]] & ~result.hole.mask[:, :, result.slices[0]])[:3]
+    shifted[(*free.T, result.slices[0])] = 1
+    stays = score(tiny_case, result, remaining=shifted)
+    assert stays.per_slice[0].kept == {"NCR": 3}
+    assert stays.overall["kept"] == {"NCR": 3}
+    assert score(tiny_case, result, remaining=np.zeros(tiny_case.grid.shape, np.uint8)).overall["kept"] == {}
+
+
 def test_it_is_plain_json(tiny_case: Case) -> None:
     metrics = score(tiny_case, make_counterfactual(tiny_case), referee=Bright(100))
     data = json.loads(metrics.to_json())

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from tests.threads import one_thread  # noqa: F401
-from tests.tiny import make_case
+from seg_editor.cases import open_case
+from seg_editor.generation.unet import NoiseNet
+from tests.models import write_model, write_referee
+from tests.threads import (
+    one_thread,  # noqa: F401
+    single_thread,
+)
+from tests.tiny import make_case, tiny_maps, write_nifti
+from tests.training.evaluating import IDS, NET, run
+from tests.training.evaluating import SHAPE as EVALUATED_SHAPE
 from training.cli import main
 from training.prepare.bank import BankedCase, PlacedHoles, load_bank
 from training.prepare.volumes import PreparedCase
@@ -66,3 +75,46 @@ def banked(prepared: Path) -> list[BankedCase]:
 def bank(prepared: Path) -> list[PlacedHoles]:
     """Their placed holes."""
     return load_bank(prepared / "holes")
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("evaluate")
+    tissue = tiny_maps(EVALUATED_SHAPE)[0]
+    for seed, case_id in enumerate(IDS):
+        folder = make_case(root / "cases" / case_id, shape=EVALUATED_SHAPE, seed=seed)
+        holes = np.zeros(EVALUATED_SHAPE, np.uint8)
+        holes[9:17, 24:34, 7:13] = 1
+        case = open_case(folder)
+        write_nifti(folder / f"{case_id}_holes.nii.gz", holes * (tissue > 0), case.labels_source.affine)
+        (root / "tissue").mkdir(exist_ok=True)
+        np.savez(root / "tissue" / f"{case_id}.npz", tissue=tissue[::-1, ::-1])
+    (root / "cases" / "splits.json").write_text(json.dumps({"train": [], "val": [], "test": list(IDS)}))
+    torch.manual_seed(0)
+    write_model(
+        root / "models" / "m3",
+        NoiseNet(NET),
+        name="m3",
+        kind="diffusion",
+        network="UNet2DModel",
+        presets={"standard": {"steps": 3}},
+    )
+    write_model(root / "models" / "m5")
+    write_referee(root / "models" / "m4")
+    return root
+
+
+@pytest.fixture
+def installed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("seg_editor.generation.registry.resource_path",):
+        monkeypatch.setattr(name, lambda *parts: data.joinpath(*parts))
+    return data
+
+
+@pytest.fixture(scope="session")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch, single_thread():
+        patch.setattr("seg_editor.generation.registry.resource_path", lambda *parts: data.joinpath(*parts))
+        out = tmp_path_factory.mktemp("out")
+        assert run(data, out) == 0
+    return out

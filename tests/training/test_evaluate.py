@@ -13,77 +13,21 @@ import pytest
 import torch
 
 from seg_editor.cases import open_case
-from seg_editor.errors import CaseError, UsageError
+from seg_editor.errors import CaseError
 from seg_editor.generation.diffusion import Start, make_scheduler
 from seg_editor.generation.registry import load_model
-from seg_editor.generation.unet import NoiseNet, UNetConfig
+from seg_editor.generation.unet import NoiseNet
 from seg_editor.metrics.intervals import Interval
-from tests.models import write_model, write_referee
+from tests.models import write_model
 from tests.threads import one_thread, single_thread  # noqa: F401
-from tests.tiny import make_case, tiny_maps, write_nifti
+from tests.tiny import make_case
+from tests.training.evaluating import IDS, NET, SHAPE, rows_of, run
 from training.cli import main
 from training.evaluate import baselines, job, table
 from training.evaluate.methods import BaselineMethod, Mode, SourceMethod, method_of, request_of
 from training.evaluate.names import BASELINES
+from training.evaluate.scoring import Scores
 from training.evaluate.subject import Subject, spread
-
-IDS = ("BraTS2021_90001", "BraTS2021_90002")
-SHAPE = (40, 44, 20)
-NET = UNetConfig(image_size=48, fold=2, widths=(8, 8), layers=1, attention_level=1, head_size=4, groups=4)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("evaluate")
-    tissue = tiny_maps(SHAPE)[0]
-    for seed, case_id in enumerate(IDS):
-        folder = make_case(root / "cases" / case_id, shape=SHAPE, seed=seed)
-        holes = np.zeros(SHAPE, np.uint8)
-        holes[9:17, 24:34, 7:13] = 1
-        case = open_case(folder)
-        write_nifti(folder / f"{case_id}_holes.nii.gz", holes * (tissue > 0), case.labels_source.affine)
-        (root / "tissue").mkdir(exist_ok=True)
-        np.savez(root / "tissue" / f"{case_id}.npz", tissue=tissue[::-1, ::-1])
-    (root / "cases" / "splits.json").write_text(json.dumps({"train": [], "val": [], "test": list(IDS)}))
-    torch.manual_seed(0)
-    write_model(
-        root / "models" / "m3",
-        NoiseNet(NET),
-        name="m3",
-        kind="diffusion",
-        network="UNet2DModel",
-        presets={"standard": {"steps": 3}},
-    )
-    write_model(root / "models" / "m5")
-    write_referee(root / "models" / "m4")
-    return root
-
-
-@pytest.fixture
-def installed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("seg_editor.generation.registry.resource_path",):
-        monkeypatch.setattr(name, lambda *parts: data.joinpath(*parts))
-    return data
-
-
-def run(data: Path, out: Path, *more: str) -> int:
-    arguments = ["evaluate", "--data", data / "cases", "--tissue", data / "tissue", "--out", out, "--limit-slices", 3]
-    arguments += ["--models", "m3,m5", "--baselines", "harmonic,donor", "--steps", 4, "--seeds", 2, *more]
-    return main([str(a) for a in arguments])
-
-
-@pytest.fixture(scope="module")
-def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch, single_thread():
-        patch.setattr("seg_editor.generation.registry.resource_path", lambda *parts: data.joinpath(*parts))
-        out = tmp_path_factory.mktemp("out")
-        assert run(data, out) == 0
-    return out
-
-
-def rows_of(out: Path, **wanted: Any) -> list[dict[str, Any]]:
-    rows = json.loads((out / "table2.json").read_text())["rows"]
-    return [r for r in rows if all(r[k] == v for k, v in wanted.items())]
 
 
 def test_every_row_is_there(finished: Path) -> None:
@@ -187,76 +131,6 @@ def test_a_second_run_makes_nothing(finished: Path, installed: Path, monkeypatch
     assert (finished / "table2.json").read_text() == before
 
 
-def test_stopping_is_one_line(
-    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("training.evaluate.methods.SourceMethod.make", stop)
-    assert run(installed, tmp_path) == 130
-    assert capsys.readouterr().err.strip() == "seg-train: stopped; the same command goes on from here"
-
-
-def test_a_damaged_result_is_made_again(installed: Path, finished: Path) -> None:
-    before = (finished / "table2.json").read_text()
-    sorted((finished / "cache").glob("*.npz"))[0].write_bytes(b"PK broken")
-    assert run(installed, finished) == 0
-    assert (finished / "table2.json").read_text() == before
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (("--baselines", "magic"), "there is no baseline magic"),
-        (("--only", "BraTS2021_1"), "BraTS2021_1 is not in the split test"),
-        (("--models", "m4"), "m4 makes no pictures"),
-        (("--models", "m9"), "there is no model m9"),
-        (("--seeds", "0"), "seeds and steps must be positive"),
-        (("--split", "val"), "nothing to evaluate"),
-    ],
-)
-def test_bad_input_is_one_line(
-    installed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], message: str
-) -> None:
-    assert run(installed, tmp_path, *more) == 2
-    error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("seg-train: ")
-    assert message in error
-
-
-def test_a_case_that_cannot_be_read_is_left_out(
-    installed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    splits = tmp_path / "splits.json"
-    splits.write_text(json.dumps({"train": [], "val": [], "test": [IDS[0], "BraTS2021_90009"]}))
-    more = ("--splits", str(splits), "--models", "", "--baselines", "harmonic")
-    assert run(installed, tmp_path / "out", *more) == 3
-    assert "BraTS2021_90009" in capsys.readouterr().err
-    assert {r["n_patients"] for r in rows_of(tmp_path / "out")} == {1}
-
-
-@pytest.mark.parametrize("error", [UsageError("the brain is too large"), RuntimeError("the brain is too large")])
-def test_a_case_that_a_model_cannot_take_is_left_out(
-    installed: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    error: Exception,
-) -> None:
-    make = BaselineMethod.make
-
-    def refuse(self: BaselineMethod, subject: Subject, *rest: Any) -> Any:
-        if subject.case.case_id == IDS[1]:
-            raise error
-        return make(self, subject, *rest)
-
-    monkeypatch.setattr(BaselineMethod, "make", refuse)
-    assert run(installed, tmp_path, "--models", "", "--baselines", "harmonic") == 3
-    assert "the brain is too large" in capsys.readouterr().err
-    assert {r["n_patients"] for r in rows_of(tmp_path)} == {1}
-
-
 def test_the_sampler_of_the_command_line_runs(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
@@ -341,9 +215,6 @@ def test_a_worker_makes_the_same(installed: Path, tmp_path: Path, finished: Path
     assert both[0] == both[1]
 
 
-# -- parts
-
-
 def test_a_case_without_segmentation_is_refused(tmp_path: Path) -> None:
     folder = make_case(tmp_path / IDS[0], segmentation=False)
     with pytest.raises(CaseError, match="needs FLAIR and a segmentation"):
@@ -381,7 +252,6 @@ def test_baselines_look_at_known_voxels_only(name: str, data: Path) -> None:
 
 
 def result(case_id: str, seed: int, above: float, below: float) -> job.Result:
-    from training.evaluate.scoring import Scores
 
     scores = Scores((1,), [{"tumor_residual": (above, below), "tumor_residual_paper": (above, below)}])
     return job.Result(case_id, "m3", SourceMethod.arms[0].to_json(), "hole", seed, scores, {})
@@ -406,3 +276,53 @@ def test_a_baseline_is_composited(data: Path) -> None:
     outside = ~np.moveaxis(subject.tumor_hole.mask[:, :, list(subject.slices)], 2, 0)
     source = np.moveaxis(subject.flair[:, :, list(subject.slices)], 2, 0)
     assert np.array_equal(composed[outside], source[outside])
+
+
+def reconstruction(case_id: str, method: str, start: str, gen_dice: float) -> job.Result:
+    arm = SourceMethod.arms[1].to_json() | {"start": start}
+    return job.Result(case_id, method, arm, "slice", 0, Scores((1,), [{"gen_dice_paper": (8 * gen_dice, 8)}]), {})
+
+
+def test_what_the_source_adds_is_paired_by_patient() -> None:
+    values = {
+        ("m1", "from_noise"): (0.2, 0.6),
+        ("m1", "strength"): (0.5, 0.9),
+        ("m2", "from_noise"): (0.4, 0.8),
+        ("m2", "strength"): (0.6, 1.0),
+    }
+    found = [
+        reconstruction(case_id, method, start, value)
+        for (method, start), pair in values.items()
+        for case_id, value in zip("ab", pair, strict=True)
+    ]
+    rows = {(r.method, r.arm["start"]): r.figures for r in table.make_rows(found)}
+    same = pytest.approx
+    assert rows["m1", "strength"]["gen_dice_gain"] == Interval(same(0.3), same(0.3), same(0.3))
+    assert rows["m2", "strength"]["gen_dice_gain"] == Interval(same(0.2), same(0.2), same(0.2))
+    assert rows["m2", "strength"]["gen_dice_lead"] == Interval(same(0.1), same(0.1), same(0.1))
+    assert rows["m2", "from_noise"]["gen_dice_lead"].value == same(0.2)
+    assert "gen_dice_gain" not in rows["m2", "from_noise"]
+    assert "gen_dice_lead" not in rows["m1", "strength"]
+    wide = rows["m2", "strength"]["gen_dice_paper"]
+    assert wide.high - wide.low > 0.3  # unpaired, the two patients are far apart
+
+
+def test_a_table_is_written_again_from_its_json(finished: Path, tmp_path: Path) -> None:
+    names = ("table2.md", "table2.csv", "table2.tex")
+    (tmp_path / "table2.json").write_text((finished / "table2.json").read_text())
+    assert main(["table", "--run", str(tmp_path)]) == 0
+    for name in names:
+        assert (tmp_path / name).read_text() == (finished / name).read_text(), name
+
+
+def test_the_best_is_bold_and_bounds_do_not_compete(finished: Path) -> None:
+    text = (finished / "table2.md").read_text()
+    healthy = text.split("### Against the truth")[1].split("##")[0].strip().splitlines()
+    column = healthy[0].split("|").index(" MSE ↓ ")
+    cells = {line.split("|")[1].strip(): line.split("|")[column].strip() for line in healthy[2:]}
+    values = {row: float(c.strip("*").split("*")[0].split()[0]) for row, c in cells.items() if row[0] != "*" and c}
+    best = min((v, row) for row, v in values.items() if row != "donor")[1]
+    assert [row for row, c in cells.items() if c.startswith("**")] == [best]
+    assert "## The paper's table beside ours" in text
+    assert "| TumorResidual ↓ | of the tumor's voxels | " in text
+    assert "| DiffMap IoU if every voxel of the hole changes | 0 to 1 | 0." in text

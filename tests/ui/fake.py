@@ -132,7 +132,7 @@ class FakeBackend:
 
     def score(self, order: Order, result: Counterfactual, slices: Sequence[int] | None = None) -> Measured:
         """Real metrics with a referee of its own."""
-        return measure(order.case, result, referee=self.referee, remaining=order.labels > 0, slices=slices)
+        return measure(order.case, result, referee=self.referee, remaining=order.labels, slices=slices)
 
 
 def _fill(values: np.ndarray, hole: Hole, seed: int, offset: float = 0.0) -> np.ndarray:

@@ -62,8 +62,9 @@ class Bench:
         self.app = app
         self.calls: list[str] = []
         self.triggered: list[str] = []
+        self.backend = FakeBackend()
         self.window: MainWindow = make_window(
-            app, backend=FakeBackend(), preferences=Preferences(folder / "p.ini"), theme="dark"
+            app, backend=self.backend, preferences=Preferences(folder / "p.ini"), theme="dark"
         )
         self.window.resize(1280, 800)
         self.window.cases.journal = False
@@ -146,7 +147,7 @@ class Bench:
         fields["windows"] = sum(w.isVisible() for w in self.app.topLevelWidgets())
         fields["full"] = window.isFullScreen()
         fields["calls"] = tuple(self.calls)
-        fields["runs"] = len(getattr(window.generation._backend, "runs", ()))
+        fields["runs"] = len(self.backend.runs)
         fields["focus"] = id(self.app.focusWidget())
         fields["active"] = window.viewer.contents.index(window.viewer.active) if window.viewer.active else None
         fields["saving"] = window.cases.saving
@@ -290,6 +291,7 @@ BEFORE: dict[str, Callable[[Bench], None]] = {
     "show_source": other("picture", Role.RESULT),
     "modality_t1c": looking("modality", Modality.T1),
     "largest": looking("cursor", (5, 5, 2)),
+    "op_copy_next": looking("active_label", 2),
 }
 
 

@@ -16,6 +16,7 @@ from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.pane_content import EARLIER_MASK, GENERATED_LINE, REFEREE_NONE, REMOVED_LINE
 from seg_editor.ui.planes import boundary_segments, dashes
 from seg_editor.ui.state import Layout, Role
+from seg_editor.ui.status import signed
 from tests.ui.conftest import NO_BUTTON, Hands, settle
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -56,7 +57,8 @@ def test_the_read_out_has_the_generated_value_too(made: Hands) -> None:
     source = workspace.case.volumes[Modality.FLAIR].raw[x, y, z]
     value = result.slice_raw(workspace.case, Modality.FLAIR, z)[x, y]
     text = made.window.status.readout.text()
-    assert f"FLAIR {source:.5g} → {value:.5g}" in text
+    assert f"FLAIR {source:.5g} → {value:.5g} ({signed(float(value) - float(source))})" in text
+    assert [signed(change) for change in (-78.0, 0.0, 12.5)] == ["−78", "0", "+12.5"]
     outside = (int(v) for v in np.argwhere(~result.hole.mask[:, :, z])[0])
     made.window.status.show_voxel((*outside, z))
     assert "→" not in made.window.status.readout.text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,3 +93,30 @@ def test_a_case_that_was_left_is_freed_all_the_same(window: MainWindow, tmp_path
         left.append(weakref.ref(window.workspace))
         del before
     wait(lambda: sum(case() is not None for case in left) <= 2)
+
+
+_SESSION = """
+import sys
+from pathlib import Path
+from seg_editor.ui.app import make_application, make_window
+from seg_editor.ui.collecting import Collecting
+from seg_editor.ui.preferences import Preferences
+from tests.ui.fake import FakeBackend
+case = Path(sys.argv[1])
+application = make_application()
+window = make_window(application, backend=FakeBackend(), preferences=Preferences(case.parent / "preferences.ini"))
+Collecting(window)
+window.cases.journal = False
+window.show()
+window.cases.open(case)
+while window.workspace is None:
+    application.processEvents()
+window.close()
+application.processEvents()
+"""
+
+
+def test_the_program_ends_cleanly_while_a_collection_is_due(tmp_path: Path) -> None:
+    case = make_case(tmp_path / "BraTS2021_90100", shape=(24, 24, 12))
+    child = subprocess.run([sys.executable, "-c", _SESSION, str(case)], capture_output=True, text=True, timeout=120)
+    assert child.returncode == 0, child.stderr

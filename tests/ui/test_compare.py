@@ -100,8 +100,8 @@ def test_changed_voxels_are_those_of_diffmap_iou() -> None:
     assert found.value == pytest.approx((changed & tumor).sum() / (changed | tumor).sum())
 
 
-@pytest.mark.parametrize(("low", "high", "expected"), [(17.0, 246.0, 100.0), (0.0, 2.0, 1.0), (-3.0, 4.0, 3.0)])
-def test_the_difference_range_is_a_round_number(low: float, high: float, expected: float) -> None:
+@pytest.mark.parametrize(("low", "high", "expected"), [(17.0, 246.0, 250.0), (0.0, 2.0, 2.0), (-3.0, 4.0, 8.0)])
+def test_the_difference_range_is_a_round_number_that_no_gray_exceeds(low: float, high: float, expected: float) -> None:
     assert difference_range(Window(low, high)) == pytest.approx(expected)
 
 

@@ -13,8 +13,8 @@ from PyQt6.QtTest import QTest
 from seg_editor.session.ensemble import Spread
 from seg_editor.session.live import Status
 from seg_editor.ui.compare import EnsembleView, Mode
-from seg_editor.ui.compare_bar import spread_text
 from seg_editor.ui.ensemble import MORE_STEPS
+from seg_editor.ui.ensemble_card import spread_text
 from seg_editor.ui.pane_content import UNDERWAY
 from seg_editor.ui.state import Layout
 from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
@@ -69,7 +69,7 @@ def test_an_ensemble_has_mean_sd_and_spread(made: Hands, wait: Wait) -> None:
     spreads = link.ensemble.spreads()
     assert spreads["diffmap_iou"].n == 4
     assert spreads["texture_ratio"].sd > 0
-    assert "4 of 4 seeds" in made.window.compare_bar.spread.text()
+    assert "4 of 4 seeds" in made.window.ensemble_card.head.text()
     one = made.pane().picture.image.copy()
     link.state.ensemble = EnsembleView.MEAN
     assert made.pane().marks.title == "Mean of 4 seeds"
@@ -106,7 +106,7 @@ def test_seeds_of_a_single_step_are_refused(made: Hands) -> None:
 
 
 def test_one_seed_has_no_deviation(made: Hands, backend: FakeBackend, wait: Wait) -> None:
-    link, bar = made.window.compare, made.window.compare_bar
+    link, bar = made.window.compare, made.window.ensemble_card
     link.ensemble.start(4)
     wait(lambda: (link.ensemble.count == 1 and bool(link.ensemble.spreads())) or link.ensemble.count > 1)
     backend.hold.clear()

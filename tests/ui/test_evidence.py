@@ -123,14 +123,14 @@ class Session:
 
     def ensemble(self) -> None:
         """Eight seeds by key; mean and standard deviation by mouse."""
-        link, bar = self.window.compare, self.window.compare_bar
+        link, bar = self.window.compare, self.window.ensemble_card
         self.hands.key(Qt.Key.Key_Return, CTRL | SHIFT)
         self.wait(lambda: link.ensemble.count == SEEDS)
         self.fresh()
         assert "±" in bar.spread.text()
-        choose(bar.ensemble, EnsembleView.SD)
+        choose(bar.choice, EnsembleView.SD)
         assert self.window.viewer.contents[1].pane.marks.title == f"SD of {SEEDS} seeds"
-        choose(bar.ensemble, EnsembleView.OFF)
+        choose(bar.choice, EnsembleView.OFF)
 
     def scrub(self) -> None:
         """The steps of the last run with the keyboard, and back to the result."""

@@ -107,7 +107,8 @@ def test_an_outline_ends_with_its_tool(hands: Hands) -> None:
 def test_the_words_beside_the_mouse_stay_inside_the_pane(hands: Hands) -> None:
     content = hands.window.viewer.contents[0]
     for x, y in ((0, 0), (59, 0), (0, 63), (59, 63)):
-        hands.window.tools.overlays.flash(content, "A long reason why nothing happened here", (x, y, 20))
+        reason = "A reason why nothing happened here that is far too long for one line of a narrow pane. " * 2
+        hands.window.tools.overlays.flash(content, reason, (x, y, 20))
         layer = hands.window.tools.overlays.layer(content)
         assert layer is not None
         port = content.pane.viewport()

@@ -145,14 +145,19 @@ def test_brush_size_by_keys_and_wheel(painter: Hands) -> None:
     assert painter.pane().brush == ("round", 3.0)
 
 
-def test_painting_in_a_coronal_pane_changes_that_plane_only(painter: Hands) -> None:
+def test_a_stroke_in_a_coronal_pane_changes_exactly_the_voxels_under_it(painter: Hands) -> None:
+    workspace = painter.workspace
     before = labels(painter).copy()
     painter.key(Qt.Key.Key_3, CTRL)
-    y = painter.workspace.view.cursor[1]
+    y = workspace.view.cursor[1]
     painter.drag([(10, y, 10), (16, y, 10)], number=1)
-    changed = np.argwhere(labels(painter) != before)
-    assert len(changed)
-    assert set(changed[:, 1]) == {y}
+    dx, _, dz = workspace.case.grid.spacing
+    i, j, k = np.indices(before.shape)
+    beside = np.maximum(np.maximum(10 - i, i - 16), 0) * dx
+    wanted = before.copy()
+    wanted[(j == y) & (np.hypot(beside, (k - 10) * dz) <= workspace.view.brush.radius_mm)] = 2
+    assert (wanted != before).any()
+    np.testing.assert_array_equal(labels(painter), wanted)
 
 
 def test_fill_and_pick(painter: Hands) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, Qt
 
-from seg_editor.editing import Border, Brush, PaintOver, PaintStroke, RemoveTumor
+from seg_editor.editing import Border, Brush, PaintStroke, RemoveTumor
 from seg_editor.editing.regions import component_at
 from seg_editor.session import Workspace
 from tests.session.steps import dab
@@ -60,28 +60,28 @@ def test_shrinking_takes_only_what_was_chosen(hands: Hands, wait: Wait, flat: bo
         assert set(np.unique(before[lost])) == {2}
 
 
-@pytest.mark.parametrize("over", list(PaintOver))
-def test_growing_takes_the_active_label_and_says_so(hands: Hands, wait: Wait, qtbot: object, over: PaintOver) -> None:
-    """The active label grows over what the brush may cover; menu, status line and undo name it."""
+@pytest.mark.parametrize("over", [False, True])
+def test_growing_takes_the_active_label_and_says_so(hands: Hands, wait: Wait, qtbot: object, over: bool) -> None:
+    """Menu, status line and undo name the label; it covers others only when asked to, and never locked ones."""
     view, window = hands.workspace.view, hands.window
-    view.active_label, view.paint_over, view.only_label = 1, over, 4
-    view.locked = frozenset({2})
+    view.active_label, view.locked = 4, frozenset({2})
+    window.reshape.settings.over_labels = over
     settle(qtbot, window)
-    assert window.actions_table["op_grow"].text() == "Grow NCR by 1 mm"
+    assert window.actions_table["op_grow"].text() == "Grow ET by 1 mm"
     before = labels(hands).copy()
     hands.key(Qt.Key.Key_Up, CTRL | SHIFT)
     wait(lambda: bool(hands.workspace.history.names) or bool(flashing(hands)))
-    after = labels(hands)
-    changed = after != before
-    assert set(np.unique(after[changed])) <= {1}
-    expected = {PaintOver.ALL: {0, 4}, PaintOver.BACKGROUND: {0}, PaintOver.ACTIVE: {0, 4}}[over]
-    assert set(np.unique(before[changed])) <= expected
-    if over is not PaintOver.BACKGROUND:
-        assert 4 in before[changed]
-        gained = np.count_nonzero(changed) * hands.workspace.case.grid.voxel_ml
-        assert window.status.readout.text().startswith(f"Done: Grow NCR by 1 mm, +{gained:.2g} ml")
-        settle(qtbot, window)
-        assert window.actions_table["undo"].text() == "Undo grow NCR by 1 mm"
+    changed = labels(hands) != before
+    if not over:
+        assert "no background to grow into" in flashing(hands)
+        assert not changed.any()
+        return
+    assert set(np.unique(labels(hands)[changed])) == {4}
+    assert set(np.unique(before[changed])) == {1}
+    gained = np.count_nonzero(changed) * hands.workspace.case.grid.voxel_ml
+    assert window.status.readout.text().startswith(f"Done: Grow ET by 1 mm, +{gained:.2g} ml")
+    settle(qtbot, window)
+    assert window.actions_table["undo"].text() == "Undo grow ET by 1 mm"
 
 
 def test_growing_a_label_that_is_not_there_says_so(hands: Hands, wait: Wait) -> None:
@@ -156,6 +156,7 @@ def test_removing_the_piece_under_the_mouse_and_one_subregion(hands: Hands, wait
 
 def test_nothing_more_is_previewed_after_applying(hands: Hands, wait: Wait, qtbot: object) -> None:
     reshape, panel = hands.window.reshape, hands.window.operations_panel
+    hands.workspace.view.active_label = 2
     hands.key(Qt.Key.Key_H)
     preview_ready(hands, wait)
     panel.apply.click()

@@ -15,7 +15,7 @@ from seg_editor.session.live import Status
 from seg_editor.ui.live_wiring import restore
 from seg_editor.ui.panels.generation import NOTHING_REMOVED
 from seg_editor.ui.sampler import Run
-from seg_editor.ui.state import Layout
+from seg_editor.ui.state import Layout, Role
 from tests.ui.conftest import Hands, settle
 from tests.ui.fake import FakeBackend
 from tests.ui.test_live import CTRL, SHIFT, erase, live, quiet
@@ -82,6 +82,55 @@ def test_live_shows_the_first_picture_beside_the_source(live: Hands) -> None:
     assert live.window.ui.layout is Layout.SINGLE
 
 
+def test_a_picture_under_the_brush_comes_where_the_source_was(hands: Hands, wait: Wait) -> None:
+    """Live generation by a stroke: nothing moves under the mouse, from the tool in hand to the picture."""
+    hands.key(Qt.Key.Key_L, CTRL)
+    hands.key(Qt.Key.Key_E)
+    pane, (x, y, z) = hands.pane(), hands.workspace.view.cursor
+    wait(lambda: pane.height() == hands.window.viewer.height())
+    before = pane.viewportTransform()
+    assert hands.window.tray.isVisible()
+    hands.drag([(x - 4, y, z), (x + 4, y, z)])
+    wait(quiet(hands))
+    assert hands.pane() is pane
+    assert pane.viewportTransform() == before
+    assert hands.window.ui.picture is Role.RESULT
+    assert hands.window.history.cards.entries
+
+
+def test_the_panes_keep_their_place_when_pictures_and_ensembles_arrive(
+    hands: Hands, wait: Wait, qtbot: object
+) -> None:
+    window = hands.window
+    assert not window.tray.isVisible()
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, window)
+    window.ui.layout = Layout.COMPARE
+    pane = hands.pane()
+    wait(lambda: pane.height() == window.viewer.height())
+    before = pane.viewportTransform()
+    hands.key(Qt.Key.Key_Return)
+    wait(quiet(hands))
+    assert pane.viewportTransform() == before
+    window.compare.ensemble.start(4)
+    wait(lambda: window.compare.ensemble.count == 4 and quiet(hands)())
+    assert window.ensemble_card.isVisible()
+    assert hands.pane() is pane
+    assert pane.viewportTransform() == before
+
+
+def test_the_tray_stays_away_in_full_screen_and_from_a_case_that_is_only_looked_at(hands: Hands, wait: Wait) -> None:
+    window = hands.window
+    hands.key(Qt.Key.Key_F11)
+    wait(window.isFullScreen)
+    hands.key(Qt.Key.Key_B)
+    assert not window.tray.isVisible()
+    hands.key(Qt.Key.Key_F11)
+    hands.key(Qt.Key.Key_1)
+    hands.key(Qt.Key.Key_B)
+    wait(window.tray.isVisible)
+
+
 def test_the_export_holds_the_mask_of_the_picture(
     live: Hands, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,8 +177,8 @@ def test_restoring_brings_every_setting_back(hands: Hands, wait: Wait, qtbot: ob
     generation.restore(results.entries[0])
     assert (settings.steps, settings.slices, settings.device) == (7, "all", "cpu")
     generation.generate()
-    wait(lambda: generation.running)
-    wait(lambda: not generation.running)
+    assert generation.showed_again
+    assert not generation.running
     assert len(results) == 1
 
 
@@ -154,7 +203,7 @@ def test_a_failed_run_of_an_earlier_case_is_not_told(live: Hands) -> None:
     generation, told = live.window.generation, []
     generation.failed.connect(told.append)
     order = generation.order(case=None)
-    generation._on_failed(Run(order), ValueError("the network broke"))
+    generation._runs._on_failed(Run(order), ValueError("the network broke"))
     assert not told
     assert generation.settings.live
     assert generation.status is Status.FRESH

@@ -82,10 +82,11 @@ def test_zoom_keeps_what_is_under_the_mouse_and_fit_brings_all_back(hands: Hands
 
 
 @pytest.mark.parametrize("how", ["middle", "space"])
-def test_pan(hands: Hands, how: str) -> None:
+def test_pan(hands: Hands, how: str, qtbot: object) -> None:
     pane = hands.pane()
-    anchor = hands.at((30, 32, hands.workspace.view.cursor[2]))
     hands.window.ui.tool = Tool.PAINT
+    settle(qtbot, hands.window)
+    anchor = hands.at((30, 32, hands.workspace.view.cursor[2]))
     revision = hands.workspace.segmentation.revision
     if how == "space":
         QTest.keyPress(pane, Qt.Key.Key_Space)
@@ -284,3 +285,14 @@ def test_panes_of_one_plane_never_show_two_slices(hands: Hands) -> None:
     hands.key(Qt.Key.Key_4, CTRL)
     hands.wheel(1)
     assert all(content.at_cursor for content in hands.window.viewer.contents)
+
+
+def test_air_that_is_not_black_fills_the_whole_slice(hands: Hands) -> None:
+    """The picture is cut to the brain only while nobody can see the difference."""
+    content, view = hands.window.viewer.contents[0], hands.workspace.view
+    columns, rows = content.view.size
+    assert content.pane.picture.image.size < columns * rows
+    view.set_window(view.modality, (-200.0, 400.0))
+    assert content.pane.picture.image.shape == (rows, columns)
+    view.set_window(view.modality, None)
+    assert content.pane.picture.image.size < columns * rows

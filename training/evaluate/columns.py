@@ -10,6 +10,7 @@ from training.evaluate.job import FULL_CHANGE
 from training.evaluate.scoring import THRESHOLDS
 
 DIFFMAP = f"diffmap_iou@{DIFF_THRESHOLD:.2f}"
+GEN_DICE, GAIN, LEAD = "gen_dice_paper", "gen_dice_gain", "gen_dice_lead"
 #: FID and KID, in the order of the table.
 DISTANCES = tuple(f"{kind}_{extractor}" for extractor in FEATURES for kind in ("fid", "kid"))
 
@@ -139,7 +140,7 @@ METRICS = (
         "mse_brain", "MSE in the brain", False, "down", "source", unit="display range squared", text="display range = 1"
     ),
     Metric(
-        "gen_dice_paper",
+        GEN_DICE,
         "GenDice (paper)",
         True,
         "up",
@@ -177,6 +178,25 @@ METRICS = (
     Metric("hole_texture", "Texture of healthy holes", False, "one", unit="ratio", text="as above"),
     Metric("hole_seam", "Seam of healthy holes", False, "one", unit="ratio", text="as above"),
 )
+#: Differences of two rows, paired by patient.
+PAIRED = (
+    Metric(
+        GAIN,
+        "GenDice that the source adds",
+        True,
+        "down",
+        unit="0 to 1",
+        text="from the noised source minus from noise, the same model and patients",
+    ),
+    Metric(
+        LEAD,
+        "GenDice over m1",
+        True,
+        "up",
+        unit="0 to 1",
+        text="minus that of m1, which sees no mask, with the same start and patients",
+    ),
+)
 #: Of the cases, not of a result: in the row of the untouched source.
 YARDSTICKS = (
     Metric(
@@ -205,7 +225,7 @@ LARGEST = Metric(
 
 def title(name: str) -> str:
     """Heading of a figure."""
-    for metric in (*METRICS, *YARDSTICKS, *SWEEP, LARGEST):
+    for metric in (*METRICS, *PAIRED, *YARDSTICKS, *SWEEP, LARGEST):
         if metric.name == name:
             return metric.title.strip()
     kind, extractor = name.split("_")

@@ -63,6 +63,9 @@ def add_commands(commands: Any) -> None:
     p.add_argument("--threads", type=int, help="of the registration; default: all cores but one")
     p.add_argument("--out", type=Path, required=True, help="for seg-train evaluate --reference; goes on where it ended")
 
+    p = commands.add_parser("table", help="table2.md, .csv and .tex again, from the table2.json of a run")
+    p.add_argument("--run", type=Path, required=True, help="folder with table2.json")
+
     p = commands.add_parser("figures", help="the paper's figures from an evaluation")
     p.add_argument("--run", type=Path, help="what seg-train evaluate wrote; default: no figures of numbers")
     p.add_argument("--training", type=Path, help="folder of run folders with stats.jsonl, for the learning curves")
@@ -147,18 +150,29 @@ def write_tables(results: Sequence[Any], out: Path, about: dict[str, Any]) -> li
 
     rows = table.make_rows(results)
     out.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "table2.md": render.to_markdown(rows, about),
-        "table2.csv": render.to_csv(rows),
-        "table2.tex": render.to_latex(rows),
+    texts = _readable(rows, about) | {
         "table2.json": render.to_json(rows, about, sorted({r.calibration for r in results if r.calibration})),
         "per_slice.csv": per_slice(results),
     }
+    _write(texts, out)
+    return rows
+
+
+def _readable(rows: list[Any], about: dict[str, Any]) -> dict[str, str]:
+    from training.evaluate import render
+
+    return {
+        "table2.md": render.to_markdown(rows, about),
+        "table2.csv": render.to_csv(rows),
+        "table2.tex": render.to_latex(rows),
+    }
+
+
+def _write(texts: dict[str, str], out: Path) -> None:
     for name, text in texts.items():
         temporary = out / f".{name}.{os.getpid()}.part"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(out / name)
-    return rows
 
 
 def per_slice(results: Sequence[Any]) -> str:
@@ -245,6 +259,17 @@ def run_figures(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_table(args: argparse.Namespace) -> int:
+    """``seg-train table``."""
+    from training.evaluate.number_figures import read_run
+    from training.evaluate.table import Row
+
+    data = read_run(args.run)
+    _write(_readable([Row.from_json(r) for r in data["rows"]], data.get("about", {})), args.run)
+    print(args.run / "table2.md")
+    return 0
+
+
 def run_reference(args: argparse.Namespace) -> int:
     """``seg-train reference``."""
     from training.evaluate.reference import prepare_reference
@@ -272,6 +297,7 @@ def _until_stopped(run: Callable[[argparse.Namespace], int]) -> Callable[[argpar
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "evaluate": _until_stopped(run_evaluate),
-    "figures": run_figures,
+    "table": run_table,
+    "figures": _until_stopped(run_figures),
     "reference": _until_stopped(run_reference),
 }

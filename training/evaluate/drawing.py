@@ -11,7 +11,7 @@ from training.evaluate.names import BASELINES
 
 _DPI = 120
 #: Line art and gray pictures look the same in so many colors, at a third of the size.
-_PALETTE = 128
+_COLORS = 256
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 VERMILION, SKY, GRAY, DARK = "#D55E00", "#56B4E9", "#8C8C8C", "#404040"
@@ -85,13 +85,13 @@ def tidy(axes: Any) -> None:
             axis.spines[side].set_visible(False)
 
 
-def save_figure(figure: Any, path: Path, *, dpi: int = _DPI) -> Path:
+def save_figure(figure: Any, path: Path, *, dpi: int = _DPI, colors: int = _COLORS) -> Path:
     """Write a PNG of few colors."""
     from PIL import Image
 
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=dpi, facecolor="white")
     drawn.seek(0)
-    picture = Image.open(drawn).convert("RGB").quantize(_PALETTE, dither=Image.Dither.NONE)
+    picture = Image.open(drawn).convert("RGB").quantize(colors, dither=Image.Dither.NONE)
     picture.save(path, format="PNG", optimize=True)
     return path

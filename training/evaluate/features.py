@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -130,7 +131,9 @@ class ScriptedFeatures(_PictureFeatures):
         super().__init__(device)
         self._path = path
         try:
-            self._network: Any = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+            with warnings.catch_warnings():  # deprecated, but the form in which Inception's weights are found
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._network: Any = torch.jit.load(str(path), device).eval()  # type: ignore[no-untyped-call]
         except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(f"{path} is no TorchScript module", remedy="Export one with torch.jit.save") from error
         self.identity = file_sha256(path)

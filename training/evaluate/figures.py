@@ -14,7 +14,7 @@ from seg_editor.generation.referee import find_referee
 from seg_editor.generation.registry import find_card
 from seg_editor.resources import resource_path
 from training.evaluate.curves import learning_figures
-from training.evaluate.number_figures import number_figures, read_rows
+from training.evaluate.number_figures import number_figures, read_run
 from training.evaluate.pictures import case_figures
 
 
@@ -51,7 +51,7 @@ def write_figures(
         The case or a model cannot be used.
     """
     if run is not None:
-        read_rows(run)
+        read_run(run)
     if training is not None and not any(training.glob("*/stats.jsonl")):
         raise UsageError(f"{training} holds no run folders with stats.jsonl", remedy="Name the folder above the runs")
     for name in models:

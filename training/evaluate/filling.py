@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 from seg_editor.anatomy.harmonic import harmonic_fill
 from seg_editor.anatomy.margins import BENCHMARK_MARGIN, with_margin
-from seg_editor.cases import Case, Modality, open_case, read_labels
-from seg_editor.errors import CaseError, ModelError, UsageError
-from seg_editor.generation.counterfactual import Counterfactual, to_raw
+from seg_editor.cases import Case, Modality, open_case
+from seg_editor.errors import CaseError, UsageError
+from seg_editor.generation.complete import complete
+from seg_editor.generation.counterfactual import to_raw
+from seg_editor.generation.detail import DetailModel
 from seg_editor.generation.engine import Engine
 from seg_editor.generation.hole import Hole
 from seg_editor.generation.registry import load_model
 from seg_editor.metrics.healthy_hole import HoleScore, score_holes
 from seg_editor.metrics.structural import PERCENTILES
 from training.evaluate.baselines import FILLS
+from training.evaluate.holes import benchmark_holes, hole_file
 from training.evaluate.subject import spread
 
 Floats = NDArray[np.float32]
@@ -56,11 +59,12 @@ class HoleCase:
         CaseError
             There are no holes.
         """
-        path = folder / f"{folder.name}_holes.nii.gz"
-        if not path.exists():
-            raise CaseError("the case has no benchmark holes", path=path, remedy="Choose val or test cases")
+        if not hole_file(folder).exists():
+            raise CaseError("no benchmark holes", path=hole_file(folder), remedy="Choose val or test cases")
         case = open_case(folder)
-        holes = np.where(case.brain, read_labels(path).raw, 0).astype(np.uint8)
+        found = benchmark_holes(case)
+        assert found is not None
+        holes = np.where(case.brain, found, 0).astype(np.uint8)
         return cls(case, holes, spread([int(k) for k in np.flatnonzero((holes > 0).any((0, 1)))], limit))
 
     @cached_property
@@ -114,16 +118,8 @@ def engine_filler(engine: Engine, steps: int, hole: Hole | None = None) -> Fille
         stays = None if case.tumor is None else case.tumor & ~gap.mask
         wanted = [k for k in item.slices if k in set(gap.slices)]
         request = engine.plan(case, gap, slices=wanted, seed=seed, steps=steps, tumor=stays)
-        result: Counterfactual | None = None
-        for step in engine.run(case, gap, request, tumor=stays):
-            result = step.result or result
-        if result is None:
-            raise ModelError("the model returned no result", remedy="Try another model")
-        out = {}
-        for m in result.modalities:
-            volume = case.volumes[m]
-            out[m] = (result.raw(case, m) * np.float32(volume.slope) + np.float32(volume.inter)).astype(np.float32)
-        return out
+        result = complete(engine.run(case, gap, request, tumor=stays))
+        return {m: case.volumes[m].scaled(result.raw(case, m)) for m in result.modalities}
 
     return fill
 
@@ -145,7 +141,7 @@ def baseline_filler(name: str) -> Filler:
     return fill
 
 
-def open_engine(model: str, device: str = "cpu", detail_shares: Sequence[float] | None = None) -> Engine:
+def open_engine(model: str, device: str = "cpu", detail: DetailModel | None = None) -> Engine:
     """The engine of an installed model, a model folder, or a checkpoint of a training run (``*.safetensors``).
 
     Raises
@@ -158,7 +154,7 @@ def open_engine(model: str, device: str = "cpu", detail_shares: Sequence[float] 
     from training.train.export import export_model
 
     with tempfile.TemporaryDirectory() as folder:
-        export_model(Path(model), Path(folder), detail_shares=detail_shares)
+        export_model(Path(model), Path(folder), detail=detail)
         return Engine(load_model(Path(folder), device))
 
 
@@ -173,7 +169,7 @@ def case_folders(data: Path, splits: Path | None, split: str) -> list[Path]:
     from training.prepare.pipeline import Splits
 
     ids = getattr(Splits.read(splits or data / "splits.json"), split)
-    found = [data / i for i in ids if (data / i / f"{i}_holes.nii.gz").exists()]
+    found = [data / i for i in ids if hole_file(data / i).exists()]
     if not found:
         raise UsageError(f"no case of {split} in {data} has benchmark holes", remedy="Give --data the case folders")
     return found

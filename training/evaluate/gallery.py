@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seg_editor.cases import Case, Modality, open_case, read_labels
+from seg_editor.cases import Case, Modality, open_case
+from seg_editor.errors import CaseError
+from seg_editor.generation.complete import complete
 from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.generation.engine import Engine
 from seg_editor.generation.hole import Hole, find_hole
 from seg_editor.metrics import display01, display_window
+from training.evaluate.holes import benchmark_holes, hole_file
 
 
 def contact_sheet(
@@ -49,10 +52,7 @@ def contact_sheet(
         good = [k for k in hole.slices if areas[k] > 0.35 * areas.max()]
         slices = [good[round(i)] for i in np.linspace(0, len(good) - 1, per_case + 2)[1:-1]]
         request = engine.plan(case, hole, slices=slices, steps=steps, tumor=tumor)
-        result: Counterfactual | None = None
-        for step in engine.run(case, hole, request, tumor=tumor):
-            result = step.result or result
-        assert result is not None
+        result = complete(engine.run(case, hole, request, tumor=tumor))
         rows += [_row(case, result, k, modalities) for k in slices]
     height, width = max(r.shape[0] for r in rows), max(r.shape[1] for r in rows)
     sheet = np.concatenate([np.pad(r, [(0, height - r.shape[0]), (0, width - r.shape[1])]) for r in rows])
@@ -63,8 +63,10 @@ def contact_sheet(
 
 def _hole(case: Case, folder: Path, holes: bool) -> tuple[Hole, NDArray[np.bool_] | None]:
     if holes:
-        labels = read_labels(folder / f"{case.case_id}_holes.nii.gz").raw
-        return Hole.from_mask(labels, case.brain), case.tumor
+        labels = benchmark_holes(case)
+        if labels is None:
+            raise CaseError("no benchmark holes", path=hole_file(folder), remedy="Choose val or test cases")
+        return Hole.from_mask(labels > 0, case.brain), case.tumor
     assert case.labels is not None
     return find_hole(case.labels.raw, np.zeros_like(case.labels.raw), brain=case.brain), None
 

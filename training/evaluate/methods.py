@@ -13,6 +13,7 @@ import numpy as np
 
 from seg_editor.cases import Modality
 from seg_editor.errors import ModelError
+from seg_editor.generation.complete import complete
 from seg_editor.generation.diffusion import HoleFill, Sampling, Solver, Start, reconstruction, sample
 from seg_editor.generation.engine import Engine
 from seg_editor.generation.hole import Hole
@@ -198,7 +199,7 @@ class InpaintMethod:
         self._engine = Engine(model)
         self.name = model.card.name
         steps = model.card.presets["standard"]["steps"]
-        self.identity = f"{model.card.weights_sha256} {sampling_recipe(steps, model.card.detail_shares)}"
+        self.identity = f"{model.card.weights_sha256} {sampling_recipe(steps, model.card.detail)}"
         self.arms = tuple(
             Arm(mode, None, n, random=n > 1)
             for mode in (Mode.COUNTERFACTUAL, Mode.HEALTHY_HOLE)
@@ -214,15 +215,11 @@ class InpaintMethod:
         if not wanted:
             return out
         request = self._engine.plan(subject.case, hole, slices=wanted, seed=seed, steps=arm.steps, tumor=stays)
-        result = None
-        for step in self._engine.run(subject.case, hole, request, tumor=stays):
-            result = step.result or result
-        assert result is not None
+        result = complete(self._engine.run(subject.case, hole, request, tumor=stays))
         volume = subject.case.volumes[Modality.FLAIR]
         for row, k in enumerate(slices):
             if k in wanted:
-                raw = result.slice_raw(subject.case, Modality.FLAIR, k)
-                out[row] = raw.astype(np.float32) * np.float32(volume.slope) + np.float32(volume.inter)
+                out[row] = volume.scaled(result.slice_raw(subject.case, Modality.FLAIR, k))
         return out
 
 

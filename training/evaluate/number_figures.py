@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seg_editor.errors import UsageError
+from seg_editor.errors import UsageError, reason
 from training.evaluate.columns import title
 from training.evaluate.drawing import BLUE, SKY, look, method_name, new_figure, save_figure, tidy
 from training.evaluate.names import BASELINES
@@ -40,20 +40,21 @@ def number_figures(run: Path, out: Path) -> Iterator[Path]:
     UsageError
         `run` holds no evaluation.
     """
-    rows = [r for r in read_rows(run) if r["mode"] == "counterfactual"]
+    data = read_run(run)
+    rows = [r for r in data["rows"] if r["mode"] == "counterfactual"]
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in (
         ("fig7_table", _intervals(rows)),
         ("sweep_diffmap", _sweep(rows)),
         ("profiles", _profiles(run / "per_slice.csv")),
-        ("calibration_referee", _calibration(run / "cache", _calibration_files(run))),
+        ("calibration_referee", _calibration(run / "cache", data.get("calibration", []))),
     ):
         if figure is not None:
             yield save_figure(figure, out / f"{name}.png")
 
 
-def read_rows(run: Path) -> list[dict[str, Any]]:
-    """The rows of ``table2.json``.
+def read_run(run: Path) -> dict[str, Any]:
+    """``table2.json`` of a run: ``about``, ``calibration`` and ``rows``.
 
     Raises
     ------
@@ -61,10 +62,11 @@ def read_rows(run: Path) -> list[dict[str, Any]]:
         There is no such file.
     """
     try:
-        rows: list[dict[str, Any]] = json.loads((run / "table2.json").read_text(encoding="utf-8"))["rows"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{run} holds no table2.json ({error})", remedy="Run seg-train evaluate first") from error
-    return rows
+        data: dict[str, Any] = json.loads((run / "table2.json").read_text(encoding="utf-8"))
+        return data | {"rows": list(data["rows"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{run} holds no table2.json ({reason(error)})"
+        raise UsageError(what, remedy="Run seg-train evaluate first") from error
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -235,12 +237,6 @@ def _along_slices(path: Path) -> dict[tuple[str, str], dict[tuple[tuple[str, str
     except OSError:
         return {}
     return found
-
-
-def _calibration_files(run: Path) -> list[str]:
-    """The files of this table's calibration, for the cache may hold others' too; empty when the table names none."""
-    names: list[str] = json.loads((run / "table2.json").read_text(encoding="utf-8")).get("calibration", [])
-    return names
 
 
 def _calibration(cache: Path, names: Sequence[str] = ()) -> Any:

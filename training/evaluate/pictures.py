@@ -31,10 +31,12 @@ _TRUE, _FOUND, _HOLE = ORANGE, BLUE, SKY
 #: Inches: a tile's width, the gap between two, a line of text, an entry of the key.
 _TILE, _GAP, _LINE, _KEY = 1.45, 0.06, 0.135, 1.75
 _TEXT = 7.5
-#: About a voxel a pixel: noise does not compress.
-_SMALL = 100
+#: About a voxel a pixel and few grays: noise does not compress.
+_SMALL, _FEW = 100, 128
 #: Difference that is drawn white, as a share of the gray range.
 _FULL_DIFFERENCE = 0.5
+_DIFFERENCE = "|difference|: white is half of the gray range and more."
+_OUTLINES = {_TRUE: "tumor (segmentation)", _FOUND: "tumor (referee)"}
 
 
 def case_figures(folder: Path, out: Path, referee: Referee, *, models: Sequence[str], steps: int) -> Iterator[Path]:
@@ -65,8 +67,8 @@ def case_figures(folder: Path, out: Path, referee: Referee, *, models: Sequence[
     methods = [method_of(load_model(Path(m) if "/" in m else m, "cpu"), steps=steps) for m in models]
     drawn = [m for m in methods if any(arm.whole for arm in m.arms)]
     if drawn:
-        yield save_figure(_counterfactuals(scene, drawn), out / "fig5_counterfactuals.png", dpi=_SMALL)
-        yield save_figure(_reconstructions(scene, drawn), out / "fig5_reconstructions.png", dpi=_SMALL)
+        yield save_figure(_counterfactuals(scene, drawn), out / "fig5_counterfactuals.png", dpi=_SMALL, colors=_FEW)
+        yield save_figure(_reconstructions(scene, drawn), out / "fig5_reconstructions.png", dpi=_SMALL, colors=_FEW)
     filling = [m for m in methods if m not in drawn]
     if filling:
         yield save_figure(_fills(scene, filling), out / "fig5_fills.png")
@@ -164,7 +166,7 @@ def _input(scene: _Scene) -> Any:
         _Tile(scene.classes(scene.mask[0]), "mask of the source"),
         _Tile(scene.classes(fill_hole(scene.mask, HoleFill.ZERO)[0]), "mask without the tumor"),
         _Tile(scene.classes(found), "what the referee finds"),
-        _Tile(scene.gray(scene.source[0]), "hole, with a margin of 3 mm", "", {_HOLE: scene.turned(scene.hole)}),
+        _Tile(scene.gray(scene.source[0]), "hole (margin 3 mm)", "", {_HOLE: scene.turned(scene.hole)}),
     ]
     outlines = {_TRUE: "tumor (segmentation)", _HOLE: "hole to be filled"}
     return _grid([first, second], scene.describe(), outlines=outlines, classes=True)
@@ -239,7 +241,9 @@ def _reconstructions(scene: _Scene, methods: Sequence[Method]) -> Any:
 
 def _fills(scene: _Scene, methods: Sequence[Method]) -> Any:
     """Baselines and models that fill the hole only: results above, differences below."""
-    results, differences = [], []
+    source = scene.tile(scene.source, "source")
+    source.outlines = {_TRUE: scene.turned(scene.tumor), **source.outlines}
+    results, differences = [source], [_Tile(None)]
     for method in (*(BaselineMethod(n) for n in ("ring-mean", "harmonic", "mirrored")), *methods):
         for arm in method.arms:
             if arm.mode is Mode.COUNTERFACTUAL:
@@ -247,7 +251,8 @@ def _fills(scene: _Scene, methods: Sequence[Method]) -> Any:
                 passes = f", {arm.steps} pass{'es' * (arm.steps > 1)}" if arm.steps else ""
                 results.append(scene.tile(made, method_name(method.name) + passes))
                 differences.append(scene.difference(made))
-    return _compared(scene, [("Filled", results), ("", differences)], "Outside the hole every voxel is the source's.")
+    text = "Outside the hole every voxel is the source's. " + _DIFFERENCE
+    return _grid([results, differences], scene.describe(text), outlines=_OUTLINES)
 
 
 def _arm(method: Method, mode: Mode, start: Start, fill: HoleFill | None) -> Arm | None:
@@ -279,12 +284,11 @@ def _compared(scene: _Scene, rows: list[tuple[str, list[_Tile]]], text: str, mod
             _Tile(scene.classes(fill_hole(scene.mask, f, prior=tissue)[0]), f"mask {w}")
             for f, w in ((HoleFill.ZERO, "0"), (HoleFill.PRIOR, "tissue"))
         ]
-    text += f" |difference|: white is {_FULL_DIFFERENCE:.0%} of the gray range.".replace("%", " %")
     return _grid(
         [top, *(tiles for _, tiles in rows)],
-        scene.describe(text),
+        scene.describe(f"{text} {_DIFFERENCE}"),
         names=["", *(name for name, _ in rows)],
-        outlines={_TRUE: "tumor (segmentation)", _FOUND: "tumor (referee)"},
+        outlines=_OUTLINES,
         classes=True,
     )
 
@@ -310,9 +314,9 @@ def _grid(
     paragraph = textwrap.wrap(text, int(width * 16.5))
     below = _LINE * (math.ceil(len(keys) / per_line) + len(paragraph)) + 3 * _GAP
     heads = [(_lines(r, "above"), _lines(r, "below")) for r in rows]
-    height = below + sum(tall + _LINE * (a + b) + _GAP for a, b in heads)
+    height = _GAP + below + sum(tall + _LINE * (a + b) + _GAP for a, b in heads)
     figure = Figure(figsize=(width, height))
-    top = height
+    top = height - _GAP
     for i, (tiles, (above, under)) in enumerate(zip(rows, heads, strict=True)):
         top -= _LINE * above + tall
         if i < len(names) and names[i]:

@@ -20,8 +20,10 @@ import numpy as np
 
 from seg_editor.cases import Modality
 from seg_editor.errors import SegEditorError
+from seg_editor.generation.detail import DetailModel
 from seg_editor.metrics.healthy_hole import HoleScore
 from seg_editor.metrics.intervals import Interval, bootstrap_mean, bootstrap_ratio
+from training.evaluate.detail import read_detail
 from training.evaluate.filling import HoleCase, baseline_filler, case_folders, engine_filler, open_engine
 from training.evaluate.realism import patches, realism_auc
 
@@ -48,7 +50,7 @@ def measure(
     seed: int = 0,
     steps: int | None = None,
     device: str = "cpu",
-    detail_shares: Sequence[float] | None = None,
+    detail: DetailModel | None = None,
     realism_steps: int = 200,
 ) -> dict[str, Any]:
     """Fill and score; see the module.
@@ -58,7 +60,7 @@ def measure(
     dict
         ``rows``: name to ``value``, ``lo``, ``hi``; and what was done.
     """
-    engine = open_engine(model, device, detail_shares)
+    engine = open_engine(model, device, detail)
     steps = steps or engine.model.card.presets["standard"]["steps"]
     methods = {
         "harmonic": baseline_filler("harmonic"),
@@ -130,7 +132,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", choices=("val", "test"), default="val")
     parser.add_argument("--limit-slices", type=int, default=16, help="slices a case (default %(default)s)")
     parser.add_argument("--steps", type=int, help="passes of a sample; default: the card's standard")
-    parser.add_argument("--detail-shares", help="four, as seg-train export takes them; default: the detail as sampled")
+    parser.add_argument(
+        "--detail", type=Path, help="for a checkpoint, of training.evaluate.detail; default: as sampled"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--threads", type=int, default=1)
@@ -140,7 +144,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         import torch
 
         torch.set_num_threads(args.threads)
-        shares = [float(s) for s in args.detail_shares.split(",")] if args.detail_shares else None
         found = measure(
             args.model,
             case_folders(args.data, args.splits, args.split),
@@ -148,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=args.seed,
             steps=args.steps,
             device=args.device,
-            detail_shares=shares,
+            detail=None if args.detail is None else read_detail(args.detail),
         )
     except SegEditorError as error:
         print(f"quick: {error}", file=sys.stderr)

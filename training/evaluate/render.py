@@ -9,7 +9,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from training.evaluate.columns import DIFFMAP, DISTANCES, LARGEST, METRICS, YARDSTICKS, title
+from training.evaluate.columns import (
+    DIFFMAP,
+    DISTANCES,
+    GAIN,
+    GEN_DICE,
+    LARGEST,
+    LEAD,
+    METRICS,
+    PAIRED,
+    YARDSTICKS,
+    title,
+)
 from training.evaluate.features import FEATURES
 from training.evaluate.table import Row
 
@@ -55,7 +66,7 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 def to_markdown(rows: Sequence[Row], about: dict[str, Any]) -> str:
     """Tables a mode, each of a few columns; a cell is value [interval], and the paper's number if it has one."""
-    out = ["# Table 2", "", *_about(about), "", *_explained(rows), *_referee(rows)]
+    out = ["# Table 2", "", *_about(about), *_beside_the_paper(rows), *_referee(rows)]
     for mode, heading in _MODES.items():
         chosen = [r for r in rows if r.arm["mode"] == mode]
         if not chosen:
@@ -65,7 +76,23 @@ def to_markdown(rows: Sequence[Row], about: dict[str, Any]) -> str:
             names = [n for n in columns if any(n in r.figures for r in chosen)]
             if names:
                 out += [f"### {topic}", "", *_table(chosen, names), ""]
-    return "\n".join(out)
+    return "\n".join([*out, *_explained(rows)])
+
+
+def _beside_the_paper(rows: Sequence[Row]) -> list[str]:
+    """The paper's own table with ours in the same cells."""
+    names = [n for n in (*(m.name for m in METRICS), *DISTANCES) if any(n in r.paper for r in rows)]
+    if not names:
+        return []
+    counted = _counted([r for r in rows if r.paper])
+    out = ["## The paper's table beside ours", "", f"Ours, and in parentheses the paper's. {counted}", ""]
+    out += ["| model | " + " | ".join(f"{title(n)}{_arrow(n)}" for n in names) + " |"]
+    out += ["|---" * (len(names) + 1) + "|"]
+    for method in dict.fromkeys(r.method for r in rows if r.paper):
+        found = {n: r for r in rows if r.method == method for n in r.paper}
+        cells = (_figure(found[n], n) if n in found else "" for n in names)
+        out.append(f"| {method} | " + " | ".join(cells) + " |")
+    return [*out, ""]
 
 
 def _table(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
@@ -85,7 +112,7 @@ def _table(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 
 def _best(rows: Sequence[Row], name: str) -> list[Row]:
     """Rows whose printed value is the best; what bounds the others, and what shares pixels, does not compete."""
-    better = {m.name: m.better for m in (*METRICS, LARGEST)}.get(name, "down")
+    better = {m.name: m.better for m in (*METRICS, *PAIRED, LARGEST)}.get(name, "down")
     apart: Callable[[float], float] = {
         "up": lambda v: -v,
         "down": lambda v: v,
@@ -126,7 +153,7 @@ def to_latex(rows: Sequence[Row]) -> str:
         cells = []
         for n in names:
             f = row.figures.get(n)
-            cells.append("" if f is None else _with_interval(row, n).replace(_SHARES, "$^\\dagger$"))
+            cells.append("" if f is None else _plain(_with_interval(row, n)))
         if any(cells):
             out.append(" & ".join([_tex(f"{row.arm['mode']}: {label(row)}"), *cells]) + " \\\\")
     if any("dagger" in line for line in out):
@@ -211,7 +238,9 @@ _TOPICS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "reconstruction": {
         "Anatomy, as the referee finds it": (
-            "gen_dice_paper",
+            GEN_DICE,
+            GAIN,
+            LEAD,
             "gen_iou_paper",
             "dice_csf",
             "dice_gm",
@@ -243,12 +272,12 @@ def label(row: Row) -> str:
 
 
 def _arrow(name: str) -> str:
-    better = {m.name: m.better for m in (*METRICS, LARGEST)}.get(name, "down")
+    better = {m.name: m.better for m in (*METRICS, *PAIRED, LARGEST)}.get(name, "down")
     return {"up": " ↑", "down": " ↓", "one": " (1 is right)"}[better]
 
 
 def _unit(name: str) -> str:
-    return {m.name: m.unit for m in (*METRICS, *YARDSTICKS, LARGEST)}.get(name, "")
+    return {m.name: m.unit for m in (*METRICS, *PAIRED, *YARDSTICKS, LARGEST)}.get(name, "")
 
 
 def _figure(row: Row, name: str) -> str:
@@ -275,6 +304,11 @@ def _short(value: float) -> str:
     return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
 
 
+def _plain(cell: str) -> str:
+    """A cell for LaTeX."""
+    return cell.replace(_SHARES, "$^\\dagger$").replace("<", "$<$").replace("−", "$-$")
+
+
 def _tex(text: str) -> str:
     return text.replace("%", "\\%").replace("_", "\\_").replace("&", "\\&")
 
@@ -287,7 +321,7 @@ def _explained(rows: Sequence[Row]) -> list[str]:
     """The columns with their units."""
     there = {name for r in rows for name in r.figures}
     lines = ["## Columns", "", "| column | unit | what it is | over patients |", "|---|---|---|---|"]
-    for m in (*METRICS, LARGEST):
+    for m in (*METRICS, *PAIRED, LARGEST):
         if m.name in there:
             pooled = "largest" if m is LARGEST else "all slices pooled" if m.pooled else "mean of one value a patient"
             lines.append(f"| {m.title.strip()}{_arrow(m.name)} | {m.unit} | {m.text} | {pooled} |")

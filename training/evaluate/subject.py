@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from seg_editor.anatomy.margins import with_margin
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.anatomy.tissue import TissueMap
-from seg_editor.cases import Case, Modality, open_case, read_labels
+from seg_editor.cases import Case, Modality, open_case
 from seg_editor.errors import CaseError
 from seg_editor.generation.counterfactual import to_raw
 from seg_editor.generation.hole import Hole, find_hole
 from seg_editor.generation.paper_engine import hash_masks
 from seg_editor.generation.referee import Referee
 from seg_editor.generation.tissue_source import TissueSource
+from training.evaluate.holes import benchmark_holes
 
 Planes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -77,8 +78,7 @@ class Subject:
         if Modality.FLAIR not in case.volumes or case.tumor is None:
             raise CaseError("evaluation needs FLAIR and a segmentation", path=folder, remedy="Add them or leave it out")
         kept = [int(k) for k in np.flatnonzero(case.brain.mean((0, 1)) >= MIN_BRAIN)]
-        path = folder / f"{case.case_id}_holes.nii.gz"
-        holes = read_labels(path).raw.astype(np.uint8) if path.exists() else None
+        holes = benchmark_holes(case)
         held = [] if holes is None else [k for k in kept if (holes[:, :, k] > 0).any()]
         slices, hole_slices = spread(kept, limit), spread(held, limit)
         known = None if tissue is None else _read_map(tissue / f"{case.case_id}.npz", case)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.metrics.distributions import frechet_distance, kernel_distance
-from seg_editor.metrics.intervals import Interval, bootstrap_mean, bootstrap_ratio
-from training.evaluate.columns import LARGEST, METRICS, SWEEP, YARDSTICKS
+from seg_editor.metrics.intervals import Interval, bootstrap, bootstrap_mean, bootstrap_ratio
+from training.evaluate.columns import GAIN, GEN_DICE, LARGEST, LEAD, METRICS, SWEEP, YARDSTICKS
 from training.evaluate.job import HOLE, Result
+from training.evaluate.scoring import Fraction
 
 #: The paper's Table 2. Its rows mix starts, samplers and splits; see :func:`_paper_numbers`.
 PAPER = {
@@ -83,6 +84,28 @@ class Row:
             "metrics": metrics,
         }
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Row:
+        """The reverse of :meth:`to_json`, which knows the number of patients but not who they are."""
+        lead = ("model", "composition", "seeds", "n_patients", "n_slices", "metrics")
+        row = cls(
+            data["model"],
+            data["composition"],
+            {k: v for k, v in data.items() if k not in lead},
+            seeds=int(data["seeds"]),
+            patients=[str(i) for i in range(int(data["n_patients"]))],
+            slices=int(data["n_slices"]),
+        )
+        for name, f in data["metrics"].items():
+            low, high = (f["value"] if f[k] is None else f[k] for k in ("lo", "hi"))
+            row.figures[name] = Interval(f["value"], low, high)
+            for target, key in ((row.floors, "floor"), (row.ceilings, "ceiling"), (row.paper, "paper")):
+                if f.get(key) is not None:
+                    target[name] = f[key]
+            if "images" in f:
+                row.images[name] = f["images"]
+        return row
+
 
 def make_rows(results: Sequence[Result], *, resamples: int = 2000) -> list[Row]:
     """Pool results, in the order in which their rows first appear; floors and ceilings come from other rows."""
@@ -104,21 +127,27 @@ def make_rows(results: Sequence[Result], *, resamples: int = 2000) -> list[Row]:
         _pool(row, group, resamples)
         rows.append(row)
     _distances(rows, groups)
+    _pairs(rows, groups, resamples)
     for row in rows:
         _bound(row, rows)
         row.paper = {k: v for k, v in _paper_numbers(row).items() if k in row.figures}
     return rows
 
 
-def _pool(row: Row, group: list[Result], resamples: int) -> None:
-    totals: dict[str, dict[str, tuple[float, float]]] = {}
-    largest = 0.0
+def _totals(group: list[Result]) -> dict[str, dict[str, Fraction]]:
+    """Sums over slices and seeds, by patient and figure."""
+    totals: dict[str, dict[str, Fraction]] = {}
     for result in group:
         patient = totals.setdefault(result.case_id, {})
         for name, (a, b) in (result.scores.total() | result.yardsticks).items():
             x, y = patient.get(name, (0.0, 0.0))
             patient[name] = (x + a, y + b)
-        largest = max([largest, *(r["change_outside"][0] for r in result.scores.rows if "change_outside" in r)])
+    return totals
+
+
+def _pool(row: Row, group: list[Result], resamples: int) -> None:
+    totals = _totals(group)
+    changes = [r["change_outside"][0] for result in group for r in result.scores.rows if "change_outside" in r]
     for metric in (*METRICS, *YARDSTICKS, *SWEEP):
         found = [t[metric.name] for t in totals.values() if t.get(metric.name, (0, 0))[1] > 0]
         if not found:
@@ -128,8 +157,39 @@ def _pool(row: Row, group: list[Result], resamples: int) -> None:
             row.figures[metric.name] = bootstrap_ratio(above, below, resamples=resamples)
         else:
             row.figures[metric.name] = bootstrap_mean([a / b for a, b in found], resamples=resamples)
-    if any("change_outside" in r for r in group[0].scores.rows):
-        row.figures[LARGEST.name] = Interval(largest, largest, largest)
+    if changes:
+        row.figures[LARGEST.name] = Interval(*[max(changes)] * 3)
+
+
+def _pairs(rows: list[Row], groups: dict[str, list[Result]], resamples: int) -> None:
+    """GenDice against other rows of the same patients: the source's share, and the lead over a model without a mask."""
+    found: dict[tuple[str, str], dict[str, Fraction]] = {}
+    for row, group in zip(rows, groups.values(), strict=True):
+        if row.arm["mode"] == "reconstruction":
+            totals = {case: t[GEN_DICE] for case, t in _totals(group).items() if t.get(GEN_DICE, (0, 0))[1] > 0}
+            found[row.method, row.arm["start"]] = totals
+    for row in rows:
+        method, start = row.method, row.arm["start"]
+        if row.arm["mode"] != "reconstruction" or not start:
+            continue
+        for name, other in ((GAIN, (method, "from_noise")), (LEAD, ("m1", start))):
+            both = sorted(found[method, start].keys() & found.get(other, {}).keys())
+            if both and other != (method, start):
+                row.figures[name] = _difference(
+                    [found[method, start][p] for p in both], [found[other][p] for p in both], resamples
+                )
+
+
+def _difference(ours: list[Fraction], theirs: list[Fraction], resamples: int) -> Interval:
+    """Difference of two pooled figures of the same patients."""
+    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+
+    def pooled(chosen: NDArray[np.intp]) -> float:
+        above, below = a[chosen].sum(0)
+        other_above, other_below = b[chosen].sum(0)
+        return float(above / below - other_above / other_below)
+
+    return bootstrap(pooled, len(a), resamples=resamples)
 
 
 def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:

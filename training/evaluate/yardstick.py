@@ -12,6 +12,7 @@ from pathlib import Path
 from seg_editor import api
 from seg_editor.cases import open_case
 from seg_editor.errors import SegEditorError, UsageError
+from training.evaluate.holes import hole_file
 
 
 def fill_cases(
@@ -36,7 +37,7 @@ def fill_cases(
     seconds = {}
     for folder in sorted(p for p in void.iterdir() if p.is_dir() and (not only or p.name in only)):
         began = time.perf_counter()
-        hole = cases / folder.name / f"{folder.name}_holes.nii.gz"
+        hole = hole_file(cases / folder.name)
         if not hole.exists():
             raise UsageError(f"{hole} is missing", remedy="Give --cases the folder with the hole files")
         case = open_case(folder)

@@ -134,7 +134,7 @@ class InpaintTask:
         rows, alike = [], []
         for case in self.held_out[:_GRID_CASES]:
             z, present = int(case.placed.area.argmax()), case.banked.case.present
-            predicted, filled, truth = mean_pass(cast(InpaintNet, model), case, z, device)
+            predicted, filled, truth = mean_pass(cast(InpaintNet, model), case.banked, case.placed, z, device)
             bits = (case.placed.unknown, case.placed.target)
             unknown, target = (unpack(b[z : z + 1], truth.shape[1:])[0] for b in bits)
             low, high = healthy_range(case.banked.case)[..., None, None]
@@ -190,7 +190,7 @@ def held_out_errors(
     sums = np.zeros((2, count + 1, 4))
     sizes = np.zeros(count + 1)
     for z in np.flatnonzero(placed.area)[::stride]:
-        predicted, filled, truth = mean_pass(model, case, int(z), device)
+        predicted, filled, truth = mean_pass(model, banked, placed, int(z), device)
         target = unpack(placed.target[z : z + 1], (w, h))[0]
         labels = case.labels[z]
         for k in np.unique(labels[target]):
@@ -204,10 +204,10 @@ def held_out_errors(
 
 
 def mean_pass(
-    model: InpaintNet, case: HeldOut, z: int, device: torch.device
+    model: InpaintNet, banked: BankedCase, placed: PlacedHoles, z: int, device: torch.device
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Predicted slice, its harmonic fill and the truth, (4, x, y) each in network units."""
-    context, truth, filled = slice_context(case.banked, case.placed, z)
+    context, truth, filled = slice_context(banked, placed, z)
     _, w, h = truth.shape
     inputs = torch.from_numpy(context[None]).to(device)
     noisy = torch.zeros(1, 4, *inputs.shape[-2:], device=device)

@@ -135,7 +135,10 @@ class RefereeTask:
         chosen = (pool[(chance[:, 1] * len(pool)).astype(np.int64)] for pool in (tumor, self.any))
         place = np.where(chance[:, 0] < self.settings.tumor_share, *chosen)
         generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
-        drawn = {k: v[rows] for k, v in draw_augmentation(size, self.settings, generator).items()}
+        drawn = draw_augmentation(size, self.settings, generator)
+        if rows != list(range(size)):
+            index = torch.tensor(rows)
+            drawn = {k: v.index_select(0, index) for k, v in drawn.items()}
         return {"place": torch.from_numpy(place), **drawn}
 
     @property

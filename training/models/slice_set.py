@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seg_editor.anatomy.names import TUMOR
-from seg_editor.errors import UsageError
+from seg_editor.errors import UsageError, reason
 from seg_editor.generation.paper_grid import Window, moved_window
 from seg_editor.hashing import file_sha256
 from training.prepare.manifest import load_manifest, patient_of
@@ -64,7 +64,7 @@ class SliceSet:
             cases = tuple(str(row["case_id"]) for row in index)
             numbers = tuple(int(row["slice"]) for row in index)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path} cannot be read ({error})", remedy=_PREPARE) from error
+            raise UsageError(f"{path} cannot be read ({reason(error)})", remedy=_PREPARE) from error
         if images.shape != masks.shape or len(images) != len(cases):
             raise UsageError(
                 f"{folder}: {split} has {images.shape} images, {masks.shape} masks and {len(cases)} names",
@@ -154,7 +154,7 @@ def _map(path: Path) -> NDArray[np.uint8]:
     try:
         array: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
+        raise UsageError(f"{path} cannot be read ({reason(error)})", remedy="Run seg-train prepare first") from error
     if array.dtype != np.uint8 or array.ndim != 3:
         raise UsageError(f"{path} holds {array.dtype} {array.shape}, not uint8 (n, x, y)", remedy=_PREPARE)
     return array

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seg_editor.errors import UsageError
+from seg_editor.errors import UsageError, reason
 from seg_editor.hashing import file_sha256
 
 FORMAT = 1
@@ -38,7 +38,7 @@ def load_manifest(out: Path) -> dict[str, Any]:
         for entry in data["cases"].values():
             entry["split"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} cannot be read ({error})", remedy="Run seg-train prepare first") from error
+        raise UsageError(f"{path} cannot be read ({reason(error)})", remedy="Run seg-train prepare first") from error
     if version != FORMAT:
         raise UsageError(f"{path} has format {version}, this program reads {FORMAT}", remedy="Prepare the set again")
     return data

@@ -17,7 +17,7 @@ from scipy import ndimage as ndi
 from seg_editor.anatomy.atlas import OTHERWISE
 from seg_editor.anatomy.names import TISSUE_NAMES, TISSUES
 from seg_editor.cases import find_cases
-from seg_editor.errors import CaseError, UsageError
+from seg_editor.errors import CaseError, UsageError, reason
 from training.prepare.bank import make_shard
 from training.prepare.holes import TumorShapes, place_holes
 from training.prepare.job import AUTO, OFF, CaseJob
@@ -56,7 +56,7 @@ class Splits:
             parts = {name: tuple(str(i) for i in data[name]) for name in SPLITS}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"{path} holds no train, val and test lists ({error})",
+                f"{path} holds no train, val and test lists ({reason(error)})",
                 remedy="Give --splits a JSON with those three keys",
             ) from error
         seen: dict[str, tuple[str, str]] = {}
@@ -206,7 +206,7 @@ def make_bank(
         tumor_shapes = TumorShapes(shapes)
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise CaseError(
-            f"not a file of tumor shapes ({error})", path=shapes, remedy="Give --shapes an .npz of label maps"
+            f"not a file of tumor shapes ({reason(error)})", path=shapes, remedy="Give --shapes an .npz of label maps"
         ) from error
     _validation_holes(out, splits, tumor_shapes, seed)
     cases: list[PreparedCase] | None = None

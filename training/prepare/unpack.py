@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seg_editor.errors import UsageError
+from seg_editor.errors import UsageError, reason
 from seg_editor.hashing import file_sha256
 from training.prepare.bank import BANK_KEYS, save_shard, unpack
 from training.prepare.codec import decode_case, decode_images, expand, write_npz
@@ -107,7 +107,7 @@ def _record(root: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = record["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read ({error})", remedy="Make the pack again") from error
+        raise UsageError(f"{path} cannot be read ({reason(error)})", remedy="Make the pack again") from error
     if version != FORMAT:
         raise UsageError(f"{path} has format {version}, this program reads {FORMAT}", remedy="Make the pack again")
     return record

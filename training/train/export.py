@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seg_editor.errors import ExportError, ModelError
+from seg_editor.generation.detail import DetailModel
 from seg_editor.generation.registry import CARD_FORMAT, WEIGHTS_FILE, load_model
 from training.presets import ARMS
 from training.train.checkpoint import averaged_weights
@@ -61,7 +61,7 @@ def export_model(
     *,
     title: str | None = None,
     results: dict[str, Any] | None = None,
-    detail_shares: Sequence[float] | None = None,
+    detail: DetailModel | None = None,
 ) -> list[Path]:
     """Write ``weights.safetensors`` (fp16, averaged if they are) and ``card.json``; loads them once to be sure.
 
@@ -82,8 +82,8 @@ def export_model(
     card = _card(state, kind, hashlib.sha256(data).hexdigest(), results or {})
     if title:
         card["title"] = title
-    if detail_shares is not None:
-        card["detail_shares"] = [float(g) for g in detail_shares]
+    if detail is not None:
+        card["detail"] = detail.to_json()
     written = _write(out, {WEIGHTS_FILE: data, "card.json": (json.dumps(card, indent=2) + "\n").encode()})
     load_model(out, device="cpu")
     return written

@@ -25,8 +25,8 @@ _DEEP = {
 _TITLES = {Tool.FILL: "Fill", Tool.POLYGON: "Polygon and lasso", Tool.ERASE: "Eraser"}
 
 _OUTLINE_HINT = (
-    "Click corners or drag freehand; drag a corner to move it. Backspace takes back, Enter or a click on the first corner"
-    " fills, Delete clears what lies inside."
+    "Click corners or drag freehand; drag a corner to move it. Backspace takes back, Enter or a click on the first"
+    " corner fills, Delete clears what lies inside."
 )
 
 

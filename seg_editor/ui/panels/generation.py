@@ -14,6 +14,7 @@ from PyQt6.QtWidgets import (
     QSpinBox,
     QToolButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from seg_editor.session.live import duration
@@ -72,7 +73,7 @@ class GenerationPanel(Section):
     Attributes
     ----------
     footer : QFrame
-        Its buttons and the time of a run; the dock keeps them in sight below all panels.
+        Its buttons, live mode, the state and the time of a run; the dock keeps them in sight below all panels.
     """
 
     def __init__(self, generation: Generation, actions: ActionSet) -> None:
@@ -81,7 +82,7 @@ class GenerationPanel(Section):
         settings = generation.settings
         self._theme: Theme | None = None
         self.chip = named(QLabel(), "chip")
-        self.head.addWidget(self.chip)
+        self.chip.setToolTip("State of the picture in the axial slice on display")
         self.model = combo((), lambda key: setattr(settings, "model", key), "The network that paints healthy tissue")
         self.preset = combo((), self._set_preset, "Sampling steps: more steps take longer and give finer texture")
         self.slices = combo(_SLICES, lambda key: setattr(settings, "slices", key), "Which slices are generated")
@@ -98,8 +99,8 @@ class GenerationPanel(Section):
         self.following.setText("+1")
         self.following.setToolTip(actions["next_seed"].toolTip())
         self.following.clicked.connect(actions["next_seed"].trigger)
-        self.live = QCheckBox("Live: the picture follows the brush")
-        self.live.setToolTip("A finished stroke starts a run by itself. Off: only Generate does.")
+        self.live = QCheckBox("Live")
+        self.live.setToolTip("The picture follows the brush: a finished stroke starts a run. Off: only Generate does.")
         self.live.clicked.connect(lambda on: setattr(settings, "live", on))
         for button in (self.dice, self.following, self.lock):
             button.setFixedSize(QSize(32, 32))
@@ -116,11 +117,13 @@ class GenerationPanel(Section):
         self.body.addLayout(row(field_label("Quality"), self.preset))
         self.body.addLayout(row(field_label("Slices"), self.slices))
         self.body.addLayout(row(field_label("Seed", 76), self.seed, self.dice, self.following, self.lock, spacing=4))
-        self.body.addWidget(self.live)
         self.footer = named(QFrame(), "dockFooter")
         foot = QVBoxLayout(self.footer)
         foot.setContentsMargins(16, 12, 16, 12)
         foot.setSpacing(8)
+        foot.addLayout(row(self.live, 1, self.chip))
+        self._pinned = QVBoxLayout()
+        foot.addLayout(self._pinned)
         foot.addLayout(row(self.remove, self.generate, self.stop))
         foot.addWidget(self.bar)
         foot.addWidget(self.time)
@@ -140,6 +143,10 @@ class GenerationPanel(Section):
         self.generate.setIcon(icon("generate", theme, on_accent=True))
         self.stop.setIcon(icon("stop", theme))
         self._show()
+
+    def pin(self, widget: QWidget) -> None:
+        """Keep a widget in sight above the buttons."""
+        self._pinned.addWidget(widget)
 
     def _set_preset(self, key: str) -> None:
         self._generation.settings.preset = key

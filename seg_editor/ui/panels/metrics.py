@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from PyQt6.QtCore import QSize
+from PyQt6.QtCore import QSize, QTimer
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QFrame, QLabel, QMenu, QToolButton, QVBoxLayout
 
@@ -19,7 +19,8 @@ from seg_editor.ui.captions import slice_number
 from seg_editor.ui.charts import Profile, Scale
 from seg_editor.ui.generation import Generation, Status
 from seg_editor.ui.icons import icon
-from seg_editor.ui.panels.parts import Section, combo, named, row, wrapped
+from seg_editor.ui.panels.glance import Figure, Glance
+from seg_editor.ui.panels.parts import RESTED_MS, Section, combo, named, row, wrapped
 from seg_editor.ui.theme import Theme
 
 EARLIER_MASK = "from an earlier mask"
@@ -30,6 +31,12 @@ _FIGURES = (
     ("texture_ratio", "Texture"),
     ("seam_ratio", "Seam"),
 )
+RESIDUAL = "Tumor that the referee still sees; 0 is best."
+IOU = "How well change and tumor overlap; 1 is best."
+OUTSIDE = "Largest change outside the hole; must be 0."
+TEXTURE = "Detail in the hole over healthy tissue; 1 is right, lower is blurred."
+SEAM = "Step across the rim over the same rim in healthy tissue; 1 is right."
+WITHIN = "The referee takes what lies within tumor for tumor, so what was removed there may count as left."
 _LIMITS = {"tumor_residual": 2.0, "diffmap_iou": 1.0}
 
 
@@ -59,7 +66,13 @@ class _Number(QFrame):
 
 
 class MetricsPanel(Section):
-    """TumorResidual, DiffMap IoU, the change outside, texture and seam, for the slice on display."""
+    """TumorResidual, DiffMap IoU, the change outside, texture and seam, for the slice on display.
+
+    Attributes
+    ----------
+    glance : Glance
+        The figures without their parts, for where they are always in sight.
+    """
 
     def __init__(self, generation: Generation) -> None:
         super().__init__("Metrics")
@@ -68,6 +81,7 @@ class MetricsPanel(Section):
         self._unbind: list[Callable[[], None]] = []
         self._figure = "tumor_residual"
         self._runs: list[str] = []
+        self.glance = Glance()
         self.badge = named(QLabel(EARLIER_MASK), "badge")
         self.badge.setToolTip("What the numbers below belong to, where that is not all of what you see")
         self._foreign = ""
@@ -81,11 +95,11 @@ class MetricsPanel(Section):
         self.note = wrapped(EMPTY)
         self.jump = QToolButton()
         self.jump.clicked.connect(self._jump)
-        self.residual = _Number("TumorResidual", "Tumor that the referee still sees; 0 is best.", "tumor_residual")
-        self.iou = _Number("DiffMap IoU", "How well change and tumor overlap; 1 is best.", "diffmap_iou")
-        self.outside = _Number("Change outside", "Largest change outside the hole; must be 0.")
-        self.texture = _Number("Texture", "Detail in the hole over healthy tissue; 1 is right, lower is blurred.")
-        self.seam = _Number("Seam", "Step across the rim over the same rim in healthy tissue; 1 is right.")
+        self.residual = _Number("TumorResidual", RESIDUAL, "tumor_residual")
+        self.iou = _Number("DiffMap IoU", IOU, "diffmap_iou")
+        self.outside = _Number("Change outside", OUTSIDE)
+        self.texture = _Number("Texture", TEXTURE)
+        self.seam = _Number("Seam", SEAM)
         self.scope = wrapped()
         self.protocol = wrapped(PROTOCOL_NOTE)
         self._numbers = (self.residual, self.iou, self.outside, self.texture, self.seam)
@@ -99,6 +113,10 @@ class MetricsPanel(Section):
         self._charts = (self.figure, self.slices_title, self.slices, self.runs_title, self.runs)
         for widget in (self.note, self.jump, self.scope, *self._numbers, self.protocol, *self._charts):
             self.body.addWidget(widget)
+        self._rested = QTimer(self)
+        self._rested.setSingleShot(True)
+        self._rested.setInterval(RESTED_MS)
+        self._rested.timeout.connect(self.show_numbers)
         generation.changed.connect(self.show_numbers)
         self.show_numbers()
 
@@ -126,10 +144,23 @@ class MetricsPanel(Section):
         self._unbind = []
         if workspace is not None:
             self._unbind = [
-                bind(self, workspace.view.changed, lambda name: self.show_numbers() if name == "cursor" else None),
+                bind(self, workspace.view.changed, lambda name: self._follow() if name == "cursor" else None),
                 bind(self, workspace.results.changed, self.show_numbers),
             ]
         self.show_numbers()
+
+    def _follow(self) -> None:
+        """Show the figures of the slice under the crosshair at once, all about them when the wheel rests."""
+        measured, line = self._found()
+        self._show_glance(line, measured)
+        self._rested.start()
+
+    def _found(self) -> tuple[Measured | None, Any]:
+        """The figures of the result on display, and those of the slice under the crosshair."""
+        measured, workspace = self._generation.measured(), self._workspace
+        if measured is None or workspace is None:
+            return measured, None
+        return measured, _slice_of(measured.metrics, workspace.view.cursor[2])
 
     def set_foreign(self, text: str) -> None:
         """Say that the panes show something else than the result that the numbers belong to; empty ends that."""
@@ -184,15 +215,14 @@ class MetricsPanel(Section):
         """Show the numbers of the slice under the crosshair."""
         workspace, generation = self._workspace, self._generation
         result = None if workspace is None else workspace.results.current
-        measured = generation.measured()
-        line = None
-        if measured is not None and workspace is not None:
-            line = _slice_of(measured.metrics, workspace.view.cursor[2])
+        measured, line = self._found()
+        self._rested.stop()
         self.badge.setText(self._foreign or EARLIER_MASK)
         self.badge.setVisible((generation.stale or bool(self._foreign)) and result is not None)
         self.copy.setVisible(measured is not None)
         for widget in (*self._numbers, self.scope, self.protocol):
             widget.setVisible(line is not None)
+        self._show_glance(line, measured)
         self.note.setVisible(line is None)
         self.jump.setVisible(False)
         self._show_charts(measured)
@@ -219,6 +249,7 @@ class MetricsPanel(Section):
         reason = str(metrics.overall.get("tumor_residual_reason") or "")
         floor = measured.floors.get(line.index)
         beside = "" if floor is None else f"\nfloor {number(floor)} (seen in untouched tissue)"
+        beside += f"\nkept on purpose: {' + '.join(line.kept)}. {WITHIN}" if line.kept else ""
         self.residual.show_value(number(line.tumor_residual), (_parts(line) or reason) + beside)
         _place(self.residual, line.tumor_residual, floor)
         full, bound = measured.full.get(line.index), measured.bounds.get(line.index)
@@ -229,6 +260,22 @@ class MetricsPanel(Section):
         self.outside.show_value("0" if change == 0 else f"{change:.3g}", "0 voxels changed" if change == 0 else "")
         for shown, value in ((self.texture, line.texture_ratio), (self.seam, line.seam_ratio)):
             shown.show_value(number(value), "too little hole on this slice" if value is None else "")
+
+    def _show_glance(self, line: Any, measured: Measured | None) -> None:
+        """Show the figures of a slice, or dashes where a result on display has none."""
+        workspace = self._workspace
+        self.glance.setVisible(workspace is not None and workspace.results.current is not None)
+        if workspace is None or workspace.results.current is None:
+            return
+        here = f"Axial {slice_number(workspace.case, Plane.AXIAL, workspace.view.cursor[2])}"
+        if line is None or measured is None:
+            at, made = workspace.view.cursor[2], workspace.results.current.slices
+            why = "not generated here" if at not in made else "measuring…"
+            self.glance.show_figures(f"{here} · {why}", _figures(None, None))
+            return
+        foreign = self._foreign or (EARLIER_MASK if self._generation.stale else "")
+        kept = f" · {' + '.join(line.kept)} kept on purpose" if line.kept else ""
+        self.glance.show_figures(foreign or f"{here}{kept}", _figures(line, measured), warn=bool(foreign))
 
     def _show_charts(self, measured: Measured | None) -> None:
         workspace = self._workspace
@@ -253,6 +300,23 @@ class MetricsPanel(Section):
         self.runs.show_values([f"picture {entry.number}" for entry in runs], figures, at)
 
 
+def _figures(line: Any, measured: Measured | None) -> tuple[Figure, ...]:
+    """The five figures of a slice; dashes without one."""
+    index = None if line is None else line.index
+    floor = None if measured is None or index is None else measured.floors.get(index)
+    bound = None if measured is None or index is None else measured.bounds.get(index)
+    shown = "" if measured is None else f"{Modality(measured.metrics.modality).display} "
+    change = "–" if line is None else "0" if line.change_outside_max == 0 else f"{line.change_outside_max:.3g}"
+    values = [None if line is None else getattr(line, name) for name, _ in _FIGURES]
+    return (
+        Figure("Residual", number(values[0]), "" if floor is None else f"floor {number(floor)}", RESIDUAL),
+        Figure(f"{shown}IoU", number(values[1]), "" if bound is None else f"of {bound:.3g}", IOU),
+        Figure("Outside", change, "" if line is None else "must be 0", OUTSIDE),
+        Figure("Texture", short(values[2]), "" if line is None else "1 is right", TEXTURE),
+        Figure("Seam", short(values[3]), "" if line is None else "1 is right", SEAM),
+    )
+
+
 def _overall(measured: Measured) -> Mapping[str, Any]:
     return measured.metrics.overall
 
@@ -271,6 +335,11 @@ def _parts(line: Any) -> str:
         return ""
     names = {"inside": "in place", "outside": "elsewhere", "void": "voids 2 ×"}
     return " · ".join(f"{name} {number(line.parts.get(key))}" for key, name in names.items())
+
+
+def short(value: float | None) -> str:
+    """Return a number with two digits, a dash for none."""
+    return "–" if value is None else f"{value:.2f}"
 
 
 def number(value: float | None) -> str:

@@ -41,6 +41,14 @@ class OperationsPanel(Section):
             ((False, "3D", "The whole volume"), (True, "This slice", "Only the slice of the pane in use"))
         )
         self.extent.chosen.connect(lambda flat: setattr(settings, "flat", bool(flat)))
+        self.into = Segments(
+            (
+                (False, "Background", "Growing covers no other label"),
+                (True, "Other labels", "Growing covers the labels around it; locked ones stay"),
+            )
+        )
+        self.into.chosen.connect(lambda over: setattr(settings, "over_labels", bool(over)))
+        self._into_row: list[QWidget] = [field_label("Into"), self.into]
         self._word = field_label("Distance")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -60,6 +68,7 @@ class OperationsPanel(Section):
         self.body.addLayout(row(self._scope_word, self.scope))
         self.body.addLayout(row(self._extent_word, self.extent))
         self.body.addLayout(row(*self._amount_row))
+        self.body.addLayout(row(*self._into_row))
         self.body.addWidget(self.hint)
         self.body.addWidget(self.apply)
         bind(self, settings.changed, lambda _name: self._show())
@@ -107,6 +116,10 @@ class OperationsPanel(Section):
             view, scheme = self._workspace.view, self._workspace.case.scheme
             self.scope.rename(False, f"{scope_name(scheme, view.active_label)} only")
         self.extent.show_key(settings.flat)
+        self.into.show_key(settings.over_labels)
+        growing = operation.key == "grow" and settings.grow_mm > 0 and not settings.whole
+        for widget in self._into_row:
+            widget.setVisible(reshaping and growing)
         if operation.unit:
             self._show_amount(operation)
         self._show_state()

@@ -22,6 +22,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+RESTED_MS = 40
+"""What is not a picture follows the slice on display so long after its last change."""
 _SEGMENT_PADDING = 9
 _COMBO_KEYS = frozenset(
     (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -30,27 +32,59 @@ W = TypeVar("W", bound=QWidget)
 
 
 class Section(QFrame):
-    """A titled block of the dock; add widgets to ``body``, small controls to ``head``."""
+    """A titled block of the dock; add widgets to ``body``, small controls to ``head``. A click on the title folds it.
+
+    Signals
+    -------
+    folded(bool)
+        The user folded or unfolded it.
+
+    Attributes
+    ----------
+    key : str
+        Names it, whatever its title says at the moment.
+    """
+
+    folded = pyqtSignal(bool)
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("section")
+        self.key = title.lower()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(16, 12, 16, 16)
         outer.setSpacing(8)
         self.head = QHBoxLayout()
         self.head.setSpacing(8)
-        self._title = named(QLabel(title.upper()), "sectionTitle")
-        self.head.addWidget(self._title)
+        self._text, self._folded = title.upper(), False
+        self.fold = named(QToolButton(), "sectionTitle")
+        self.fold.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.fold.clicked.connect(lambda: self._turn(not self._folded))
+        self.head.addWidget(self.fold)
         self.head.addStretch(1)
         outer.addLayout(self.head)
-        self.body = QVBoxLayout()
+        self._content = QWidget()
+        self.body = QVBoxLayout(self._content)
+        self.body.setContentsMargins(0, 0, 0, 0)
         self.body.setSpacing(8)
-        outer.addLayout(self.body)
+        outer.addWidget(self._content)
+        self.set_folded(False)
 
     def set_title(self, title: str) -> None:
         """Change the title."""
-        self._title.setText(title.upper())
+        self._text = title.upper()
+        self.set_folded(self._folded)
+
+    def set_folded(self, folded: bool) -> None:
+        """Show the title alone, or all of it."""
+        self._folded = folded
+        self._content.setVisible(not folded)
+        self.fold.setText(f"{self._text} {'▸' if folded else '▾'}")
+        self.fold.setToolTip("Show these settings" if folded else "Fold these settings away")
+
+    def _turn(self, folded: bool) -> None:
+        self.set_folded(folded)
+        self.folded.emit(folded)
 
 
 def named(widget: W, name: str) -> W:
@@ -176,11 +210,26 @@ class Segments(QFrame):
 
 
 class ElidedLabel(QLabel):
-    """A line of plain text that ends in an ellipsis where the room ends; it never widens what it is in."""
+    """A line of plain text that ends in an ellipsis where the room ends; it never widens what it is in.
+
+    Another text is drawn and nothing is laid out again, so it may change with every move of the mouse.
+    """
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(text)
+        super().__init__(" ")
+        self._shown = text
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str | None) -> None:
+        """Show another text."""
+        if text != self._shown:
+            self._shown = text or ""
+            self.setAccessibleName(self._shown)
+            self.update()
+
+    def text(self) -> str:
+        """All of the text."""
+        return self._shown
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the shortened text."""

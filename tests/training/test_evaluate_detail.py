@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seg_editor.errors import UsageError
+from seg_editor.generation.detail import TERMS, DetailModel
+from training.evaluate import detail
+from training.evaluate.detail import fit, read_detail
+
+TRUE = np.array([[1.2, 0.3, -0.1, 0.05, 0.4], [0.9, 0.2, 0.1, 0.0, 0.3], [1.0, 0.0, 0.0, 0.5, 0.1], [0, 1, 0, 0, 0]])
+
+
+def _seen(patients: int, noise: float = 0.0) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    seen = []
+    for i in range(patients):
+        for _ in range(12):
+            terms = rng.standard_normal((4, len(TERMS)))
+            terms[:, 0] = 1
+            seen.append((f"p{i}", terms, (terms * TRUE).sum(1) + noise * rng.standard_normal(4)))
+    return seen
+
+
+def test_the_fit_finds_the_coefficients() -> None:
+    model, about = fit(_seen(5))
+    assert np.asarray(model.coefficients) == pytest.approx(TRUE, abs=0.02)
+    assert (about["patients"], about["slices"]) == (5, 60)
+    assert np.asarray(about["ratio"]) == pytest.approx(np.ones((4, 3)), abs=0.02)
+
+
+def test_every_patient_weighs_the_same() -> None:
+    seen = _seen(4)
+    odd = [(name, terms, true + (3.0 if name == "p0" else 0.0)) for name, terms, true in seen]
+    once, many = fit(odd)[0], fit(odd + [s for s in odd if s[0] == "p0"] * 9)[0]
+    assert np.asarray(many.coefficients) == pytest.approx(np.asarray(once.coefficients), abs=0.05)
+
+
+def test_an_absent_modality_is_left_out_of_its_fit() -> None:
+    seen = [
+        (name, terms, np.where([True, name != "p0", True, True], true, np.nan))
+        for name, terms, true in _seen(3, noise=0.01)
+    ]
+    assert np.asarray(fit(seen)[0].coefficients) == pytest.approx(TRUE, abs=0.05)
+
+
+def test_one_patient_is_too_few() -> None:
+    with pytest.raises(UsageError, match="two patients"):
+        fit(_seen(1))
+
+
+def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "detail.json"
+    path.write_text(json.dumps({"detail": TRUE.tolist()}))
+    assert read_detail(path) == DetailModel.of(TRUE)
+    path.write_text('{"detail": [1, 2]}')
+    with pytest.raises(UsageError, match="holds no detail"):
+        read_detail(path)
+
+
+def test_a_wrong_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert detail.main([str(tmp_path / "none.safetensors"), "--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
