@@ -166,10 +166,7 @@ def known_tissue_map(case: Case, cache_dir: Path | None = None) -> TissueMap | N
 
 
 def tissue_name(case: Case) -> str:
-    """Tell the map that `known_tissue_map` gives of a case from another one; empty where there is none.
-
-    Reads no map: a file's status, and once a case its key.
-    """
+    """Tell the map that `known_tissue_map` gives of a case from another one, unread; empty where there is none."""
     if case not in _ENTRIES:
         _ENTRIES[case] = _entry(case, None)
     entry = _ENTRIES[case]

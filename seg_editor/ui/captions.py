@@ -62,7 +62,7 @@ def for_comparison(name: str) -> bool:
 
 def kept_text(kept: Mapping[str, int]) -> str:
     """Return which labels of the tumor were left where they are, where there is little room."""
-    return f"{next(iter(kept))} kept" if len(kept) == 1 else f"{len(kept)} labels kept"
+    return f"{next(iter(kept))} kept" if len(kept) == 1 else f"{len(kept)} kept"
 
 
 def steps_text(steps: int) -> str:
@@ -83,12 +83,13 @@ def headings(slot: Slot, name: str, modality: Modality, plane: Plane, number: in
     number, last : int
         The slice and the last slice, as the file counts from 0.
     """
-    place = f"{plane_name(plane)} {number} (0–{last})"
+    short = f"{plane_name(plane)} {number}"
+    place = f"{short} (0–{last})"
     if slot.plane is not None:
         return place, f"{name} · {modality.display}"
     if slot.modality is not None:
-        return modality.display, f"{name} · {place if slot.role is None else f'{plane_name(plane)} {number}'}"
-    return name, f"{modality.display} · {place}"
+        return modality.display, f"{name} · {place if slot.role is None else short}"
+    return name, f"{modality.display} · {place if slot.rank is None else short}"
 
 
 def tilt_degrees(grid: Grid) -> float:

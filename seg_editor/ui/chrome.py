@@ -107,6 +107,13 @@ def difference_table() -> np.ndarray:
     return np.concatenate([difference_colors(), alpha[:, None].astype(np.uint8)], axis=1)
 
 
+@lru_cache(maxsize=1)
+def _color_strip() -> QImage:
+    """The table from top to bottom, one pixel wide."""
+    table = np.ascontiguousarray(difference_colors()[::-1, None, :])
+    return QImage(table.tobytes(), 1, 256, 3, QImage.Format.Format_RGB888).convertToFormat(QImage.Format.Format_RGB32)
+
+
 def font(size: int, *, bold: bool = False) -> QFont:
     """Return the application font at a pixel size."""
     made = QFont(QApplication.font())
@@ -292,11 +299,8 @@ def _paint_color_bar(
 ) -> None:
     height = min(144.0, port.height() * 0.3)
     box = QRectF(port.right() - _EDGE - 10, floor - height - 44, 10, height)
-    table = np.ascontiguousarray(difference_colors()[::-1, None, :])
-    strip = QImage(table.tobytes(), 1, 256, 3, QImage.Format.Format_RGB888)
-    if not ends[0]:
-        strip = strip.copy(0, 0, 1, 128)
-    painter.drawImage(box, strip)
+    strip = _color_strip()
+    painter.drawImage(box, strip if ends[0] else strip.copy(0, 0, 1, 128))
     painter.setPen(QPen(MUTED, 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(box)

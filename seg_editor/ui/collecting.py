@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
+from PyQt6.QtCore import QObject, Qt, QTimer
 from PyQt6.QtGui import QGuiApplication
+
+from seg_editor.session import Workspace
+from seg_editor.ui.bind import bind
 
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
 
 _QUIET_MS = 2000
-_INPUT = frozenset(
-    (
-        QEvent.Type.MouseMove,
-        QEvent.Type.MouseButtonPress,
-        QEvent.Type.MouseButtonRelease,
-        QEvent.Type.Wheel,
-        QEvent.Type.KeyPress,
-    )
-)
 
 
 class Collecting(QObject):
-    """Collects when mouse and keyboard have rested, once for a case that was opened and for a model that was loaded.
+    """Collects when the hands have rested, once for a case that was opened and for a model that was loaded.
 
     A full collection looks at every object of every library that was imported, holds the interpreter's lock for about
     0.1 s, and comes when it will. So what lives after a case was opened is frozen at once, which costs nothing: it is
@@ -35,30 +30,40 @@ class Collecting(QObject):
     ----------
     window : MainWindow
     quiet_ms : int
-        How long nothing must be pressed, moved or turned.
+        How long the mouse must not move over a picture, and nothing must change.
     """
 
     def __init__(self, window: MainWindow, quiet_ms: int = _QUIET_MS) -> None:
         super().__init__(window)
         self._window = window
         self._opened = 0
+        self._ends: list[Callable[[], None]] = []
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(quiet_ms)
         self._timer.timeout.connect(self._rested)
         window.cases.opened.connect(self._on_opened)
         window.generation.loaded.connect(self._put_off)
+        window.viewer.hovered.connect(self._stirred)
+        bind(self, window.ui.changed, self._stirred)
+        self._follow(window.workspace)
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Begin to wait anew with every input; installed only while a collection is due and the window is open."""
-        kind = None if event is None else event.type()
-        if kind in _INPUT:
+    def _stirred(self, *_: object) -> None:
+        """Begin to wait anew."""
+        if self._timer.isActive():
             self._timer.start()
-        elif kind == QEvent.Type.Close and watched is self._window:
-            self._stop_waiting()
-        return False
 
-    def _on_opened(self) -> None:
+    def _follow(self, workspace: Workspace | None) -> None:
+        while self._ends:
+            self._ends.pop()()
+        if workspace is not None:
+            stirring = (workspace.view.changed, workspace.segmentation.changed)
+            self._ends += [bind(self, signal, self._stirred) for signal in stirring]
+
+    def _on_opened(self, workspace: Workspace | None) -> None:
+        self._follow(workspace)
+        if workspace is None:
+            return
         self._opened += 1
         if self._opened > 2:
             self._collect()
@@ -68,9 +73,6 @@ class Collecting(QObject):
     def _put_off(self) -> None:
         gc.freeze()
         self._timer.start()
-        application = QCoreApplication.instance()
-        if application is not None:
-            application.installEventFilter(self)
 
     def _rested(self) -> None:
         if QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton or self._window.tools.stroking:
@@ -78,14 +80,8 @@ class Collecting(QObject):
         else:
             self._collect()
 
-    def _stop_waiting(self) -> None:
-        self._timer.stop()
-        application = QCoreApplication.instance()
-        if application is not None:
-            application.removeEventFilter(self)
-
     def _collect(self) -> None:
-        self._stop_waiting()
+        self._timer.stop()
         self._opened = min(self._opened, 1)
         gc.unfreeze()
         gc.collect()

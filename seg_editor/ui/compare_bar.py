@@ -132,7 +132,7 @@ class CompareBar(QFrame):
 
     def _arrange(self) -> None:
         first = QHBoxLayout(self)
-        first.setContentsMargins(12, 0, 12, 0)
+        first.setContentsMargins(12, 5, 12, 5)
         first.setSpacing(12)
         self.setFixedHeight(self.fontMetrics().height() + _ROOM)
         self.folding = Group(self.modes, folded_choice(self.modes))
@@ -213,9 +213,11 @@ class CompareBar(QFrame):
         workspace, state = self._workspace, self._link.state
         shown = workspace is not None and workspace.results.current is not None
         self.hint.setVisible(not shown)
-        for part in (self.modes, self.folding.small):
-            part.setEnabled(shown)
-            part.setToolTip("" if shown else f"Not now: {NOTHING_YET[0].lower()}{NOTHING_YET[1:]}")
+        why = "" if shown else f"{NOTHING_YET[0].lower()}{NOTHING_YET[1:]}"
+        for mode in Mode:
+            self.modes.enable(mode, why, _TIPS[mode])
+        self.folding.small.setEnabled(shown)
+        self.folding.small.setToolTip(why and f"Not now: {why}.")
         self.modes.show_key(state.mode)
         if not shown:
             for dial in (self.dial, self.source, self.threshold, self.steps):

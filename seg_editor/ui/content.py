@@ -36,7 +36,7 @@ class Preview:
 class _Shared:
     """What was asked for last, so that linked panes make it once."""
 
-    def __init__(self, size: int = 24) -> None:
+    def __init__(self, size: int = 48) -> None:
         self._kept: dict[Any, Any] = {}
         self._size = size
 
@@ -181,14 +181,17 @@ class Pictures:
     def hole(self, view: PlaneView, index: int, rank: int = 0) -> np.ndarray | None:
         """Return the generated voxels of a slice as ``(rows, columns)`` bool, or None without a result."""
         result = self.rank(rank)
-        return None if result is None else view.cut(result.hole.mask, index)
+        if result is None:
+            return None
+        key = ("hole", result.request.hole_hash, result.slices, view, index)
+        return self._shared.get(key, lambda: view.cut(result.hole.mask, index))
 
     def hole_outline(self, view: PlaneView, index: int, rank: int = 0) -> np.ndarray:
         """Return the edges of the generated voxels of a slice, ``(2 n, 2)`` in mm; linked panes share them."""
         result, hole = self.rank(rank), self.hole(view, index, rank)
         if result is None or hole is None:
             return np.empty((0, 2))
-        key = ("hole", result.request.hole_hash, result.slices, view, index)
+        key = ("hole outline", result.request.hole_hash, result.slices, view, index)
         return self._shared.get(key, lambda: boundary_segments(hole, view.step))
 
     def made_in(self, result: Counterfactual | None, view: PlaneView, index: int) -> bool:

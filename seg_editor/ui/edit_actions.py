@@ -189,8 +189,6 @@ SCOPED: dict[str, str] = {
     "op_largest": "Keep the largest piece of {}",
     "op_small": "Remove small pieces of {}",
     "op_holes": "Fill holes of {}",
-    "op_copy_next": "Copy {} to the next slice",
-    "op_copy_previous": "Copy {} to the previous slice",
     "op_mirror_add": "Add mirrored {}",
     "op_mirror_subtract": "Subtract mirrored {}",
     "op_mirror_intersect": "Keep {} of both sides",

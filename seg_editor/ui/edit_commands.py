@@ -58,6 +58,8 @@ class EditCommands:
             "save_tissue": window.cases.save_tissue,
             "op_grow": lambda: reshape.run("grow", grow_mm=1.0),
             "op_shrink": lambda: reshape.run("grow", grow_mm=-1.0),
+            "op_copy_next": lambda: reshape.run("copy_next", whole=True),
+            "op_copy_previous": lambda: reshape.run("copy_previous", whole=True),
             "op_interpolate": lambda: reshape.run("interpolate", whole=False),
             "op_interpolate_all": lambda: reshape.run("interpolate", whole=True),
             "palette": self._show_palette,

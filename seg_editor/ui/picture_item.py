@@ -9,7 +9,6 @@ from PyQt6.QtGui import QImage, QPainter
 
 from seg_editor.ui.planes import PlaneView
 
-
 _GRAY, _COLORED = QImage.Format.Format_RGB32, QImage.Format.Format_ARGB32_Premultiplied
 
 

@@ -380,9 +380,7 @@ def test_closing_does_not_wait_for_a_slow_disk_and_the_loss_is_told(
         began = time.monotonic()
         held.close(0.05)
         assert time.monotonic() - began < 5
-        assert open_workspace().notes == (
-            "One picture made last went unwritten when the program ended",
-        )
+        assert open_workspace().notes == ("One picture made last went unwritten when the program ended",)
         assert open_workspace().notes == ()
         goes_on.set()
         assert held._thread is not None

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from seg_editor.cases import open_case
+from seg_editor.cases import Modality, open_case
 from seg_editor.errors import CaseError
+from seg_editor.generation.complete import complete
 from seg_editor.generation.diffusion import Start, make_scheduler
+from seg_editor.generation.paper_engine import DiffusionEngine, whole_volume
 from seg_editor.generation.registry import load_model
 from seg_editor.generation.unet import NoiseNet
 from seg_editor.metrics.intervals import Interval
@@ -54,7 +56,8 @@ def test_figures_have_bounds(finished: Path) -> None:
     for row in rows_of(finished):
         for name, f in row["metrics"].items():
             if name.startswith(("fid_", "kid_")):
-                assert f["lo"] is f["hi"] is f["floor"] is None
+                assert f["lo"] is f["hi"] is None
+                assert (f["floor"] is None) == f["shares_pixels"]
                 assert f["images"] == row["n_slices"]
                 assert f["shares_pixels"] == (row["composition"] == "hole")
             else:
@@ -326,3 +329,39 @@ def test_the_best_is_bold_and_bounds_do_not_compete(finished: Path) -> None:
     assert "## The paper's table beside ours" in text
     assert "| TumorResidual ↓ | of the tumor's voxels | " in text
     assert "| DiffMap IoU if every voxel of the hole changes | 0 to 1 | 0." in text
+
+
+def test_the_rows_are_printed_as_json(finished: Path, installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(installed, finished, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows == rows_of(finished)
+    lead = {"model", "mode", "start", "sampler", "steps", "seeds", "n_patients", "n_slices"}
+    for row in rows:
+        assert lead <= set(row)
+        for name, f in row["metrics"].items():
+            assert {"value", "lo", "hi", "floor", "ceiling"} <= set(f), name
+
+
+def test_the_table_judges_what_the_editor_makes(installed: Path) -> None:
+    subject = Subject.read(installed / "cases" / IDS[0], tissue=installed / "tissue", limit=2)
+    model, volume = load_model("m3", "cpu"), subject.case.volumes[Modality.FLAIR]
+    method = method_of(model, steps=3)
+    engine = DiffusionEngine(
+        model, tissue=lambda _, at: np.asarray(subject.planes(subject.tissue, tuple(at)), np.uint8)
+    )
+    hole = whole_volume(subject.tumor)
+    arms = [a for a in method.arms if a.mode is Mode.COUNTERFACTUAL]
+    assert len(arms) == 4
+    for arm in arms:
+        request = engine.plan(
+            subject.case,
+            hole,
+            slices=subject.slices,
+            seed=42,
+            steps=3,
+            modalities=[Modality.FLAIR],
+            sampling=arm.sampling,
+        )
+        result = complete(engine.run(subject.case, hole, request))
+        edited = [volume.scaled(result.slice_raw(subject.case, Modality.FLAIR, k)) for k in subject.slices]
+        np.testing.assert_allclose(method.make(subject, arm, 0), edited, atol=0.51)  # the editor's is rounded

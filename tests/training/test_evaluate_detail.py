@@ -47,6 +47,16 @@ def test_an_absent_modality_is_left_out_of_its_fit() -> None:
     assert np.asarray(fit(seen)[0].coefficients) == pytest.approx(TRUE, abs=0.05)
 
 
+def test_the_variance_is_right_on_average_not_its_logarithm() -> None:
+    exact, noisy = _seen(8), _seen(8, noise=0.8)
+    model, about = fit(noisy)
+    expected = [(terms * np.asarray(model.coefficients)).sum(1) for _, terms, _ in noisy]
+    ratio = np.exp([true for _, _, true in noisy]).mean(0) / np.exp(expected).mean(0)
+    assert ratio == pytest.approx(np.ones(4), abs=0.25)
+    assert about["smearing"] == pytest.approx([0.8**2 / 2] * 4, abs=0.15)
+    assert fit(exact)[1]["smearing"] == pytest.approx([0] * 4, abs=0.01)
+
+
 def test_one_patient_is_too_few() -> None:
     with pytest.raises(UsageError, match="two patients"):
         fit(_seen(1))

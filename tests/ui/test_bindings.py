@@ -291,7 +291,6 @@ BEFORE: dict[str, Callable[[Bench], None]] = {
     "show_source": other("picture", Role.RESULT),
     "modality_t1c": looking("modality", Modality.T1),
     "largest": looking("cursor", (5, 5, 2)),
-    "op_copy_next": looking("active_label", 2),
 }
 
 

@@ -152,7 +152,7 @@ def test_full_screen_and_back(made: Hands) -> None:
 @pytest.mark.parametrize("maximized", [False, True])
 def test_full_screen_gives_size_and_state_back(hands: Hands, wait: Wait, maximized: bool) -> None:
     window = hands.window
-    window.setGeometry(20, 30, 1100, 700)
+    window.setGeometry(0, 0, 1440, 900)
     if maximized:
         window.showMaximized()
     wait(lambda: window.isMaximized() is maximized)

@@ -336,10 +336,12 @@ def test_six_models_are_all_shown(live: Hands, backend: FakeBackend, wait: Wait)
     live.window.generation.find_models()
     live.key(Qt.Key.Key_Return, CTRL)
     wait(lambda: len(live.workspace.results) == 6 and quiet(live)())
-    wait(lambda: len(live.window.viewer.contents) == 7)
+    wait(lambda: len(live.window.viewer.contents) == 8)
     titles = [content.pane.marks.title.split(" ")[0] for content in live.window.viewer.contents]
     assert titles[:2] == ["Source", "M5"]
-    assert set(titles[2:]) == {"M1", "M2", "M3", "M3c", "M3k"}
+    assert set(titles[2:7]) == {"M1", "M2", "M3", "M3c", "M3k"}
+    assert titles[7] == "Difference"
+    assert len({(pane.width(), pane.height()) for pane in live.window.viewer.panes}) <= 4  # all alike but for a pixel
 
 
 def test_every_model_runs_on_the_same_slice_and_seed(live: Hands, backend: FakeBackend, wait: Wait) -> None:

@@ -98,9 +98,7 @@ def test_a_picture_under_the_brush_comes_where_the_source_was(hands: Hands, wait
     assert hands.window.history.cards.entries
 
 
-def test_the_panes_keep_their_place_when_pictures_and_ensembles_arrive(
-    hands: Hands, wait: Wait, qtbot: object
-) -> None:
+def test_the_panes_keep_their_place_when_pictures_and_ensembles_arrive(hands: Hands, wait: Wait, qtbot: object) -> None:
     window = hands.window
     assert not window.tray.isVisible()
     hands.key(Qt.Key.Key_R, CTRL)

@@ -86,8 +86,9 @@ def fit(seen: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]]) ->
     Returns
     -------
     DetailModel, dict
-        ``patients``, ``slices``; ``ratio``: geometric mean over patients of predicted over true variance, left out,
-        a modality, with its interval; ``scatter``: standard deviation over slices of its logarithm.
+        ``patients``, ``slices``; a modality, for patients left out: ``ratio``, geometric mean over patients of
+        predicted over true variance before smearing, with its interval; ``scatter``, standard deviation over slices
+        of its logarithm; ``smearing``, what the constant was raised by.
     """
     names = np.array([name for name, _, _ in seen])
     patients = np.unique(names)
@@ -95,11 +96,11 @@ def fit(seen: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]]) ->
         raise UsageError("the detail needs two patients or more", remedy="Prepare more cases")
     terms, true = np.stack([t for _, t, _ in seen]), np.stack([y for _, _, y in seen])
     weight = 1 / np.array([np.count_nonzero(names == name) for name in names])
-    rows, ratios, scatters = [], [], []
+    rows, ratios, scatters, smears = [], [], [], []
     for m in range(terms.shape[1]):
         there = np.isfinite(true[:, m])
         x, y, w = terms[there, m], true[there, m], weight[there]
-        rows.append(_solve(x, y, w))
+        row = _solve(x, y, w)
         error = np.zeros(len(y))
         for name in patients:
             out = names[there] == name
@@ -107,8 +108,11 @@ def fit(seen: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]]) ->
         each = [float(error[names[there] == name].mean()) for name in patients if (names[there] == name).any()]
         ratios.append([float(np.exp(v)) for v in (np.mean(each), *_interval(each))])
         scatters.append(round(float(error.std()), 3))
-    about = {"patients": len(patients), "slices": len(names), "terms": TERMS, "ratio": ratios, "scatter": scatters}
-    return DetailModel.of(rows), about
+        smears.append(float(np.log(np.average(np.exp(-error), weights=w))))
+        row[0] += smears[-1]
+        rows.append(row)
+    about = {"patients": len(patients), "slices": len(names), "terms": TERMS}
+    return DetailModel.of(rows), about | {"ratio": ratios, "scatter": scatters, "smearing": smears}
 
 
 def _interval(values: list[float]) -> tuple[float, float]:

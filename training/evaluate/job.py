@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from training.evaluate.methods import (
     slices_of,
 )
 from training.evaluate.scoring import Fraction, Scores, score_pictures
-from training.evaluate.subject import Floats, Subject
+from training.evaluate.subject import Floats, Subject, spread
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +105,8 @@ class Result:
     """One arm of one method on one case with one seed, put together in one way.
 
     ``calibration`` names the file in the cache that holds the referee's calibration on the slices of the case;
-    ``yardsticks`` are figures of the case itself, on the untouched source only.
+    ``yardsticks`` are figures of the case itself and ``others`` the features of as many other real slices of it, both
+    on the untouched source only.
     """
 
     case_id: str
@@ -117,6 +118,7 @@ class Result:
     features: Features
     calibration: str = ""
     yardsticks: dict[str, Fraction] = field(default_factory=dict)
+    others: Features = field(default_factory=dict)
 
     @property
     def row(self) -> str:
@@ -175,8 +177,9 @@ def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) 
                 say(f"{job.case_id} {method.name} {arm.mode}")
                 whole = isinstance(method, SourceMethod) and arm.mode is Mode.COUNTERFACTUAL
                 yardsticks = _yardsticks(subject) if whole else {}
+                others = _others(subject, seen) if whole else {}
                 for result in _results(job, subject, method, arm, seed, referee, seen):
-                    yield replace(result, calibration=calibration, yardsticks=yardsticks)
+                    yield replace(result, calibration=calibration, yardsticks=yardsticks, others=others)
 
 
 def methods_of(job: EvalJob) -> Iterator[Method]:
@@ -231,6 +234,15 @@ def _yardsticks(subject: Subject) -> dict[str, Fraction]:
     full = iou_of_full_change(hole, tumor)
     count = float(tumor.any((1, 2)).sum())
     return {} if full is None else {FULL_CHANGE: (full * count, count)}
+
+
+def _others(subject: Subject, seen: Sequence[Extractor]) -> Features:
+    """Features of as many other slices of the source, between those that count; none when too few are left."""
+    slices = spread([k for k in subject.with_brain if k not in subject.slices], len(subject.slices))
+    if len(slices) < len(subject.slices):
+        return {}
+    planes = np.asarray(subject.planes(subject.flair, slices), np.float32)
+    return {e.name: e(subject, slices, planes) for e in seen}
 
 
 def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> str:

@@ -77,7 +77,7 @@ class Subject:
         case = open_case(folder)
         if Modality.FLAIR not in case.volumes or case.tumor is None:
             raise CaseError("evaluation needs FLAIR and a segmentation", path=folder, remedy="Add them or leave it out")
-        kept = [int(k) for k in np.flatnonzero(case.brain.mean((0, 1)) >= MIN_BRAIN)]
+        kept = _with_brain(case)
         holes = benchmark_holes(case)
         held = [] if holes is None else [k for k in kept if (holes[:, :, k] > 0).any()]
         slices, hole_slices = spread(kept, limit), spread(held, limit)
@@ -87,6 +87,11 @@ class Subject:
         labels = np.zeros(case.grid.shape, np.uint8)
         labels[:, :, used] = np.moveaxis(planes, 0, 2) * case.brain[:, :, used]
         return cls(case, labels, "referee" if known is None else known.source, holes, slices, hole_slices)
+
+    @property
+    def with_brain(self) -> list[int]:
+        """All slices that could count."""
+        return _with_brain(self.case)
 
     @property
     def tumor(self) -> NDArray[np.bool_]:
@@ -142,6 +147,10 @@ class Subject:
         raw: NDArray[np.generic] = np.array(volume.raw)
         raw[:, :, list(slices)] = np.moveaxis(to_raw(volume, made), 0, 2)
         return raw
+
+
+def _with_brain(case: Case) -> list[int]:
+    return [int(k) for k in np.flatnonzero(case.brain.mean((0, 1)) >= MIN_BRAIN)]
 
 
 def spread(values: list[int], limit: int | None) -> tuple[int, ...]:

@@ -195,9 +195,9 @@ def _difference(ours: list[Fraction], theirs: list[Fraction], resamples: int) ->
 def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
     """FID and KID of every row against the real slices of the same patients: the value of each seed, averaged.
 
-    Both depend on the number of pictures (FID's bias falls with it), so neither gets what the other figures have. A
-    floor would be as many real pictures of other patients on either side, twice the patients that there are. A
-    bootstrap draws patients twice, which adds bias: the figure then lies at or below its own lower bound.
+    Both depend on the number of pictures (FID's bias falls with it). So the floor is as many other real slices of the
+    same patients, for whole slices only: composited ones share pixels with what they are compared with. There is no
+    interval: a bootstrap draws patients twice, which adds bias, and the figure then lies below its own lower bound.
     """
     groups_by_row = dict(zip(map(id, rows), groups.values(), strict=True))
     real = next((groups_by_row[id(r)] for r in rows if r.method == "source"), None)
@@ -205,6 +205,7 @@ def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
         return
     for extractor in real[0].features:
         reference = {r.case_id: r.features[extractor] for r in real}
+        others = {r.case_id: r.others[extractor] for r in real if extractor in r.others}
         for row in rows:
             made: dict[int, dict[str, NDArray[np.float32]]] = {}
             for r in groups_by_row[id(row)]:
@@ -221,6 +222,8 @@ def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
                 value = float(np.mean([distance(*pair) for pair in pairs]))
                 row.figures[name] = Interval(value, value, value)
                 row.images[name] = images
+                if not row.composited and others.keys() == set(row.patients):
+                    row.floors[name] = distance(*_of_same_patients(reference, others))
 
 
 def _of_same_patients(

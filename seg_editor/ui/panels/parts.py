@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QSizePolicy,
     QStyle,
     QStyleOptionComboBox,
@@ -57,7 +58,7 @@ class Section(QFrame):
         self.head = QHBoxLayout()
         self.head.setSpacing(8)
         self._text, self._folded = title.upper(), False
-        self.fold = named(QToolButton(), "sectionTitle")
+        self.fold = named(QPushButton(), "sectionTitle")
         self.fold.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.fold.clicked.connect(lambda: self._turn(not self._folded))
         self.head.addWidget(self.fold)
