@@ -21,13 +21,13 @@ from training.train.checkpoint import averaged_weights
 
 _KINDS: dict[str, dict[str, Any]] = {
     "m5": {
-        "title": "M5 context-guided inpainting",
+        "title": "M5 · context-guided",
         "kind": "inpaint",
         "network": "InpaintNet",
         "presets": {"preview": {"steps": 1}, "standard": {"steps": 6}, "fine": {"steps": 10}},
         "limits": [
             "Mass effect is not undone: displaced ventricles stay displaced.",
-            "Large holes become smoother than real tissue.",
+            "Large holes become plainer than real tissue: gyri and sulci are suggested, not drawn.",
             "Trained on adult glioma MRI at 1 mm, skull-stripped; nothing else was tried.",
             "Synthetic images: not for clinical use.",
         ],
