@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from seg_editor.errors import UsageError
 from seg_editor.generation.detail import TERMS, DetailModel
+from seg_editor.generation.networks import InpaintNet
+from tests.models import SMALL_INPAINT
+from tests.training.conftest import SPLITS
 from training.evaluate import detail
 from training.evaluate.detail import fit, read_detail
 
@@ -74,3 +78,16 @@ def test_a_file_is_read_or_refused(tmp_path: Path) -> None:
 def test_a_wrong_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert detail.main([str(tmp_path / "none.safetensors"), "--data", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_observations_of_a_prepared_set(prepared: Path) -> None:
+    torch.manual_seed(0)
+    network = InpaintNet(SMALL_INPAINT).eval()
+    seen = list(detail.observations(network, prepared, placements=1))
+    assert {name for name, _, _ in seen} <= set(SPLITS["train"]) | set(SPLITS["val"])
+    assert not {name for name, _, _ in seen} & set(SPLITS["test"])
+    assert len(seen) > 2
+    for _, terms, true in seen:
+        assert terms.shape == (4, len(TERMS))
+        assert np.isfinite(terms).all()
+        assert true.shape == (4,)
