@@ -28,8 +28,8 @@ TERMS = ("one", "mirror - near", "mirror seen", "mean's middle - near", "mean's 
 _REACH = 14
 #: Voxels of a slice that a variance needs: near the hole, in it, and mirrored.
 _MIN_NEAR, _MIN_INSIDE, _MIN_MIRROR = 100, 50, 30
-#: How far detail is scaled at most.
-_LIMITS = (0.5, 4.0)
+#: How far detail is scaled at most: beyond it, single voxels stand out where the sample has drawn nothing.
+_LIMITS = (0.5, 2.2)
 _FLOOR = 1e-6
 _SQUARE = np.ones((3, 3), bool)
 

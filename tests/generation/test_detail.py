@@ -40,7 +40,7 @@ def _inner(picture: Floats) -> NDArray[np.float64]:
     return fine_log_variance(picture, ndi.binary_erosion(HOLE, iterations=4))
 
 
-@pytest.mark.parametrize("roughness", [0.4, 0.8, 1.3])
+@pytest.mark.parametrize("roughness", [0.6, 0.8, 1.3])
 def test_a_sample_is_brought_to_the_expected_roughness(roughness: float) -> None:
     source = _tissue()
     sample = np.where(HOLE, roughness * source, source)
@@ -58,7 +58,7 @@ def test_how_far_detail_is_scaled_is_limited() -> None:
     matched = NEAR_ONLY.match(sample, sample, _channels(source))
     center = (slice(None), slice(28, 36), slice(28, 36))
     fine = sample - ndi.gaussian_filter(sample, (0, 1, 1))
-    assert matched[center] - sample[center] == pytest.approx(3 * fine[center], abs=1e-5)
+    assert matched[center] - sample[center] == pytest.approx(1.2 * fine[center], abs=1e-5)
 
 
 def test_matching_changes_neither_the_source_nor_the_rim() -> None:
