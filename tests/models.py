@@ -37,6 +37,10 @@ def randomize(network: nn.Module, seed: int = 0) -> nn.Module:
     return network
 
 
+#: A model's card: detail near the hole's surroundings, told a little by the rest.
+SMALL_DETAIL = [[0.1, 0.2, 0.0, 0.1, 0.1]] * 4
+
+
 def write_model(folder: Path, network: nn.Module | None = None, /, **card: Any) -> Path:
     """Write weights and card; `card` replaces fields of it."""
     network = network if network is not None else randomize(InpaintNet(SMALL_INPAINT))
@@ -53,6 +57,7 @@ def write_model(folder: Path, network: nn.Module | None = None, /, **card: Any) 
         "parameters": count_parameters(network),
         "presets": {"preview": {"steps": 1}, "standard": {"steps": 3}} if inpaint else {},
         "limits": ["Random weights."],
+        **({"detail": SMALL_DETAIL} if inpaint else {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(data)

@@ -4,7 +4,7 @@ Few network passes leave a sample too smooth, by how much depends on patient and
 detail (what a Gaussian of sigma 1 takes away) differs tenfold between scanners and between white matter and cortex.
 Three things that are known tell it: the tissue near the hole, the other hemisphere at the same place, and how much
 structure the network's own mean draws there. A linear model of their logarithms, fitted on healthy holes of training
-patients, is part of the model card.
+and validation patients, is part of the model card.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class DetailModel:
         ValueError
             The rows are not 4 times 5 finite numbers.
         """
-        values = np.asarray(rows, np.float64)
-        if values.shape != (N_MODALITIES, len(TERMS)) or not np.isfinite(values).all():
+        values = np.asarray(rows)
+        good = values.dtype.kind in "fiu" and values.shape == (N_MODALITIES, len(TERMS))
+        if not good or not np.isfinite(values).all():
             raise ValueError("the detail needs four rows of five numbers")
         return cls(tuple(tuple(float(v) for v in row) for row in values))
 

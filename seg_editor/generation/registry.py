@@ -71,8 +71,7 @@ class ModelCard:
     @property
     def detail(self) -> DetailModel | None:
         """How rough the tissue in a hole should be; ``None``: as sampled."""
-        rows = self.details.get("detail")
-        return None if rows is None else DetailModel.of(rows)
+        return DetailModel.of(self.details["detail"]) if "detail" in self.details else None
 
     def to_dict(self) -> dict[str, Any]:
         """What ``card.json`` holds."""
@@ -107,6 +106,8 @@ class ModelCard:
             isinstance(p, dict) and isinstance(p.get("steps"), int) for p in data["presets"].values()
         ):
             wrong = ["presets"]
+        if "detail_shares" in data:
+            wrong.append("detail_shares (of an earlier version)")
         if "detail" in data:
             try:
                 DetailModel.of(data["detail"])

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.anatomy.process import load_arrays
+from seg_editor.anatomy.process import Arrays, load_arrays
+from seg_editor.session.holding import hold, let_go, lock_of
 from seg_editor.session.journal import lock
 from seg_editor.session.kept import Kept, Opened, from_arrays, is_starred, to_arrays
 from seg_editor.session.results import Entry, Mask, Packed, Results
@@ -37,11 +38,15 @@ What is starred stays, and so does all of a case that some window has open.
 CLOSE_SECONDS = 1.5
 """How long closing a case may wait for what is still to be written."""
 
-_SUFFIX, _PART, _DAMAGED, _LOCK = ".npz", ".part", ".damaged", ".lock"
+_SUFFIX, _PART, _DAMAGED = ".npz", ".part", ".damaged"
 _UNWRITTEN = ".unwritten"
 _NAME = 40
 _HASH = 16
 _STARTED = time.time()
+_Pending = dict[str, tuple[Entry, float] | None]
+_closing: dict[Path, list[Keeper]] = {}
+"""Keepers that were closed and still write, by folder: who opens the case again reads from them, too."""
+_guard = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -82,23 +87,31 @@ class Keeper:
         self._session = secrets.token_hex(4)
         self._when: dict[str, float] = {}
         self._states: dict[str, _State] = {}
-        self._pending: dict[str, tuple[Entry, float] | None] = {}
+        self._pending: _Pending = {}
         self._wake = threading.Condition()
         self._stop = False
         self._over = False
-        self._hold: BinaryIO | None = None
+        self._done = False
+        self._holds = False
         self._thread: threading.Thread | None = None
+        self._before: list[threading.Thread] = []
         self._ends: list[Callable[[], None]] = []
 
     def load(self) -> tuple[list[Entry], str]:
-        """Read what earlier sessions kept, oldest first, and say in one line what could not be read."""
-        kept: list[Kept] = []
+        """Read what earlier sessions kept, oldest first, and say in one line what could not be read.
+
+        What a closed session of this program is still writing comes from its memory.
+        """
         damaged: list[Path] = []
         masks: dict[str, Mask] = {}
         with contextlib.suppress(OSError):
             os.utime(self.folder)
             self._claim()
+        unwritten, writers = self._meet_writers()
+        kept, coming = self._take_from(writers, masks)
         for path in self._files():
+            if path.name in coming:
+                continue
             try:
                 found = from_arrays(load_arrays(path), self._opened, masks)
                 if found.entry.request.case_hash != self._case_hash or path.name != _name(found.entry.key):
@@ -113,7 +126,30 @@ class Keeper:
         kept.sort(key=lambda one: one.when)
         self._when = {one.entry.key: one.when for one in kept}
         self._states = {one.entry.key: _State.of(one.entry) for one in kept}
-        return [one.entry for one in kept], _told(damaged, self._take_unwritten(), self.folder)
+        return [one.entry for one in kept], _told(damaged, unwritten, self.folder)
+
+    def _meet_writers(self) -> tuple[int, list[Keeper]]:
+        """What an ended program left unwritten, and who here still writes; their note is of no loss."""
+        with _guard:
+            writers = list(_closing.get(self.folder, ()))
+            unwritten = self._take_unwritten() if self._holds and not writers else 0
+        self._before = [one._thread for one in writers if one._thread is not None]
+        return unwritten, writers
+
+    def _take_from(self, writers: list[Keeper], masks: dict[str, Mask]) -> tuple[list[Kept], set[str]]:
+        """Take the entries that others are still writing, and the names of the files that are theirs to write."""
+        kept: dict[str, Kept] = {}
+        coming: set[str] = set()
+        for writer in writers:
+            with writer._wake:
+                pending = dict(writer._pending)
+            for key, waiting in pending.items():
+                coming.add(_name(key))
+                kept.pop(key, None)
+                if waiting is not None:
+                    with contextlib.suppress(Exception):  # the writer meets it, too, and tells
+                        kept[key] = from_arrays(writer._arrays(*waiting), self._opened, masks)
+        return list(kept.values()), coming
 
     def follow(self, results: Results) -> None:
         """Write down what comes, changes and goes in `results` from now on."""
@@ -142,16 +178,21 @@ class Keeper:
             self._let_go()
             return
         self._thread.join(seconds)
-        with self._wake:
-            waiting = sum(entry is not None for entry in self._pending.values())
-            if waiting and not self._over:
-                log.warning("%s: %d pictures of the history are still to be written", self.folder, waiting)
-                self._note_unwritten(waiting)
+        with _guard:
+            if self._done:
+                return
+            writers = _closing.setdefault(self.folder, [])
+            if self not in writers:
+                writers.append(self)
+            waiting = _note_unwritten(self.folder)
+        if waiting:
+            log.warning("%s: %d pictures of the history are still to be written", self.folder, waiting)
 
-    def _note_unwritten(self, count: int) -> None:
-        with contextlib.suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / _UNWRITTEN).write_text(str(count))
+    @property
+    def _unwritten(self) -> int:
+        """How many pictures wait to be written."""
+        with self._wake:
+            return sum(waiting is not None for waiting in self._pending.values())
 
     def _take_unwritten(self) -> int:
         """How many pictures an earlier session could not write before its program ended; asked once."""
@@ -164,18 +205,13 @@ class Keeper:
 
     def _let_go(self) -> None:
         """Leave the folder to other windows, with all in it that was to be."""
-        if self._hold is not None:
-            self._hold.close()
-            self._hold = None
+        if self._holds:
+            self._holds = False
+            let_go(self.folder)
 
     def _claim(self) -> None:
-        """Hold the folder against the pruning of other windows; a second window of the case goes without."""
-        if self._hold is None:
-            file = _lock_of(self.folder).open("ab")
-            if lock(file):
-                self._hold = file
-            else:
-                file.close()
+        """Hold the folder against the pruning of other programs; a second program of the case goes without."""
+        self._holds = self._holds or hold(self.folder)
 
     def _files(self) -> Iterable[Path]:
         with contextlib.suppress(OSError):
@@ -186,7 +222,7 @@ class Keeper:
 
     def _look(self, results: Results) -> None:
         now = {entry.key: entry for entry in results.entries}
-        changed: dict[str, tuple[Entry, float] | None] = {key: None for key in self._states if key not in now}
+        changed: _Pending = {key: None for key in self._states if key not in now}
         for key in changed:
             self._when.pop(key, None)
         for key, entry in now.items():
@@ -196,7 +232,7 @@ class Keeper:
         if changed and not self._over:
             self._queue(changed)
 
-    def _queue(self, changed: dict[str, tuple[Entry, float] | None]) -> None:
+    def _queue(self, changed: _Pending) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="history", daemon=True)
             self._thread.start()
@@ -206,12 +242,13 @@ class Keeper:
 
     def _work(self) -> None:
         try:
+            for thread in self._before:
+                thread.join()
             self._prune()
             while True:
                 with self._wake:
                     self._wake.wait_for(lambda: bool(self._pending) or self._stop)
                     if not self._pending:
-                        self._take_unwritten()
                         return
                     key = next(iter(self._pending))
                     waiting = self._pending[key]
@@ -220,6 +257,7 @@ class Keeper:
                     if self._pending.get(key, self) is waiting:
                         del self._pending[key]
                     self._wake.notify_all()
+                self._note_progress()
         except OSError as error:
             with self._wake:
                 self._over = True
@@ -227,7 +265,25 @@ class Keeper:
                 self._wake.notify_all()
             self._tell(f"{self.folder}: the history is not kept: {error.strerror or error}.")
         finally:
-            self._let_go()
+            self._finish()
+
+    def _note_progress(self) -> None:
+        """After closing the note says what is missing now, should the program end."""
+        with _guard:
+            if self in _closing.get(self.folder, ()):
+                _note_unwritten(self.folder)
+
+    def _finish(self) -> None:
+        with _guard:
+            self._done = True
+            writers = _closing.get(self.folder, [])
+            if self in writers:
+                if not self._over:
+                    _note_unwritten(self.folder)
+                writers.remove(self)
+            if not writers:
+                _closing.pop(self.folder, None)
+        self._let_go()
 
     def _tell(self, message: str) -> None:
         self.error = message
@@ -247,12 +303,14 @@ class Keeper:
             what = f"{type(error).__name__} {error}".rstrip()
             self._tell(f"{self.folder}: a picture of the history is not kept: {what}.")
 
-    def _write(self, key: str, entry: Entry, when: float) -> None:
-        path = self.folder / _name(key)
+    def _arrays(self, entry: Entry, when: float) -> Arrays:
         token = None if entry.mask is None else entry.mask.token
         kept = isinstance(token, tuple) and token[:1] == ("kept",)
         group = str(token[1]) if isinstance(token, tuple) and kept else f"{self._session}:{token!r}"
-        arrays = to_arrays(entry, self._opened, when, group)
+        return to_arrays(entry, self._opened, when, group)
+
+    def _write(self, key: str, entry: Entry, when: float) -> None:
+        path, arrays = self.folder / _name(key), self._arrays(entry, when)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._claim()
         temporary = self.folder / f".{path.stem}.{secrets.token_hex(4)}{_PART}"
@@ -276,10 +334,22 @@ class Keeper:
                     excess -= _thin(folder, excess)
 
 
+def _note_unwritten(folder: Path) -> int:
+    """Write down how many pictures closed Keepers of a folder have still to write, and return it."""
+    count = sum(one._unwritten for one in _closing.get(folder, ()))
+    with contextlib.suppress(OSError):
+        if count:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / _UNWRITTEN).write_text(str(count))
+        else:
+            (folder / _UNWRITTEN).unlink(missing_ok=True)
+    return count
+
+
 def _thin(folder: Path, excess: int) -> int:
     """Remove unstarred pictures, oldest first, until so many bytes are gone; how many went."""
     freed = 0
-    with contextlib.suppress(OSError), _lock_of(folder).open("ab") as file:
+    with contextlib.suppress(OSError), lock_of(folder).open("ab") as file:
         if not lock(file):
             return 0
         opened = folder.stat().st_mtime
@@ -292,13 +362,8 @@ def _thin(folder: Path, excess: int) -> int:
             os.utime(folder, (opened, opened))
         else:
             folder.rmdir()
-            _lock_of(folder).unlink()
+            lock_of(folder).unlink()
     return freed
-
-
-def _lock_of(folder: Path) -> Path:
-    """The file beside a folder that whoever has the case open holds."""
-    return folder.with_name(folder.name + _LOCK)
 
 
 def _size(file: Path) -> int:

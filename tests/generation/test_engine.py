@@ -150,6 +150,19 @@ def test_no_byte_depends_on_what_was_in_the_hole(engine: Engine, tiny_case: Case
     assert same(generate(engine, tiny_case, hole), generate(engine, other, hole))
 
 
+def test_a_sample_is_finished_with_the_cards_detail(
+    engine: Engine, tiny_case: Case, hole: Hole, tmp_path: Path
+) -> None:
+    plain = Engine(load_model(write_model(tmp_path / "plain" / "m5"), device="cpu"))
+    rough = Engine(load_model(write_model(tmp_path / "rough" / "m5", detail=[[2.0, 0, 0, 0, 0]] * 4), device="cpu"))
+    one, two = generate(plain, tiny_case, hole), generate(rough, tiny_case, hole)
+    assert same(generate(engine, tiny_case, hole), one)
+    assert not same(one, two)
+    assert one.request.key != two.request.key
+    means = [generate(e, tiny_case, hole, steps=1) for e in (plain, rough)]
+    assert same(*means)
+
+
 def test_tumor_that_stays_is_hidden_with_its_margin(engine: Engine, tiny_case: Case, hole: Hole) -> None:
     from scipy import ndimage as ndi
 

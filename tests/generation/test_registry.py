@@ -11,10 +11,11 @@ import torch
 
 from seg_editor.errors import ModelError
 from seg_editor.generation import registry
+from seg_editor.generation.detail import DetailModel
 from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters
 from seg_editor.generation.registry import WEIGHTS_FILE, ModelCard, choose_device, list_models, load_model
 from seg_editor.resources import resource_path
-from tests.models import SMALL_INPAINT, randomize, write_model, write_referee
+from tests.models import SMALL_DETAIL, SMALL_INPAINT, randomize, write_model, write_referee
 
 
 def change_card(folder: Path, **fields: object) -> None:
@@ -49,7 +50,8 @@ def test_weights_arrive_as_they_were_written(model_folder: Path) -> None:
     assert not model.network.training
     assert model.runtime == "torch-cpu"
     assert model.card.parameters == count_parameters(model.network)
-    assert model.card.details == {"limits": ["Random weights."]}
+    assert model.card.details == {"limits": ["Random weights."], "detail": SMALL_DETAIL}
+    assert model.card.detail == DetailModel.of(SMALL_DETAIL)
 
 
 def test_half_precision_becomes_single(tmp_path: Path) -> None:
@@ -183,6 +185,7 @@ def test_unreadable_cards(model_folder: Path, text: str) -> None:
         {"detail": "abc"},
         {"detail": [[0.1] * 5] * 3},
         {"detail": None},
+        {"detail_shares": [0.6, 0.5, 0.7, 0.6]},
     ],
 )
 def test_malformed_cards(model_folder: Path, fields: dict[str, object]) -> None:

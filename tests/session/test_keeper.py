@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +239,6 @@ import sys, time
 from seg_editor.session import Workspace
 from tests.session.test_keeper import make
 from pathlib import Path
-from typing import Any
 workspace = Workspace.open(Path(sys.argv[1]), journal_folder=Path(sys.argv[2]))
 for seed in range(10_000):
     make(workspace, seed)
@@ -361,32 +360,85 @@ def test_a_place_written_before_weights_were_named_can_be_read(workspace: Worksp
     assert found.place.weights == ""
 
 
-def test_closing_does_not_wait_for_a_slow_disk_and_the_loss_is_told(
-    open_workspace: Opener, monkeypatch: pytest.MonkeyPatch, journals: Path
-) -> None:
-    """Closing returns; a program that ended then has lost the picture, one that went on has not."""
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Nothing is written before the event is set."""
     goes_on, written = threading.Event(), keeper.np.savez_compressed
 
     def slow(*args: Any, **kinds: Any) -> None:
         goes_on.wait(10)
         written(*args, **kinds)
 
+    monkeypatch.setattr(keeper.np, "savez_compressed", slow)
+    yield goes_on
+    goes_on.set()
+
+
+def settled(held: keeper.Keeper) -> None:
+    assert held._thread is not None
+    held._thread.join(10)
+    assert not held._thread.is_alive()
+
+
+def test_a_case_opened_again_while_its_history_is_written_has_all_of_it(
+    open_workspace: Opener, slow_disk: threading.Event
+) -> None:
+    """Closing returns though the disk is slow; the same program has lost nothing, and the folder stays held."""
     workspace = open_workspace()
-    held = workspace.keeper
+    entries, held = [make(workspace, seed) for seed in (1, 2, 3)], workspace.keeper
     assert held is not None
-    with monkeypatch.context() as patch:
-        patch.setattr(keeper.np, "savez_compressed", slow)
-        make(workspace, 1)
-        began = time.monotonic()
-        held.close(0.05)
-        assert time.monotonic() - began < 5
-        assert open_workspace().notes == ("One picture made last went unwritten when the program ended",)
-        assert open_workspace().notes == ()
-        goes_on.set()
-        assert held._thread is not None
-        held._thread.join(10)
+    began = time.monotonic()
+    held.close(0.05)
+    assert time.monotonic() - began < 5
     again = open_workspace()
-    assert (len(again.results.entries), again.notes) == (1, ())
+    assert [entry.key for entry in again.results.entries] == [entry.key for entry in entries]
+    for before, after in zip(entries, again.results.entries, strict=True):
+        alike(before, after, workspace.case)
+    assert (again.notes, (held.folder / ".unwritten").read_text()) == ((), "3")
+    slow_disk.set()
+    settled(held)
+    assert not (held.folder / ".unwritten").exists()
+    assert len(list(held.folder.glob("*.npz"))) == 3
+    assert keeper._thin(held.folder, 1 << 40) == 0
+    again.close()
+    assert keeper._thin(held.folder, 1 << 40) > 0
+    assert not held.folder.exists()
+
+
+def test_what_is_removed_after_opening_again_stays_removed(open_workspace: Opener, slow_disk: threading.Event) -> None:
+    workspace = open_workspace()
+    one, _other = make(workspace, 1), make(workspace, 2)
+    assert workspace.keeper is not None
+    workspace.keeper.close(0.0)
+    again = open_workspace()
+    found = again.results.find(one.key)
+    assert found is not None
+    again.results.remove(found)
+    slow_disk.set()
+    again.close()
+    assert [entry.request.seed for entry in open_workspace().results.entries] == [2]
+
+
+_CHILD_WITH_A_SLOW_DISK = """
+import os, sys, threading
+from pathlib import Path
+from seg_editor.session import Workspace, keeper
+from tests.session.test_keeper import make
+workspace = Workspace.open(Path(sys.argv[1]), journal_folder=Path(sys.argv[2]))
+keeper.np.savez_compressed = lambda *_, **__: threading.Event().wait()
+make(workspace, 1)
+workspace.keeper.close(0.05)
+os._exit(0)
+"""
+
+
+def test_pictures_lost_with_their_program_are_told_once(
+    open_workspace: Opener, case_folder: Path, journals: Path
+) -> None:
+    command = [sys.executable, "-c", _CHILD_WITH_A_SLOW_DISK, str(case_folder), str(journals)]
+    subprocess.run(command, cwd=Path(__file__).parents[2], check=True)
+    assert open_workspace().notes == ("One picture made last went unwritten when the program ended",)
+    assert open_workspace().notes == ()
 
 
 def test_what_was_written_after_closing_is_not_called_lost(

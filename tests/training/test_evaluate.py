@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from seg_editor.cases import Modality, open_case
 from seg_editor.errors import CaseError
@@ -26,6 +29,7 @@ from tests.tiny import make_case
 from tests.training.evaluating import IDS, NET, SHAPE, rows_of, run
 from training.cli import main
 from training.evaluate import baselines, job, table
+from training.evaluate.features import Extractor
 from training.evaluate.methods import BaselineMethod, Mode, SourceMethod, method_of, request_of
 from training.evaluate.names import BASELINES
 from training.evaluate.scoring import Scores
@@ -229,6 +233,39 @@ def test_slices_are_spread() -> None:
     assert spread([3, 4, 5], 5) == (3, 4, 5)
     assert spread(list(range(11)), 1) == (5,)
     assert spread(list(range(11)), 4) == (2, 4, 6, 8)
+
+
+@pytest.mark.parametrize("count", [20, 40, 60, 110, 155])
+@pytest.mark.parametrize("limit", [1, 3, 8])
+def test_the_floor_of_fid_is_of_slices_midway_between_those_that_count(count: int, limit: int) -> None:
+    usable = list(range(7, 7 + count))
+    counted = spread(usable, limit)
+    other = job.midway(counted, usable)
+    assert len(set(other)) == len(counted)
+    assert set(other) <= set(usable)
+    spacing = min(b - a for a, b in pairwise([*counted, usable[-1]]))
+    assert min(abs(a - b) for a in other for b in counted) == spacing // 2
+
+
+def test_the_floor_of_fid_needs_room_between_the_slices() -> None:
+    assert job.midway((), [4, 5]) == ()
+    assert job.midway((4, 5, 6), [4, 5, 6, 7]) == ()
+    assert job.midway((4, 8), [4, 5, 7, 8, 9, 10]) == ()  # 6 has too little brain
+    assert job.midway((4, 8), [4, 5, 6, 7, 8, 9, 10]) == (6, 9)
+
+
+def test_the_floor_of_fid_takes_no_neighbors(installed: Path) -> None:
+    taken: list[Sequence[int]] = []
+
+    def see(subject: Subject, slices: Sequence[int], planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        taken.append(slices)
+        return planes.mean((1, 2))[:, None]
+
+    see.name = "seen"  # type: ignore[attr-defined]
+    subject = Subject.read(installed / "cases" / IDS[0], tissue=installed / "tissue", limit=2)
+    assert job._others(subject, [cast(Extractor, see)])["seen"].shape == (2, 1)
+    (slices,) = taken
+    assert min(abs(a - b) for a in slices for b in subject.slices) > 1
 
 
 def test_baselines_are_those_the_command_line_names() -> None:

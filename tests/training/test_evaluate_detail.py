@@ -64,6 +64,16 @@ def test_the_variance_is_right_on_average_not_its_logarithm() -> None:
 def test_one_patient_is_too_few() -> None:
     with pytest.raises(UsageError, match="two patients"):
         fit(_seen(1))
+    with pytest.raises(UsageError, match="no hole"):
+        fit([])
+    absent = [(n, terms, np.where([True, n == "p0", True, True], true, np.nan)) for n, terms, true in _seen(3)]
+    with pytest.raises(UsageError, match="each modality"):
+        fit(absent)
+
+
+def test_two_visits_are_one_patient() -> None:
+    visits = [(f"BraTS-GLI-0000{name[1]}-00{i % 2}", t, y) for i, (name, t, y) in enumerate(_seen(3))]
+    assert fit(visits)[1]["patients"] == 3
 
 
 def test_a_file_is_read_or_refused(tmp_path: Path) -> None:

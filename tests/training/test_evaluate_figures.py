@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from training.cli import main
+from training.evaluate.curves import _read
 from training.evaluate.number_figures import _calibration
 
 
@@ -25,6 +26,7 @@ def table_row(model: str, **changes: object) -> dict[str, object]:
         "model": model,
         "mode": "counterfactual",
         "start": "",
+        "sampler": "",
         "hole_fill": "",
         "steps": 0,
         "composition": "hole",
@@ -71,6 +73,54 @@ def test_figures_are_pictures(run: Path, tmp_path: Path, monkeypatch: pytest.Mon
     }
     for path in out.iterdir():
         assert np.ptp(np.asarray(Image.open(path))) > 100
+
+
+def test_a_last_record_that_is_cut_off_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stats = tmp_path / "m3" / "stats.jsonl"
+    stats.parent.mkdir()
+    whole = [json.dumps({"step": k, "loss": 1 / k}) for k in (1, 2, 3)]
+    for rest in ("", '{"step": 4, "lo', '{"step": 4, "note": "\N{MULTIPLICATION SIGN}'):
+        stats.write_bytes("\n".join([*whole, rest]).encode()[: -1 if "note" in rest else None])
+        assert [record["step"] for record in _read(tmp_path, "m3")] == [1, 2, 3]
+    stats.write_text("\n".join([whole[0], '{"step": 2, "lo', whole[2]]))
+    assert main(["figures", "--training", str(tmp_path), "--out", str(tmp_path / "o")]) == 2
+    said = f"seg-train: {stats}: record 2 of 3 is no JSON. Take out that line, or leave the run out."
+    assert capsys.readouterr().err.strip() == said
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"composition": None},
+        {"sampler": None},
+        {"seeds": "three"},
+        {"metrics": None},
+        {"metrics": {"tumor_residual": 0.3}},
+        {"metrics": {"tumor_residual": {"value": 0.3}}},
+        {"metrics": {"tumor_residual": {"value": 0.3, "lo": None, "hi": None}}},
+        {"metrics": {"tumor_residual": {"value": "0.3", "lo": 0.1, "hi": 0.4}}},
+        {"metrics": {"hausdorff": {"value": 0.3, "lo": 0.1, "hi": 0.4}}},
+        {"start": "strength"},
+    ],
+)
+@pytest.mark.parametrize("command", ["table", "figures"])
+def test_a_table_of_another_version_is_one_line(
+    run: Path, capsys: pytest.CaptureFixture[str], command: str, changes: dict[str, object]
+) -> None:
+    path = run / "table2.json"
+    row = {k: v for k, v in table_row("m3", **changes).items() if v is not None}
+    path.write_text(json.dumps({"rows": [table_row("m3"), row]}))
+    assert main([command, "--run", str(run), *(["--out", str(run / "o")] if command == "figures" else [])]) == 2
+    said = f"seg-train: {path}: row 2 is not as this version writes it. Run seg-train evaluate again."
+    assert capsys.readouterr().err.strip() == said
+
+
+@pytest.mark.parametrize("text", ['{"rows": [], "about": 1}', '{"rows": [], "calibration": [1]}', '{"rows": [1]}'])
+def test_a_foreign_table_is_one_line(run: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    (run / "table2.json").write_text(text)
+    assert main(["table", "--run", str(run)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.endswith("not as this version writes it. Run seg-train evaluate again.")
 
 
 def test_a_patient_is_counted_once_in_the_calibration(run: Path) -> None:

@@ -312,7 +312,20 @@ def test_a_setting_is_changed_by_name() -> None:
     assert InpaintSettings().changed([]) == InpaintSettings()
 
 
-@pytest.mark.parametrize("change", ["sharpness=1", "mean_share", "mean_share=much", "crop=nan", "sigma_range=1"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sharpness=1",
+        "mean_share",
+        "mean_share=much",
+        "mean_share=-3",
+        "sigma_range=1",
+        "crop=nan",
+        "crop=inf",
+        "crop=100.9",
+        "crop=4",
+    ],
+)
 def test_a_change_that_means_nothing_is_refused(change: str) -> None:
     with pytest.raises(UsageError, match="--set"):
         InpaintSettings().changed([change])

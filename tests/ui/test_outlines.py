@@ -10,7 +10,7 @@ from PyQt6.QtCore import QEvent, Qt
 
 from seg_editor.ui.state import Tool
 from tests.session.steps import dab
-from tests.ui.conftest import Hands
+from tests.ui.conftest import LEFT, NO_BUTTON, Hands
 from tests.ui.steps import flashing, labels, outline
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -197,3 +197,45 @@ def test_a_click_on_the_first_corner_fills(hands: Hands) -> None:
     outline(hands, (30.0, 30.0, z), (8.0, 8.0, z))
     assert not hands.window.tools.drafting
     assert hands.workspace.history.names == ("Polygon",)
+
+
+def test_a_drag_after_a_refused_press_leaves_the_outline_alone(hands: Hands) -> None:
+    x, y, z = hands.workspace.view.cursor
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (8, 10, z), (30, 10, z), (30, 30, z))
+    polygon = hands.window.tools._polygon
+    assert polygon is not None
+    before = polygon.points
+    hands.workspace.view.cursor = (x, y, z + 2)
+    hands.drag([(12 + step, 30, z + 2) for step in range(8)])
+    assert "Finish the outline in its slice first" in flashing(hands)
+    assert polygon.points == before
+
+
+def test_a_drag_draws_only_in_the_slice_where_it_began(hands: Hands) -> None:
+    x, y, z = hands.workspace.view.cursor
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (8, 10, z))
+    hands.drag([(30, 10, z), (30, 20, z)], release=False)
+    polygon = hands.window.tools._polygon
+    assert polygon is not None
+    before = polygon.points
+    hands.workspace.view.cursor = (x, y, z + 2)
+    hands.send(QEvent.Type.MouseMove, hands.at((12, 30, z + 2)), NO_BUTTON, LEFT)
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at((12, 30, z + 2)), buttons=NO_BUTTON)
+    assert polygon.points == before
+    polygon.take_back()
+    assert len(polygon.points) == 1
+
+
+def test_a_drag_that_was_taken_back_draws_no_further(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (8, 10, z))
+    hands.drag([(30, 10, z), (30, 20, z)], release=False)
+    hands.key(Qt.Key.Key_Z, CTRL)
+    hands.send(QEvent.Type.MouseMove, hands.at((12, 30, z)), NO_BUTTON, LEFT)
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at((12, 30, z)), buttons=NO_BUTTON)
+    polygon = hands.window.tools._polygon
+    assert polygon is not None
+    assert len(polygon.points) == 1

@@ -221,6 +221,8 @@ LARGEST = Metric(
     unit="FLAIR's own intensity",
     text="largest of all voxels, slices, patients and seeds",
 )
+#: Names of all that a row may hold.
+FIGURES = frozenset((*(m.name for m in (*METRICS, *PAIRED, *YARDSTICKS, *SWEEP, LARGEST)), *DISTANCES))
 
 
 def title(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seg_editor.errors import UsageError
 from training.evaluate.drawing import look, method_name, new_figure, save_figure, tidy
 from training.presets import ARMS
 
@@ -22,6 +23,11 @@ def learning_figures(training: Path, out: Path) -> Iterator[Path]:
     """Write the learning curves of the runs in a folder and yield their paths.
 
     A run's folder is called ``m2`` or ``m2-anything``. Drawn are the paper's models and the referee.
+
+    Raises
+    ------
+    UsageError
+        A ``stats.jsonl`` is damaged before its last line.
     """
     curves = {name: _read(training, name) for name in (*ARMS, _REFEREE)}
     arms = {name: lines for name, lines in curves.items() if lines and name != _REFEREE}
@@ -33,9 +39,23 @@ def learning_figures(training: Path, out: Path) -> Iterator[Path]:
 
 def _read(training: Path, name: str) -> _Records:
     for path in sorted([*training.glob(f"{name}/stats.jsonl"), *training.glob(f"{name}-*/stats.jsonl")]):
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return [line for line in lines if "step" in line]
+        return [record for record in _records(path) if "step" in record]
     return []
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """Records of a run that may still go on, or was ended while it wrote: a last line that is cut off is left out."""
+    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                return
+            what = f"record {number} of {len(lines)} is no JSON"
+            raise UsageError(what, path=path, remedy="Take out that line, or leave the run out") from error
+        if isinstance(record, dict):
+            yield record
 
 
 def _points(lines: _Records, *keys: str) -> list[tuple[float, float]]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from seg_editor.errors import SegEditorError, UsageError
 from seg_editor.generation.detail import TERMS, DetailModel, detail_terms, fine_log_variance
 from seg_editor.metrics.intervals import bootstrap_mean
+from training.prepare.manifest import patient_of
 
 _MIN_TARGET = 60
 _RIDGE = 1e-2
@@ -29,7 +30,7 @@ _SLICES = 3
 
 
 def observations(
-    model: Any, data: Path, *, placements: int = 4
+    model: Any, data: Path, *, placements: int = 4, splits: Sequence[str] = ("train", "val")
 ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
     """Slices of placed holes: patient, terms (4, 5), true logarithm less the one near the hole (4,); NaN if absent.
 
@@ -40,6 +41,8 @@ def observations(
         Prepared set.
     placements : int
         Placed holes a training patient, three slices each.
+    splits : sequence of str
+        ``train``, ``val`` or both.
     """
     import torch
 
@@ -48,12 +51,12 @@ def observations(
     from training.prepare.manifest import read_manifest
     from training.prepare.prepared import PreparedCase
 
-    training = set(read_manifest(data, "train"))
-    banked = {i: BankedCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in sorted(training)}
+    training = read_manifest(data, "train") if "train" in splits else []
+    banked = {i: BankedCase.of(PreparedCase.load(data / "cases" / f"{i}.npz")) for i in training}
     seen = dict.fromkeys(banked, 0)
 
     def placed() -> Iterator[tuple[Any, Any, int]]:
-        for i in read_manifest(data, "val"):
+        for i in read_manifest(data, "val") if "val" in splits else ():
             held = read_held_out(data, i)
             yield held.banked, held.placed, placements * _SLICES
         for holes in read_bank(data / "holes"):
@@ -90,11 +93,14 @@ def fit(seen: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]]) ->
         predicted over true variance before smearing, with its interval; ``scatter``, standard deviation over slices
         of its logarithm; ``smearing``, what the constant was raised by.
     """
-    names = np.array([name for name, _, _ in seen])
+    if not seen:
+        raise UsageError("no hole is large enough to measure detail in", remedy="Prepare more cases")
+    names = np.array([patient_of(name) for name, _, _ in seen])
     patients = np.unique(names)
-    if len(patients) < 2:
-        raise UsageError("the detail needs two patients or more", remedy="Prepare more cases")
     terms, true = np.stack([t for _, t, _ in seen]), np.stack([y for _, _, y in seen])
+    with_each = [len(np.unique(names[np.isfinite(column)])) for column in true.T]
+    if min(with_each) < 2:
+        raise UsageError("the detail needs two patients or more with each modality", remedy="Prepare more cases")
     weight = 1 / np.array([np.count_nonzero(names == name) for name in names])
     rows, ratios, scatters, smears = [], [], [], []
     for m in range(terms.shape[1]):
@@ -151,13 +157,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", help="installed name, model folder, or checkpoint (*.safetensors)")
     parser.add_argument("--data", type=Path, required=True, help="prepared set")
     parser.add_argument("--placements", type=int, default=4, help="a training patient (default %(default)s)")
+    parser.add_argument("--splits", default="train,val", help="to fit on; leave val out to judge on it (default both)")
     parser.add_argument("--out", type=Path, help="JSON file; default: standard output")
     args = parser.parse_args(argv)
     try:
         network = open_engine(args.model).model.network
         if not isinstance(network, InpaintNet):
             raise UsageError(f"{args.model} does not fill holes", remedy="Choose M5")
-        model, about = fit(list(observations(network, args.data, placements=args.placements)))
+        splits = args.splits.split(",")
+        if not set(splits) <= {"train", "val"}:
+            raise UsageError(f"--splits {args.splits}", remedy="Write train, val or train,val")
+        model, about = fit(list(observations(network, args.data, placements=args.placements, splits=splits)))
         write({"detail": model.to_json(), **about}, args.out)
     except SegEditorError as error:
         print(f"detail: {error}", file=sys.stderr)

@@ -148,8 +148,12 @@ def open_engine(model: str, device: str = "cpu", detail: DetailModel | None = No
     ------
     ModelError
         It cannot be loaded, or fills no holes.
+    UsageError
+        `detail` is for checkpoints.
     """
     if not model.endswith(".safetensors"):
+        if detail is not None:
+            raise UsageError(f"{model} has a detail of its own", remedy="Leave --detail out, or name a checkpoint")
         return Engine(load_model(Path(model) if "/" in model else model, device))
     from training.train.export import export_model
 

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -36,7 +37,7 @@ from training.evaluate.methods import (
     slices_of,
 )
 from training.evaluate.scoring import Fraction, Scores, score_pictures
-from training.evaluate.subject import Floats, Subject, spread
+from training.evaluate.subject import Floats, Subject
 
 _log = logging.getLogger(__name__)
 
@@ -237,12 +238,31 @@ def _yardsticks(subject: Subject) -> dict[str, Fraction]:
 
 
 def _others(subject: Subject, seen: Sequence[Extractor]) -> Features:
-    """Features of as many other slices of the source, between those that count; none when too few are left."""
-    slices = spread([k for k in subject.with_brain if k not in subject.slices], len(subject.slices))
-    if len(slices) < len(subject.slices):
+    """Features of as many other slices of the source, midway between those that count; none when these lie too close."""
+    slices = midway(subject.slices, subject.with_brain)
+    if not slices:
         return {}
     planes = np.asarray(subject.planes(subject.flair, slices), np.float32)
     return {e.name: e(subject, slices, planes) for e in seen}
+
+
+def midway(counted: Sequence[int], usable: Sequence[int]) -> tuple[int, ...]:
+    """As many other slices, as far from those that count as their spacing allows: neighbors are near-copies.
+
+    Parameters
+    ----------
+    counted, usable : sequence of int
+        Ascending; all that could count are `usable`.
+
+    Returns
+    -------
+    tuple of int
+        The middle of every gap, and of what is left above the last; empty where a gap has no usable middle.
+    """
+    if not counted:
+        return ()
+    middles = tuple((a + b) // 2 for a, b in pairwise([*counted, usable[-1]]))
+    return () if set(middles) - (set(usable) - set(counted)) else middles
 
 
 def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> str:

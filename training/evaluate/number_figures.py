@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seg_editor.errors import UsageError, reason
-from training.evaluate.columns import title
+from training.evaluate.columns import DISTANCES, FIGURES, title
 from training.evaluate.drawing import BLUE, SKY, look, method_name, new_figure, save_figure, tidy
 from training.evaluate.names import BASELINES
 
@@ -30,6 +30,10 @@ _PANELS = {
 #: Along the slices, with the top of the axis; of the baselines the floor only.
 _PROFILED = {"tumor_residual": 2.5, f"{_SWEEP}0.10": 1.0}
 _FLOOR = "donor"
+#: What a row of ``table2.json`` has.
+_WORDS = ("model", "mode", "start", "sampler", "hole_fill", "composition")
+_COUNTS = ("steps", "seeds", "n_patients", "n_slices")
+_BOUNDS = ("lo", "hi", "floor", "ceiling", "paper")
 
 
 def number_figures(run: Path, out: Path) -> Iterator[Path]:
@@ -59,14 +63,46 @@ def read_run(run: Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        There is no such file.
+        There is no such file, or it is not of this version of the program.
     """
+    path = run / "table2.json"
     try:
-        data: dict[str, Any] = json.loads((run / "table2.json").read_text(encoding="utf-8"))
-        return data | {"rows": list(data["rows"])}
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = data | {"rows": list(data["rows"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"{run} holds no table2.json ({reason(error)})"
         raise UsageError(what, remedy="Run seg-train evaluate first") from error
+    fits = isinstance(data.get("about", {}), dict) and _is_list(data.get("calibration", []), str)
+    wrong = next((n for n, row in enumerate(found["rows"], 1) if not _is_row(row)), None)
+    if wrong is not None or not fits:
+        what = f"row {wrong} is" if wrong is not None else "the head is"
+        raise UsageError(f"{what} not as this version writes it", path=path, remedy="Run seg-train evaluate again")
+    return found
+
+
+def _is_row(row: object) -> bool:
+    """Whether figures and tables can be made of a row of ``table2.json``."""
+    return (
+        isinstance(row, dict)
+        and all(isinstance(row.get(key), str) for key in _WORDS)
+        and all(isinstance(row.get(key), int) for key in _COUNTS)
+        and (row["start"] != "strength" or isinstance(row.get("strength"), float))
+        and isinstance(row.get("metrics"), dict)
+        and all(_is_figure(name, figure) for name, figure in row["metrics"].items())
+    )
+
+
+def _is_figure(name: str, figure: object) -> bool:
+    """Whether it is a known figure with its interval, which only a distance may lack."""
+    if name not in FIGURES or not isinstance(figure, dict) or not {"value", "lo", "hi"} <= figure.keys():
+        return False
+    needed = ("value",) if name in DISTANCES else ("value", "lo", "hi")
+    numbers = (figure.get(key) for key in ("value", *_BOUNDS))
+    return all(figure[key] is not None for key in needed) and all(isinstance(n, float | int | None) for n in numbers)
+
+
+def _is_list(value: object, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(v, kind) for v in value)
 
 
 def _name(row: dict[str, Any]) -> str:

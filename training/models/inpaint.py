@@ -22,6 +22,13 @@ from training.models.resident import CaseFacts, Ints, Planes, ResidentSet
 from training.models.similarity import similarity_map
 from training.prepare.bank import BankedCase, PlacedHoles
 
+#: What some settings may be; the others 0 or more.
+_RANGES = {
+    "crop": (32.0, 256.0),
+    "log_sigma_mean": (-math.inf, math.inf),
+    "zoom": (0.0, 0.9),
+    **dict.fromkeys(("mean_share", "warp", "drop_modality", "drop_mirror", "flip", "gain"), (0.0, 1.0)),
+}
 #: Rows that a CPU makes at a time: their planes stay in its cache.
 _CPU_ROWS = 1
 _KNOTS = 7
@@ -61,11 +68,16 @@ class InpaintSettings:
         for change in changes:
             name, _, number = change.partition("=")
             try:
-                values[name] = type(getattr(self, name))(float(number)) if name in single else None
+                wanted = float(number) if name in single else math.nan
             except ValueError:
-                values[name] = None
-            if values[name] is None or not math.isfinite(values[name]):
-                raise UsageError(f"--set {change}: no such setting or no number", remedy=f"One of {sorted(single)}")
+                wanted = math.nan
+            whole = isinstance(getattr(self, name, 0.0), int)
+            if not math.isfinite(wanted) or (whole and wanted != int(wanted)):
+                raise UsageError(f"--set {change}: no such setting or number", remedy=f"One of {sorted(single)}")
+            least, most = _RANGES.get(name, (0.0, math.inf))
+            if not least <= wanted <= most:
+                raise UsageError(f"--set {change}", remedy=f"Give {least:g} to {most:g}")
+            values[name] = int(wanted) if whole else wanted
         return replace(self, **values)
 
 

@@ -28,7 +28,7 @@ from training.prepare.prepared import PreparedCase
 FORMAT = 1
 PACK_FILE = "pack.json"
 MODELS = ("m5", "m4", "m2")
-_CODE = {"training": (), "seg_editor": ("ui", "teaching", "session", "export")}
+_CODE = {"training": (), "seg_editor": ("ui", "session", "export")}
 _README = """Train here (torch, numpy, safetensors; diffusers for m1 to m3c):
 
     python -m training.cli train --model m5 --data . --out ../run --budget 9m

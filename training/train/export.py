@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from seg_editor.errors import ExportError, ModelError
+from seg_editor.errors import ExportError, ModelError, UsageError
 from seg_editor.generation.detail import DetailModel
 from seg_editor.generation.registry import CARD_FORMAT, WEIGHTS_FILE, load_model
 from training.presets import ARMS
@@ -71,6 +71,8 @@ def export_model(
         The checkpoint cannot be read.
     ExportError
         The folder cannot be written.
+    UsageError
+        `detail` is for M5.
     """
     state, tensors = _read(checkpoint)
     kind = _KINDS.get(state["task"].get("name"))
@@ -83,6 +85,8 @@ def export_model(
     if title:
         card["title"] = title
     if detail is not None:
+        if kind["kind"] != "inpaint":
+            raise UsageError(f"a detail means nothing for {state['task']['name']}", remedy="Leave --detail out")
         card["detail"] = detail.to_json()
     written = _write(out, {WEIGHTS_FILE: data, "card.json": (json.dumps(card, indent=2) + "\n").encode()})
     load_model(out, device="cpu")
