@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BoolArray = NDArray[np.bool_]
 
 _RENAMED = {"diffmap_iou_ceiling": "diffmap_iou_full_hole"}
+_UNNAMED = "tumor"
 
 NO_REFEREE = "no referee model is loaded"
 NO_FLAIR = "the referee judges FLAIR, which was not generated"
@@ -270,8 +271,8 @@ def _gather(
     raw = case.volumes[modality].raw
     gone, hole = _planes(tumor, indices), _planes(counterfactual.hole.mask, indices)
     kept = case.tumor if remaining is None else remaining
-    labels = np.zeros(gone.shape, np.uint8) if kept is None else _planes(_labeled(case, kept), indices)
-    stays = (labels > 0) & ~hole
+    stays = np.zeros_like(hole) if kept is None else (_planes(kept, indices) > 0) & ~hole
+    labels = _names_of(case, kept, indices)
     result = [counterfactual.slice_raw(case, modality, k) for k in indices]
     flair = next((m for m in counterfactual.modalities if m == "flair"), None)
     predicted = flair01 = None
@@ -284,7 +285,7 @@ def _gather(
         result=np.stack(result).astype(np.float32) if result else np.zeros((0, *raw.shape[:2]), np.float32),
         tumor=gone,
         remaining=stays,
-        kept=np.where(stays, labels, 0),
+        kept=labels,
         scheme=case.scheme,
         hole=hole,
         healthy=_planes(case.brain, indices) & ~hole & ~gone & ~stays,
@@ -294,20 +295,22 @@ def _gather(
     )
 
 
-def _labeled(case: Case, kept: NDArray[Any]) -> NDArray[Any]:
-    """The labels of the tumor that stays (x, y, z): those given, or the case's own where it is only said to stay."""
-    if kept.dtype != np.bool_:
-        return kept
-    return kept.astype(np.uint8) if case.labels is None else np.where(kept, case.labels.raw, 0)
+def _names_of(case: Case, kept: NDArray[Any] | None, indices: tuple[int, ...]) -> NDArray[Any]:
+    """The labels (n, x, y) that name what stays: those given, or the case's own; 0 where there is no name."""
+    if kept is not None and kept.dtype != np.bool_:
+        return _planes(kept, indices)
+    if case.labels is None:
+        return np.zeros((len(indices), *case.grid.shape[:2]), np.uint8)
+    return _planes(case.labels.raw, indices)
 
 
 def _kept(planes: _Planes, part: slice) -> dict[str, int]:
-    values, counts = np.unique(planes.kept[part], return_counts=True)
+    values, counts = np.unique(planes.kept[part][planes.remaining[part]], return_counts=True)
     found: dict[str, int] = {}
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        if value:
-            subregion = planes.scheme.subregion(value)
-            found[planes.scheme.name_of(value) if subregion is None else subregion.short] = count
+        subregion = planes.scheme.subregion(value) if value else None
+        name = planes.scheme.name_of(value) if value else _UNNAMED
+        found[name if subregion is None else subregion.short] = count
     return found
 
 

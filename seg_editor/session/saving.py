@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.cases import NiftiSource, read_labels, write_like
+from seg_editor.cases import NiftiSource, write_like
 from seg_editor.cases.write import remove_leftovers
 from seg_editor.editing.delta import between, whole_box
-from seg_editor.errors import ExportError, SegEditorError
+from seg_editor.errors import ExportError
 from seg_editor.hashing import file_sha256
 from seg_editor.session.journal import Start
 from seg_editor.session.layer import Layer, labels_hash
 
 
 class Written(NamedTuple):
-    """What a finished save says: the file, its SHA-256, and the state it holds."""
+    """What a finished save says: the file, its SHA-256, the state it holds, and where the file before it is kept."""
 
     path: Path
     file_hash: str
     start: Start
+    copy: Path | None = None
+
+
+class Loss(NamedTuple):
+    """The tumor in a file and what a save would leave of it there, in ml."""
+
+    held_ml: float
+    left_ml: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +52,9 @@ class Save:
         Of the segmentation.
     expected : str or None
         SHA-256 that the file on disk has to have (or it has to be missing); None writes over anything.
+    own : str or None
+        SHA-256 of a file that nobody misses, such as the one this session wrote: a file of any other content is kept
+        beside the new one. None keeps nothing.
     """
 
     layer: Layer
@@ -51,48 +64,60 @@ class Save:
     original: NDArray[Any]
     revision: int
     expected: str | None
+    own: str | None = None
 
     def run(self) -> Written:
         """Write beside, flush, read back, compare, replace. Any thread.
 
-        Before empty labels replace a file that holds some, a copy of it is kept beside it: its name and ``.bak``.
+        A file that has to be kept (see `own`) is copied first, see :func:`copy_path`.
 
         Raises
         ------
         ExportError
             The file cannot be written, or was changed by another program. What was there is as it was.
         """
-        if self.expected is not None and file_hash(self.path) not in (self.expected, ""):
+        before = file_hash(self.path)
+        if self.expected is not None and before not in (self.expected, ""):
             raise ExportError(
                 "another program changed this file since it was opened",
                 path=self.path,
                 remedy="Save under another name",
             )
         remove_leftovers(self.path)
-        if not self.labels.any() and holds_labels(self.path):
-            self._keep_copy()
+        copy = self._keep_copy() if self.own is not None and before not in (self.own, "") else None
         path = write_like(self.source, self.labels, self.path)
         base = between(self.labels, self.original, whole_box(self.labels.shape))
         start = Start(self.layer.start_hashes[0], labels_hash(self.labels), base)
-        return Written(path, file_hash(path), start)
+        return Written(path, file_hash(path), start, copy)
 
-    def _keep_copy(self) -> None:
-        copy = self.path.with_name(f"{self.path.name}.bak")
+    def _keep_copy(self) -> Path:
+        copy = copy_path(self.path)
         try:
-            shutil.copy2(self.path, copy)
+            if not copy.exists():
+                shutil.copy2(self.path, copy)
         except OSError as error:
             why = f"the file that is replaced cannot be copied: {error.strerror or error}"
             raise ExportError(why, path=copy, remedy="Save under another name") from error
+        return copy
 
 
-def holds_labels(path: Path) -> bool:
-    """Whether a segmentation file has any label, or cannot be read; False when there is none."""
-    if not path.is_file():
-        return False
-    try:
-        return bool(read_labels(path).raw.any())
-    except (SegEditorError, OSError):
-        return True
+def copy_path(path: Path) -> Path:
+    """Where a file is kept before another replaces it: its name and ``.bak``.
+
+    ``.bak2`` and so on where that name holds something else.
+    """
+    content = file_hash(path)
+    names = (path.with_name(f"{path.name}.bak{number if number > 1 else ''}") for number in count(1))
+    return next(name for name in names if not name.exists() or file_hash(name) == content)
+
+
+def tumor_loss(held: NDArray[Any], labels: NDArray[Any], voxel_ml: float) -> Loss | None:
+    """Return what is lost where `labels` replace those held in a file (x, y, z); None for up to half of the tumor."""
+    tumor = held > 0
+    before = int(np.count_nonzero(tumor))
+    if 2 * np.count_nonzero(tumor & (labels == 0)) <= before:
+        return None
+    return Loss(before * voxel_ml, int(np.count_nonzero(labels)) * voxel_ml)
 
 
 def file_hash(path: Path) -> str:

@@ -17,7 +17,7 @@ from seg_editor.session.journal import Recovery, default_journal_folder
 from seg_editor.session.keeper import Keeper
 from seg_editor.session.layer import Layer, TissueScheme
 from seg_editor.session.results import Results, opened_labels
-from seg_editor.session.saving import Save, Written, file_hash
+from seg_editor.session.saving import Loss, Save, Written, file_hash, tumor_loss
 from seg_editor.session.view import ViewState
 from seg_editor.signal import Signal
 
@@ -75,6 +75,8 @@ class Workspace:
         self.segmentation_path = case.labels_path
         self.tissue_path = case.folder / f"{case.case_id}_tissue.nii.gz"
         self._home = case.labels_path.resolve()
+        self._on_disk = opened_labels(case)
+        self._written: dict[Path, str] = {}
         self._last_seen = {self._home: file_hash(self._home) if case.labels is None else case.labels.source.sha256}
         if journal_folder is not None:
             remove_leftovers(self.segmentation_path)
@@ -171,6 +173,11 @@ class Workspace:
     def dirty(self) -> bool:
         """Whether closing now would lose work."""
         return any(layer.dirty for layer in self.layers)
+
+    @property
+    def loss(self) -> Loss | None:
+        """What a save into `segmentation_path` loses; None when that is at most half of the tumor in the file."""
+        return tumor_loss(self._on_disk, self.segmentation.labels, self.case.grid.voxel_ml)
 
     def set_tissue(self, labels: NDArray[Any] | None) -> None:
         """Take a tissue map (uint8, x y z: 1 CSF, 2 gray, 3 white matter) as a layer that can be edited, or drop it."""
@@ -334,9 +341,11 @@ class Workspace:
         expected = None if overwrite or path is not None else self._last_seen.get(resolved, "")
         layer.begin_save()
         source = self.case.volumes[self.case.modalities[0]].source.with_dtype(np.uint8, is_labels=True)
+        own = None
         if not tissue:
             source = self.case.labels_source
-        return Save(layer, source, target, seg.labels.copy(), seg.original.copy(), seg.revision, expected)
+            own = self._written.get(resolved, "") if self.loss is None else ""
+        return Save(layer, source, target, seg.labels.copy(), seg.original.copy(), seg.revision, expected, own)
 
     def end_save(self, job: Save, written: Written | None) -> None:
         """The last part: count the state that was written as saved, or with None as not saved."""
@@ -345,7 +354,8 @@ class Workspace:
             return
         self._last_seen[written.path.resolve()] = written.file_hash
         if job.layer is self.tumor:
-            self.segmentation_path = written.path
+            self.segmentation_path, self._on_disk = written.path, job.labels
+            self._written[written.path.resolve()] = written.file_hash
         else:
             self.tissue_path = written.path
         job.layer.segmentation.mark_saved(job.revision)

@@ -14,7 +14,7 @@ from seg_editor.cases.stream import read_errors
 from seg_editor.errors import CaseError, SegEditorError
 from seg_editor.resources import resource_path
 from seg_editor.session import Workspace
-from seg_editor.session.saving import Save, Written, holds_labels
+from seg_editor.session.saving import Loss, Save, Written, copy_path
 from seg_editor.ui.error_bar import ErrorBar, sentence
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.questions import question
@@ -23,7 +23,7 @@ from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 log = logging.getLogger(__name__)
 SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
-SAVE_EMPTY, SAVE_AS, REPLACE = "Save without tumor", "Save as…", "Replace"
+SAVE_EMPTY, SAVE_LESS, SAVE_AS, REPLACE = "Save without tumor", "Save anyway", "Save as…", "Replace"
 OPEN = "open another case"
 
 
@@ -183,22 +183,22 @@ class CaseActions(QObject):
 
     def _ask(self, purpose: str) -> str:
         assert self.workspace is not None
-        wipes = erases_tumor(self.workspace)
+        loss = self.workspace.loss if self.workspace.tumor.dirty else None
         target = self.workspace.segmentation_path
         how = "writes over" if target.exists() else "writes"
         what = f"Save {how} {target.name}."
         tissue = self.workspace.tissue
         if tissue is not None and tissue.dirty:
             what = f"{what[:-1]} and the tissue map." if self.workspace.tumor.dirty else "Save writes the tissue map."
-        if wipes:
-            what = f"Save writes a segmentation without tumor over {target.name}, which still holds the tumor."
+        if loss is not None and target.exists():
+            what = f"{what} {lost_text(loss, target)}"
         text = f"Save the changes to the segmentation of {self.workspace.case.case_id}?"
         detail = f"{what} The changes are lost if you {purpose} without saving."
         box = question(self._window, text, detail, title="Unsaved changes")
         save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Don't save", QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(cancel if wipes else save)
+        box.setDefaultButton(save if loss is None else cancel)
         box.exec()
         pressed = box.clickedButton()
         return SAVE if pressed is save else DISCARD if pressed is discard else CANCEL
@@ -211,19 +211,17 @@ class CaseActions(QObject):
     def save(self) -> bool:
         """Save the segmentation into its file, new when the case has none. False when that could not begin.
 
-        Asks before labels without tumor replace a file that holds some.
+        Asks before more than half of the tumor in the file is lost.
         """
         workspace = self.workspace
         if workspace is None:
             return False
-        if erases_tumor(workspace):
-            name = workspace.segmentation_path.name
-            chosen = self.confirm(
-                "Save a segmentation without tumor?",
-                f"{name} still holds the tumor. A copy of it is kept as {name}.bak.",
-                (SAVE_AS, SAVE_EMPTY),
-            )
-            if chosen != SAVE_EMPTY:
+        loss, path = workspace.loss, workspace.segmentation_path
+        if loss is not None and path.exists():
+            text = "Save without most of the tumor?" if loss.left_ml else "Save a segmentation without tumor?"
+            go_on = SAVE_LESS if loss.left_ml else SAVE_EMPTY
+            chosen = self.confirm(text, lost_text(loss, path), (SAVE_AS, go_on))
+            if chosen != go_on:
                 return chosen == SAVE_AS and self.save_as()
         return self._begin_save(None)
 
@@ -275,10 +273,9 @@ class CaseActions(QObject):
         if job.layer is workspace.tumor and written.path.resolve() == workspace.case.labels_path.resolve():
             self.recoveries.give_up(workspace.tumor)
         self._end_save()
-        if workspace.dirty:
-            self._errors.show_note(f"Saved {written.path.name}. Edits made meanwhile are not in it.")
-        else:
-            self._errors.show_note(f"Saved {written.path.name}.")
+        kept = "" if written.copy is None else f", the one before is kept as {written.copy.name}"
+        meanwhile = " Edits made meanwhile are not in it." if workspace.dirty else ""
+        self._errors.show_note(f"Saved {written.path.name}{kept}.{meanwhile}")
 
     def _not_saved(self, workspace: Workspace, job: Save, error: object, *, tissue: bool) -> None:
         workspace.end_save(job, None)
@@ -332,8 +329,14 @@ class CaseActions(QObject):
         self._release()
 
 
-def erases_tumor(workspace: Workspace) -> bool:
-    """True when saving would write labels without any tumor over a file that holds some, or that cannot be read."""
-    if any(count for value, count in workspace.segmentation.counts.items() if value):
-        return False
-    return holds_labels(workspace.segmentation_path)
+def lost_text(loss: Loss, path: Path) -> str:
+    """Say what a save over a file leaves of the tumor in it, and where the file is kept."""
+    left = _milliliters(loss.left_ml) if loss.left_ml else "none"
+    return (
+        f"{path.name} holds {_milliliters(loss.held_ml)} of tumor; {left} would be left. "
+        f"A copy of it is kept as {copy_path(path).name}."
+    )
+
+
+def _milliliters(volume: float) -> str:
+    return f"{volume:.2g} ml" if volume < 1 else f"{volume:.1f} ml"

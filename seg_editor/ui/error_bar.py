@@ -1,13 +1,14 @@
-"""Errors, notes and offers in a bar above the picture: one line, with details to copy; never dialogs."""
+"""Errors, notes and offers on a bar that floats over the pictures: one line, details to copy; never dialogs."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
 
-from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from PyQt6.QtGui import QGuiApplication, QKeyEvent
 from PyQt6.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -16,6 +17,7 @@ from PyQt6.QtWidgets import (
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
+    QWidget,
 )
 
 from seg_editor.errors import SegEditorError
@@ -26,12 +28,17 @@ from seg_editor.ui.theme import Theme
 Choice = tuple[str, Callable[[], object]]
 _NOTE_MS = 6000
 _LONGEST_WORD = 80
+_MARGIN = 12
+_WIDEST = 760
+_PLACED = (QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.Show, QEvent.Type.Hide)
+_ACTED = (QEvent.Type.MouseButtonPress, QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride)
+_HELD = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_AltGr, Qt.Key.Key_Meta)
 
 
 class ErrorBar(QFrame):
-    """Shows the newest message; a note goes away by itself, an error stays until it is dismissed.
+    """Shows the newest message; a note goes by itself or at the next action, an error stays until it is dismissed.
 
-    An offer comes back after every other message until it is answered or put away.
+    It lies over the pictures, so that nothing moves when it comes or goes. An offer comes back after every other message until it is answered or put away.
     """
 
     def __init__(self) -> None:
@@ -77,7 +84,41 @@ class ErrorBar(QFrame):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.dismiss)
+        self._over: tuple[QWidget, ...] = ()
         self.dismiss()
+
+    def float_over(self, host: QWidget, *places: QWidget) -> None:
+        """Lie in `host`, at the top of the first of `places` in it that is visible."""
+        self.setParent(host)
+        self._over = places
+        for watched in (host, *places):
+            watched.installEventFilter(self)
+        self.setVisible(bool(self.message))
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Follow the pictures; let a note go when the user does something else."""
+        if event is None:
+            return False
+        if event.type() in _PLACED and (watched is self.parent() or watched in self._over):
+            self._place()
+        elif event.type() in _ACTED and self._timer.isActive() and isinstance(watched, QWidget):
+            held = isinstance(event, QKeyEvent) and event.key() in _HELD
+            if not held and watched is not self and not self.isAncestorOf(watched):
+                self.dismiss()
+        return False
+
+    def _place(self) -> None:
+        host, place = self.parentWidget(), next((place for place in self._over if place.isVisible()), None)
+        if host is None or place is None or self.isHidden():
+            return
+        corner = place.mapTo(host, QPoint(0, 0))
+        beside = self.minimumSizeHint().width() - self.text.minimumSizeHint().width()
+        wanted = beside + self.text.fontMetrics().horizontalAdvance(self.text.text()) + 2 * _MARGIN
+        room = place.width() - 2 * _MARGIN
+        width = room if self.details.isVisibleTo(self) else min(wanted, room, _WIDEST)
+        height = max(self.minimumSizeHint().height(), self.heightForWidth(width))
+        self.setGeometry(corner.x() + (place.width() - width) // 2, corner.y() + _MARGIN, width, height)
+        self.raise_()
 
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""
@@ -106,6 +147,9 @@ class ErrorBar(QFrame):
         self._show(text, "", choices, "note")
         if not choices:
             self._timer.start(_NOTE_MS)
+            app = QApplication.instance()
+            if app is not None:
+                app.installEventFilter(self)
 
     def offer(self, text: str, choices: Sequence[Choice]) -> None:
         """Offer something that must not be lost: other messages cover it for their time only."""
@@ -129,8 +173,15 @@ class ErrorBar(QFrame):
             text, choices = self._offers[-1]
             self._show(text, "", choices, "note")
 
-    def _show(self, text: str, details: str, choices: Sequence[Choice], mood: str) -> None:
+    def _rest(self) -> None:
+        """Wait for nothing any more: neither the end of a note's time nor the next action."""
         self._timer.stop()
+        app = QApplication.instance()
+        if app is not None:
+            app.removeEventFilter(self)
+
+    def _show(self, text: str, details: str, choices: Sequence[Choice], mood: str) -> None:
+        self._rest()
         self._mood = mood
         self.message = text
         self.text.setText(shortened(text))
@@ -148,6 +199,7 @@ class ErrorBar(QFrame):
         restyle(self, mood=mood)
         self._show_symbol()
         self.show()
+        self._place()
 
     def _clear_choices(self) -> None:
         while (item := self._choices.takeAt(0)) is not None:
@@ -161,7 +213,7 @@ class ErrorBar(QFrame):
 
     def dismiss(self) -> None:
         """Put the message away; what is on offer below it shows again."""
-        self._timer.stop()
+        self._rest()
         self._offers = [offer for offer in self._offers if offer[0] != self.message]
         self.message = ""
         self.hide()
@@ -170,6 +222,7 @@ class ErrorBar(QFrame):
 
     def _toggle_details(self, on: bool) -> None:
         self.details.setVisible(on)
+        self._place()
 
     def _copy(self) -> None:
         clipboard = QGuiApplication.clipboard()

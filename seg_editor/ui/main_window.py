@@ -176,8 +176,8 @@ class MainWindow(QMainWindow):
         stack = QVBoxLayout(center)
         stack.setContentsMargins(0, 0, 0, 0)
         stack.setSpacing(0)
-        stack.addWidget(self.errors)
         stack.addWidget(self._pages, 1)
+        self.errors.float_over(center, self.viewer, self.empty)
         self.setCentralWidget(center)
         bar = self.menuBar()
         assert bar is not None

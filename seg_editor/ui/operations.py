@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from seg_editor.anatomy.mirror import MirrorPlane
 from seg_editor.cases import LabelScheme
 from seg_editor.editing import (
@@ -20,11 +22,16 @@ from seg_editor.editing import (
     Smooth,
     Within,
 )
-from seg_editor.editing.delta import Labels, Mask
+from seg_editor.editing.delta import Box, Labels, Mask
 from seg_editor.editing.segmentation import Edit, Spacing, Voxel
 from seg_editor.session.observable import Field, Observable
 
 REACH_MM = 10.0
+NOTHING = "This changes nothing here"
+IN_THE_WAY = "There is no background to grow into: let it grow over other labels"
+LOCKED_ITSELF = "This label is locked: its lock in the panel opens it"
+LOCKED_AROUND = "The labels around it are locked: their locks in the panel open them"
+BRAIN_ENDS = "The brain ends here: growing stays inside it"
 
 
 @dataclass(frozen=True)
@@ -196,17 +203,41 @@ def _simple(key: str, settings: ReshapeSettings, scene: Scene, label: int | None
     return edits[key]
 
 
-def _grow(settings: ReshapeSettings, label: int | None, scene: Scene, *, flat: bool) -> GrowShrink:
+def _region(scene: Scene, *, flat: bool) -> Box:
+    """The whole volume, or the slice on display."""
     part = [slice(None)] * 3
     if flat:
         part[scene.axis] = slice(scene.index, scene.index + 1)
-    region = part[0], part[1], part[2]
+    return part[0], part[1], part[2]
+
+
+def _grow(settings: ReshapeSettings, label: int | None, scene: Scene, *, flat: bool) -> GrowShrink:
+    region = _region(scene, flat=flat)
 
     def make() -> Border:
         return Border(scene.labels[region], label, scene.spacing, REACH_MM, scene.brain[region])
 
     mm, over = settings.grow_mm, scene.scheme.label_values if settings.over_labels and label is not None else ()
     return GrowShrink(mm, label, border=scene.border(make) if abs(mm) <= REACH_MM else None, over=over)
+
+
+def why_not_grown(settings: ReshapeSettings, scene: Scene) -> str:
+    """Why growing gains nothing; computes distances, so call it beside the GUI thread."""
+    label = None if settings.whole else scene.label
+    region = _region(scene, flat=settings.flat)
+    border = Border(scene.labels[region], label, scene.spacing, settings.grow_mm)
+    around = border.patch(settings.grow_mm, scene.scheme.label_values)
+    if around is None or not around.mask.any():
+        return NOTHING
+    inside = around.mask & scene.brain[region][around.box]
+    if not inside.any():
+        return BRAIN_ENDS
+    if label in scene.locked:
+        return LOCKED_ITSELF
+    covered = np.unique(scene.labels[region][around.box][inside])
+    if not covered.any() or scene.locked.issuperset(covered[covered > 0].tolist()):
+        return LOCKED_AROUND
+    return NOTHING if label is None or settings.over_labels else IN_THE_WAY
 
 
 def removal(key: str, at: Voxel, locked: frozenset[int], value: int | None = None) -> Edit:

@@ -41,6 +41,7 @@ class PolygonTool:
         self._past: list[list[list[Point]]] = []
         self._held: int | None = None
         self._moved = False
+        self._dragging = False
         self._last_px = (0.0, 0.0)
         self._mouse: Point | None = None
 
@@ -59,7 +60,7 @@ class PolygonTool:
         if self.drawing and (content is not self._content or content.index != self._index):
             return "Finish the outline in its slice first: Enter fills it, Esc gives it up"
         self._content, self._index = content, content.index
-        self._last_px, self._moved = (p.x, p.y), False
+        self._last_px, self._moved, self._dragging = (p.x, p.y), False, True
         self._held = self._corner_at(content, p)
         if self._held is not None:
             return ""
@@ -69,8 +70,10 @@ class PolygonTool:
         return ""
 
     def drag(self, content: PaneContent, p: Pointer) -> None:
-        """Draw freehand, or move the corner that is held."""
-        if not self.drawing or math.dist(self._last_px, (p.x, p.y)) < _STEP_PX:
+        """Draw freehand, or move the corner that is held, as one step with the press; in its slice only."""
+        if not self._dragging or content is not self._content or content.index != self._index:
+            return
+        if math.dist(self._last_px, (p.x, p.y)) < _STEP_PX:
             return
         if self._held is not None:
             if not self._moved:
@@ -85,7 +88,7 @@ class PolygonTool:
 
     def release(self) -> str:
         """Let go; a click on the first corner closes the outline. The reason when that changes nothing."""
-        held, self._held = self._held, None
+        held, self._held, self._dragging = self._held, None, False
         closes = held == 0 and not self._moved and len(self.points) >= _FEWEST
         return self.close() if closes else ""
 
@@ -109,7 +112,7 @@ class PolygonTool:
     def take_back(self) -> None:
         """Take the last corner, freehand piece or move of a corner back."""
         if self._past:
-            self._steps, self._held = self._past.pop(), None
+            self._steps, self._held, self._dragging = self._past.pop(), None, False
             self._draw()
 
     def close(self, *, clear: bool = False) -> str:
@@ -135,7 +138,7 @@ class PolygonTool:
         """Give the outline up; False when there was none."""
         had = self.drawing
         self._steps, self._mouse = [], None
-        self._past, self._held = [], None
+        self._past, self._held, self._dragging = [], None, False
         self._overlays.show_outline(None, ())
         return had
 

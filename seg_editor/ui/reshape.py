@@ -18,16 +18,14 @@ from seg_editor.editing.segmentation import Edit
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
-from seg_editor.ui.operations import BY_KEY, ReshapeSettings, Scene, build, scope_name
+from seg_editor.ui.operations import BY_KEY, NOTHING, ReshapeSettings, Scene, build, scope_name, why_not_grown
 from seg_editor.ui.overlays import Overlays
 from seg_editor.ui.state import Tool, UiState
 from seg_editor.ui.strokes import sentence
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
-NOTHING = "This changes nothing here"
 EMPTY = "There is no {}: choose another label, or the whole tumor"
-IN_THE_WAY = "There is no background to grow into: let it grow over other labels"
 _AMOUNTS = ("grow_mm", "smooth_mm", "small_ml", "whole", "over_labels", "flat")
 MOVED_ON = "The labels changed meanwhile: try again"
 
@@ -59,6 +57,10 @@ class _Kept:
         return self._plane
 
 
+def _nothing() -> str:
+    return NOTHING
+
+
 @dataclass(frozen=True)
 class _Wish:
     """One computation: what, from which state, and what to do with it."""
@@ -69,10 +71,13 @@ class _Wish:
     scene: Scene
     apply: bool
     segmentation: Segmentation
-    unchanged: str = NOTHING
+    unchanged: Callable[[], str] = _nothing
+    """In the worker: the reason when it changes nothing."""
     label: int | None = None
     anywhen: bool = False
     """Means the same on later labels, so it is computed again when they changed."""
+    settings: ReshapeSettings | None = None
+    """What an operation of the panel was computed with; None for any other edit."""
 
 
 class Reshape(QObject):
@@ -214,10 +219,10 @@ class Reshape(QObject):
     def run_here(self, edit: Edit, unchanged: str) -> None:
         """Compute an edit of the layer in hand and apply it; `unchanged` is the reason when it changes nothing."""
         if self._workspace is not None:
-            self._run_on(self._workspace.active.segmentation, edit.name, lambda: edit, unchanged)
+            self._run_on(self._workspace.active.segmentation, edit.name, lambda: edit, lambda: unchanged)
 
     def _run_on(
-        self, segmentation: Segmentation, name: str, make: Callable[[], Edit], unchanged: str = NOTHING
+        self, segmentation: Segmentation, name: str, make: Callable[[], Edit], unchanged: Callable[[], str] = _nothing
     ) -> None:
         scene = self._scene(segmentation=segmentation)
         self._want(_Wish(name, segmentation.revision, make, scene, True, segmentation, unchanged, anywhen=True))
@@ -227,16 +232,24 @@ class Reshape(QObject):
         frozen = ReshapeSettings()
         for name in ("operation", *_AMOUNTS):
             setattr(frozen, name, getattr(settings or self.settings, name))
+        frozen.operation = key
         scene = self._scene(self._border_key(key, frozen))
         segmentation = self._workspace.segmentation
         make = partial(build, key, frozen, scene)
         label = None if frozen.whole or not BY_KEY[key].whole else scene.label
-        nothing = NOTHING
+        nothing = _nothing
         if label is not None and not segmentation.counts.get(label):
-            nothing = EMPTY.format(scene.scheme.name_of(label))
-        elif key == "grow" and label is not None and frozen.grow_mm > 0 and not frozen.over_labels:
-            nothing = IN_THE_WAY
-        return _Wish(BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation, nothing, label)
+            nothing = partial(EMPTY.format, scene.scheme.name_of(label))
+        elif key == "grow" and frozen.grow_mm > 0:
+            nothing = partial(why_not_grown, frozen, scene)
+        return _Wish(BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation, nothing, label, settings=frozen)
+
+    def _repeats(self, wish: _Wish) -> bool:
+        """Whether the panel, as it is set now, would do the same once more."""
+        made = wish.settings
+        return made is not None and all(
+            getattr(made, name) == getattr(self.settings, name) for name in ("operation", *_AMOUNTS)
+        )
 
     def _border_key(self, key: str, settings: ReshapeSettings) -> object:
         assert self._workspace is not None
@@ -282,11 +295,12 @@ class Reshape(QObject):
         self._running = wish
         scheme = wish.segmentation.scheme
 
-        def work(progress: Progress, cancelled: Cancelled) -> Ready | None:
-            return compute(wish.make(), wish.scene.labels, scheme, wish.scene.spacing)
+        def work(progress: Progress, cancelled: Cancelled) -> tuple[Ready | None, str]:
+            ready = compute(wish.make(), wish.scene.labels, scheme, wish.scene.spacing)
+            return ready, "" if ready else wish.unchanged()
 
         self._task = task = self._tasks.start(work, "operation")
-        task.done.connect(lambda ready: self._finish(wish, ready, ""))
+        task.done.connect(lambda found: self._finish(wish, *found))
         task.failed.connect(lambda error: self._finish(wish, None, _why(error)))
         if wish.apply:
             self.progress.emit(wish.name)
@@ -297,7 +311,7 @@ class Reshape(QObject):
             self.progress.emit("")
             self._apply(wish, ready, problem)
         elif self._ui.tool is Tool.RESHAPE:
-            self._show(ready, problem or ("" if ready else wish.unchanged))
+            self._show(ready, problem)
         if self._next is not None:
             self._start()
         self.changed.emit()
@@ -314,7 +328,7 @@ class Reshape(QObject):
         elif moved_on:
             self._run_on(segmentation, wish.name, wish.make, wish.unchanged)
         elif ready is None:
-            self.refused.emit(problem or wish.unchanged)
+            self.refused.emit(problem)
         else:
             gained, lost = gained_and_lost(ready, segmentation.labels, wish.label, workspace.case.grid.voxel_ml)
             self._applying = True
@@ -322,10 +336,12 @@ class Reshape(QObject):
                 segmentation.apply(ready)
             finally:
                 self._applying = False
-            if segmentation is workspace.segmentation:
-                self._rested = segmentation.revision
             if self._next is not None and not self._next.apply:
                 self._next = None
+            if segmentation is workspace.segmentation:
+                self._rested = segmentation.revision
+                if not self._repeats(wish):
+                    self.refresh()
             self.applied.emit(", ".join((ready.name, *volumes(gained, lost))))
 
     def _show(self, ready: Ready | None, problem: str) -> None:

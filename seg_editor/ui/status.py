@@ -1,4 +1,4 @@
-"""The status bar: where the mouse is, every modality's intensity there, the label, and background work."""
+"""The status bar: every modality's intensity under the mouse, where that is, the label, and background work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
 
+from seg_editor.cases import Modality, Volume
 from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.session import Workspace
 from seg_editor.ui.captions import file_voxel
@@ -68,7 +69,8 @@ class Status(QStatusBar):
         """Show what lies under the mouse; outside the volume the crosshair's voxel."""
         self._voxel = voxel
         if self._workspace is not None:
-            self.readout.setText(describe(self._workspace, voxel or self._workspace.view.cursor, self.result()))
+            texts = readouts(self._workspace, voxel or self._workspace.view.cursor, self.result())
+            self.readout.setText(texts[0], texts[1:])
 
     def flash(self, text: str) -> None:
         """Show a message in place of the read-out until the mouse moves."""
@@ -90,7 +92,17 @@ class Status(QStatusBar):
 
 
 def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterfactual | None = None) -> str:
-    """Return the voxel in the shown modality's file, the world position, the label and every intensity, as one line.
+    """Return all that :func:`readouts` has to say about a voxel, as one line."""
+    return readouts(workspace, voxel, result)[0]
+
+
+def readouts(
+    workspace: Workspace, voxel: tuple[int, int, int], result: Counterfactual | None = None
+) -> tuple[str, ...]:
+    """Return lines about a voxel, the longest first: each leaves out more of what matters least.
+
+    The intensity of the modality on display comes first, then the voxel in that modality's file, the label, the world
+    position, and the other modalities. The world position goes first, then the other modalities, the last one first.
 
     Parameters
     ----------
@@ -99,23 +111,26 @@ def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterf
     result : Counterfactual, optional
         Where it is generated, its intensity stands behind the source's, after an arrow, and the difference in brackets.
     """
-    case = workspace.case
-    world = case.grid.world(voxel)
-    place = "({}, {}, {})".format(*file_voxel(case.volumes[workspace.view.modality].source, voxel))
-    millimeters = "({:.1f}, {:.1f}, {:.1f}) mm".format(*world)
-    values: list[str] = []
-    for modality in case.modalities:
-        volume = case.volumes[modality]
-        stored = [float(volume.raw[voxel])]
-        made = None if result is None else result.value(modality, voxel)
-        if made is not None:
-            stored.append(made)
-        shown = " → ".join(f"{value * volume.slope + volume.inter:.5g}" for value in stored)
-        if made is not None:
-            shown += f" ({signed((made - stored[0]) * volume.slope)})"
-        values.append(f"{modality.display} {shown}")
-    label = workspace.case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
-    return "    ".join((f"voxel {place}", f"RAS {millimeters}", label, "   ".join(values)))
+    case, chosen = workspace.case, workspace.view.modality
+    values = {modality: _intensity(case.volumes[modality], modality, voxel, result) for modality in case.modalities}
+    place = "({}, {}, {})".format(*file_voxel(case.volumes[chosen].source, voxel))
+    label = case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
+    first = (values.pop(chosen), f"voxel {place}", label)
+    world = "RAS ({:.1f}, {:.1f}, {:.1f}) mm".format(*case.grid.world(voxel))
+    others = ["   ".join(list(values.values())[:count]) for count in range(len(values), -1, -1)]
+    lines = [(*first, world, others[0]), *((*first, some) for some in others)]
+    return tuple("    ".join(filter(None, line)) for line in lines)
+
+
+def _intensity(volume: Volume, modality: Modality, voxel: tuple[int, int, int], result: Counterfactual | None) -> str:
+    """Return the source's intensity in a voxel, the generated one behind an arrow, the difference in brackets."""
+    stored = [float(volume.raw[voxel])]
+    made = None if result is None else result.value(modality, voxel)
+    if made is not None:
+        stored.append(made)
+    shown = " → ".join(f"{value * volume.slope + volume.inter:.5g}" for value in stored)
+    difference = "" if made is None else f" ({signed((made - stored[0]) * volume.slope)})"
+    return f"{modality.display} {shown}{difference}"
 
 
 def signed(value: float) -> str:

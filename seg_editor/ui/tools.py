@@ -333,7 +333,10 @@ class Tools(QObject):
     def _begin_outline(self, content: PaneContent, p: Pointer) -> None:
         polygon = self._polygon
         assert polygon is not None
-        self._refuse(content, polygon.press(content, p), p)
+        reason = polygon.press(content, p)
+        self._refuse(content, reason, p)
+        if reason:
+            return
 
         def end() -> None:
             self._refuse(content, polygon.release())

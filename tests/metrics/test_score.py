@@ -139,6 +139,19 @@ def test_what_was_to_stay_is_named(tiny_case: Case) -> None:
     assert score(tiny_case, result, remaining=np.zeros(tiny_case.grid.shape, np.uint8)).overall["kept"] == {}
 
 
+def test_tumor_that_is_only_said_to_stay_counts_where_the_opened_labels_have_none(tiny_case: Case) -> None:
+    result = make_counterfactual(tiny_case)
+    assert tiny_case.labels is not None
+    k = result.slices[0]
+    free = tiny_case.brain & ~result.hole.mask & (tiny_case.labels.raw == 0)
+    added = np.zeros(tiny_case.grid.shape, np.bool_)
+    added[(*np.argwhere(free[:, :, k])[:3].T, k)] = True
+    said = score(tiny_case, result, remaining=added)
+    assert said.overall["kept"] == {"tumor": 3}
+    both = score(tiny_case, result, remaining=added | (tiny_case.labels.raw > 0)).overall["kept"]
+    assert both == score(tiny_case, result).overall["kept"] | {"tumor": 3}
+
+
 def test_it_is_plain_json(tiny_case: Case) -> None:
     metrics = score(tiny_case, make_counterfactual(tiny_case), referee=Bright(100))
     data = json.loads(metrics.to_json())

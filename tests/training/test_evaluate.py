@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from seg_editor.errors import CaseError
 from seg_editor.generation.complete import complete
 from seg_editor.generation.diffusion import Start, make_scheduler
 from seg_editor.generation.paper_engine import DiffusionEngine, whole_volume
+from seg_editor.generation.referee import find_referee
 from seg_editor.generation.registry import load_model
 from seg_editor.generation.unet import NoiseNet
 from seg_editor.metrics.intervals import Interval
@@ -29,7 +30,6 @@ from tests.tiny import make_case
 from tests.training.evaluating import IDS, NET, SHAPE, rows_of, run
 from training.cli import main
 from training.evaluate import baselines, job, table
-from training.evaluate.features import Extractor
 from training.evaluate.methods import BaselineMethod, Mode, SourceMethod, method_of, request_of
 from training.evaluate.names import BASELINES
 from training.evaluate.scoring import Scores
@@ -254,17 +254,27 @@ def test_the_floor_of_fid_needs_room_between_the_slices() -> None:
     assert job.midway((4, 8), [4, 5, 6, 7, 8, 9, 10]) == (6, 9)
 
 
-def test_the_floor_of_fid_takes_no_neighbors(installed: Path) -> None:
-    taken: list[Sequence[int]] = []
+def test_the_floor_of_fid_is_kept_and_takes_no_neighbors(installed: Path, tmp_path: Path) -> None:
+    class Seen:
+        def __init__(self, name: str) -> None:
+            self.name = name
+            self.slices: list[Sequence[int]] = []
 
-    def see(subject: Subject, slices: Sequence[int], planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        taken.append(slices)
-        return planes.mean((1, 2))[:, None]
+        def __call__(self, subject: Subject, slices: Sequence[int], made: NDArray[np.float32]) -> NDArray[np.float32]:
+            self.slices.append(slices)
+            return np.asarray(made.mean((1, 2))[:, None], np.float32)
 
-    see.name = "seen"  # type: ignore[attr-defined]
-    subject = Subject.read(installed / "cases" / IDS[0], tissue=installed / "tissue", limit=2)
-    assert job._others(subject, [cast(Extractor, see)])["seen"].shape == (2, 1)
-    (slices,) = taken
+    wanted = job.EvalJob(installed / "cases" / IDS[0], tmp_path, ())
+    subject = Subject.read(wanted.folder, tissue=installed / "tissue", limit=2)
+    referee = find_referee("cpu")
+    assert referee is not None
+    one, two = Seen("one"), Seen("two")
+    first = job._others(wanted, subject, referee, [one])
+    both = job._others(wanted, subject, referee, [one, two])
+    assert np.array_equal(first["one"], both["one"])
+    assert {name: features.shape for name, features in both.items()} == {"one": (2, 1), "two": (2, 1)}
+    assert one.slices == two.slices  # each once
+    (slices,) = one.slices
     assert min(abs(a - b) for a in slices for b in subject.slices) > 1
 
 

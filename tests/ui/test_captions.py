@@ -64,6 +64,24 @@ def test_the_read_out_has_the_generated_value_too(made: Hands) -> None:
     assert "→" not in made.window.status.readout.text()
 
 
+def test_the_read_out_keeps_the_difference_on_display_where_there_is_little_room(made: Hands) -> None:
+    workspace, window = made.workspace, made.window
+    result, z = workspace.results.current, workspace.view.cursor[2]
+    voxel = (*(int(v) for v in np.argwhere(result.hole.mask[:, :, z])[0]), z)
+    seen = []
+    for width in (2200, 1366, 1000):
+        window.resize(width, 768)
+        window.status.show_work("Segmenting automatically…", 0.5)
+        QTest.qWait(1)
+        made.send(QEvent.Type.MouseMove, made.at(voxel), NO_BUTTON, NO_BUTTON)
+        seen.append(window.status.readout.drawn_text)
+        assert re.match(r"FLAIR \d+ → \d+ \([+−]?\d+\) ", seen[-1])
+        assert "…" not in seen[-1]
+    assert "RAS" in seen[0]
+    assert all(modality.display in seen[0] for modality in workspace.case.modalities)
+    assert "RAS" not in seen[-1]
+
+
 def test_the_strip_covers_no_picture_and_moves_no_linked_one(made: Hands) -> None:
     for pane in made.window.viewer.panes:
         picture = pane.viewportTransform().mapRect(pane.picture.mapRectToScene(pane.picture.boundingRect()))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, Qt
 
-from seg_editor.editing import Border, Brush, PaintStroke, RemoveTumor
+from seg_editor.editing import Border, Brush, PaintStroke, Patch, RemoveTumor
+from seg_editor.editing.delta import whole_box
 from seg_editor.editing.regions import component_at
 from seg_editor.session import Workspace
 from tests.session.steps import dab
@@ -82,6 +84,42 @@ def test_growing_takes_the_active_label_and_says_so(hands: Hands, wait: Wait, qt
     assert window.status.readout.text().startswith(f"Done: Grow ET by 1 mm, +{gained:.2g} ml")
     settle(qtbot, window)
     assert window.actions_table["undo"].text() == "Undo grow ET by 1 mm"
+
+
+@dataclass(frozen=True, eq=False)
+class Put:
+    """Sets all labels."""
+
+    labels: np.ndarray
+    name: str = "Put"
+
+    def __call__(self, labels: np.ndarray) -> Patch:
+        return Patch(whole_box(labels.shape), np.ones(labels.shape, np.bool_), self.labels.astype(labels.dtype).ravel())
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize(
+    ("around", "locked", "over", "reason"),
+    [
+        (4, set(), False, "The brain ends here"),
+        (2, {2}, True, "The labels around it are locked"),
+        (0, {4}, False, "This label is locked"),
+        (2, set(), False, "There is no background to grow into"),
+    ],
+)
+def test_growing_says_what_truly_stops_it(
+    hands: Hands, wait: Wait, around: int, locked: set[int], over: bool, reason: str, flat: bool
+) -> None:
+    """One voxel of a label, in a brain full of `around`."""
+    workspace, settings = hands.workspace, hands.window.reshape.settings
+    wanted = np.where(workspace.case.brain, around, 0)
+    wanted[workspace.view.cursor] = 4
+    workspace.apply(Put(wanted))
+    workspace.view.active_label, workspace.view.locked = 4, frozenset(locked)
+    settings.over_labels, settings.flat = over, flat
+    hands.key(Qt.Key.Key_Up, CTRL | SHIFT)
+    wait(lambda: bool(flashing(hands)))
+    assert flashing(hands).startswith(reason)
 
 
 def test_growing_a_label_that_is_not_there_says_so(hands: Hands, wait: Wait) -> None:
@@ -168,6 +206,26 @@ def test_nothing_more_is_previewed_after_applying(hands: Hands, wait: Wait, qtbo
     panel.slider.setValue(4)
     preview_ready(hands, wait)
     assert panel.hint.text().count("Preview")
+
+
+def test_after_a_shortcut_the_panel_previews_what_apply_does(hands: Hands, wait: Wait, qtbot: object) -> None:
+    reshape, panel = hands.window.reshape, hands.window.operations_panel
+    hands.workspace.view.active_label = 2
+    hands.key(Qt.Key.Key_H)
+    preview_ready(hands, wait)
+    assert panel.amount.text() == "+1.0 mm"
+    hands.key(Qt.Key.Key_Down, CTRL | SHIFT)
+    wait(lambda: hands.workspace.history.names == ("Shrink Edema (ED) by 1 mm",) and not reshape.computing)
+    settle(qtbot, hands.window)
+    assert reshape.preview is not None
+    assert reshape.preview.name == "Grow Edema (ED) by 1 mm"
+    assert "Preview: Grow" in panel.hint.text()
+    panel.amount.setValue(-1.0)
+    preview_ready(hands, wait)
+    hands.key(Qt.Key.Key_Down, CTRL | SHIFT)
+    wait(lambda: len(hands.workspace.history.names) == 2 and not reshape.computing)
+    settle(qtbot, hands.window)
+    assert panel.hint.text().startswith("Applied. Apply does it once more")
 
 
 def test_what_operations_share_belongs_to_one_case(hands: Hands) -> None:

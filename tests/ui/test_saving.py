@@ -13,15 +13,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QPushButton
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from seg_editor.cases import open_case, read_labels
 from seg_editor.editing import RemoveTumor
 from seg_editor.errors import ExportError
 from seg_editor.session import Workspace
 from seg_editor.session.saving import Save, Written
-from seg_editor.ui.case_actions import CANCEL, DISCARD, REPLACE, SAVE, SAVE_AS, SAVE_EMPTY
+from seg_editor.ui.case_actions import CANCEL, DISCARD, REPLACE, SAVE, SAVE_AS, SAVE_EMPTY, SAVE_LESS
 from seg_editor.ui.main_window import MainWindow
 from tests.session.steps import crash, dab
 from tests.tiny import make_case
@@ -135,6 +136,71 @@ def test_saving_without_tumor_over_a_tumor_asks(hands: Hands, choice: str, wait:
         hands.key(Qt.Key.Key_S, CTRL)
         wait(lambda: not workspace.dirty)
     assert np.array_equal(labels_on_disk(workspace.case.folder), tumor)
+
+
+@pytest.mark.parametrize("choice", ["", SAVE_LESS])
+def test_saving_a_single_stroke_over_a_tumor_asks_and_says_how_much_is_lost(
+    hands: Hands, choice: str, wait: Wait
+) -> None:
+    workspace, asked = hands.workspace, []
+    path, z = workspace.segmentation_path, workspace.view.cursor[2]
+    before, held = path.read_bytes(), np.count_nonzero(workspace.segmentation.labels)
+    hands.window.cases.confirm = lambda _text, detail, choices: (asked.append((detail, tuple(choices))), choice)[1]
+    hands.key(Qt.Key.Key_R, CTRL)
+    wait(lambda: not workspace.segmentation.labels.any())
+    hands.key(Qt.Key.Key_B)
+    hands.drag([(8, 10, z), (9, 11, z)])
+    left = np.count_nonzero(workspace.segmentation.labels)
+    assert 0 < left < held / 2
+    hands.key(Qt.Key.Key_S, CTRL)
+    wait(lambda: not hands.window.cases.saving)
+    ((detail, choices),) = asked
+    held_ml, left_ml = (f"{volume:.2g} ml" if volume < 1 else f"{volume:.1f} ml" for volume in (held / 1e3, left / 1e3))
+    assert f"{path.name} holds {held_ml} of tumor; {left_ml} would be left." in detail
+    assert choices == (SAVE_AS, SAVE_LESS)
+    assert workspace.dirty is (choice == "")
+    assert (path.read_bytes() == before) is (choice == "")
+    copy = path.with_name(f"{path.name}.bak")
+    assert copy.exists() is bool(choice)
+    if choice:
+        assert copy.read_bytes() == before
+
+
+def test_cancel_is_the_answer_of_enter_where_tumor_would_be_lost(hands: Hands) -> None:
+    workspace, shown = hands.workspace, []
+    before = workspace.segmentation_path.read_bytes()
+    workspace.apply(RemoveTumor())
+    workspace.apply(dab(8))
+
+    def answer() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        shown.append(box.defaultButton().text())
+        QTest.keyClick(box, Qt.Key.Key_Return)
+
+    QTimer.singleShot(0, answer)
+    hands.key(Qt.Key.Key_S, CTRL)
+    assert shown == ["Cancel"]
+    assert not hands.window.cases.saving
+    assert workspace.segmentation_path.read_bytes() == before
+
+
+def test_the_file_that_was_there_is_kept_once_and_older_copies_stay(hands: Hands, wait: Wait) -> None:
+    workspace = hands.workspace
+    path = workspace.segmentation_path
+    before, older = path.read_bytes(), path.with_name(f"{path.name}.bak")
+    older.write_bytes(b"the copy of another day")
+    hands.key(Qt.Key.Key_B)
+    z = workspace.view.cursor[2]
+    for x in (8, 12):
+        hands.drag([(x, 10, z), (x, 11, z)])
+        hands.key(Qt.Key.Key_S, CTRL)
+        wait(lambda: not workspace.dirty)
+        kept = f"Saved {path.name}, the one before is kept as {path.name}.bak2."
+        assert hands.window.errors.message == (kept if x == 8 else f"Saved {path.name}.")
+    assert older.read_bytes() == b"the copy of another day"
+    assert path.with_name(f"{path.name}.bak2").read_bytes() == before
+    assert len(list(path.parent.glob("*.bak*"))) == 2
 
 
 def test_a_tissue_map_of_another_session_is_not_replaced_unasked(hands: Hands, wait: Wait) -> None:

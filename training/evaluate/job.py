@@ -178,7 +178,7 @@ def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) 
                 say(f"{job.case_id} {method.name} {arm.mode}")
                 whole = isinstance(method, SourceMethod) and arm.mode is Mode.COUNTERFACTUAL
                 yardsticks = _yardsticks(subject) if whole else {}
-                others = _others(subject, seen) if whole else {}
+                others = _others(job, subject, referee, seen) if whole else {}
                 for result in _results(job, subject, method, arm, seed, referee, seen):
                     yield replace(result, calibration=calibration, yardsticks=yardsticks, others=others)
 
@@ -206,7 +206,7 @@ def _results(
     seen: tuple[Extractor, ...],
 ) -> Iterator[Result]:
     request = request_of(method, arm, subject, seed, referee.model.card.weights_sha256)
-    request["extractors"] = [getattr(e, "identity", e.name) for e in seen]
+    request["extractors"] = [_identity(e) for e in seen]
     composed = (SLICE, HOLE) if arm.whole and arm.mode is Mode.COUNTERFACTUAL else (SLICE if arm.whole else HOLE,)
     if arm.mode is Mode.RECONSTRUCTION:
         composed = (SLICE,)
@@ -237,13 +237,28 @@ def _yardsticks(subject: Subject) -> dict[str, Fraction]:
     return {} if full is None else {FULL_CHANGE: (full * count, count)}
 
 
-def _others(subject: Subject, seen: Sequence[Extractor]) -> Features:
-    """Features of as many other slices of the source, midway between those that count; none when these lie too close."""
+def _others(job: EvalJob, subject: Subject, referee: Referee, seen: Sequence[Extractor]) -> Features:
+    """Features of as many other slices of the source, midway between those that count; none without room."""
     slices = midway(subject.slices, subject.with_brain)
     if not slices:
         return {}
     planes = np.asarray(subject.planes(subject.flair, slices), np.float32)
-    return {e.name: e(subject, slices, planes) for e in seen}
+    found: Features = {}
+    for extractor in seen:
+        request = {"others": slices, "extractor": _identity(extractor), **subject.identity}
+        request["referee"] = referee.model.card.weights_sha256
+        path = job.out / "cache" / f"others_{_key(request)}.npz"
+        kept = _load(path)
+        if kept is None:
+            kept = Scores(slices, []), {extractor.name: extractor(subject, slices, planes)}
+            _save(path, request, *kept)
+        found |= kept[1]
+    return found
+
+
+def _identity(extractor: Extractor) -> str:
+    """What tells its features from another's: of a file its hash, else its name."""
+    return str(getattr(extractor, "identity", extractor.name))
 
 
 def midway(counted: Sequence[int], usable: Sequence[int]) -> tuple[int, ...]:

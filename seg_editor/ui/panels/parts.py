@@ -219,12 +219,13 @@ class ElidedLabel(QLabel):
     def __init__(self, text: str = "") -> None:
         super().__init__(" ")
         self._shown = text
+        self._shorter: tuple[str, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
-    def setText(self, text: str | None) -> None:
-        """Show another text."""
+    def setText(self, text: str | None, shorter: Sequence[str] = ()) -> None:
+        """Show another text; `shorter` are what may stand for it, longest first, where it does not fit."""
         if text != self._shown:
-            self._shown = text or ""
+            self._shown, self._shorter = text or "", tuple(shorter)
             self.setAccessibleName(self._shown)
             self.update()
 
@@ -232,10 +233,17 @@ class ElidedLabel(QLabel):
         """All of the text."""
         return self._shown
 
+    @property
+    def drawn_text(self) -> str:
+        """What of the text there is room for."""
+        room, metrics = self.contentsRect().width(), self.fontMetrics()
+        texts = (self._shown, *self._shorter)
+        fitting = next((text for text in texts if metrics.horizontalAdvance(text) <= room), texts[-1])
+        return metrics.elidedText(fitting, Qt.TextElideMode.ElideRight, room)
+
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the shortened text."""
-        painter, room = QStylePainter(self), self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        painter, room, text = QStylePainter(self), self.contentsRect(), self.drawn_text
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
 
