@@ -238,6 +238,7 @@ def _captions(
     k: int,
     limit: float,
 ) -> tuple[tuple[str, str], ...]:
+    request = counterfactual.request
     row = None if metrics is None else next((r for r in metrics.per_slice if r.index == k), None)
     figures = ""
     overlap = ""
@@ -253,7 +254,7 @@ def _captions(
         (f"Source {modality.display}", f"window {view.low:.4g} to {view.high:.4g}"),
         ("Mask", ""),
         ("Counterfactual", figures),
-        ("Difference (result – source)", overlap),
+        (f"Difference: {request.model.capitalize()} · seed {request.seed} − source", overlap),
     )
 
 

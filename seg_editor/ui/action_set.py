@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from PyQt6.QtCore import QObject
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QMenu, QWidget
 
@@ -26,7 +26,14 @@ class ActionSet(QObject):
         What each action does.
     preset : str
         Which keys.
+
+    Signals
+    -------
+    pressed()
+        An action was done; Qt turned a checkable one over, whatever it did, so its state has to be shown again.
     """
+
+    pressed = pyqtSignal()
 
     def __init__(
         self, window: QWidget, handlers: Mapping[str, Callable[[], object]], preset: str = "seg-editor"
@@ -40,7 +47,7 @@ class ActionSet(QObject):
                 continue
             action = QAction(spec.text, window)
             action.setCheckable(spec.checkable)
-            action.triggered.connect(lambda _checked=False, handler=handlers[spec.id]: handler())
+            action.triggered.connect(lambda _checked=False, handler=handlers[spec.id]: self._do(handler))
             window.addAction(action)
             self._actions[spec.id] = action
         self.use_preset(preset)
@@ -51,6 +58,10 @@ class ActionSet(QObject):
 
     def __iter__(self) -> object:
         return iter(self._actions)
+
+    def _do(self, handler: Callable[[], object]) -> None:
+        handler()
+        self.pressed.emit()
 
     def use_preset(self, preset: str) -> None:
         """Give every action the keys of a preset."""

@@ -41,9 +41,11 @@ class Facts:
     previous_case: str = ""
     recovery: bool = False
     scope: str = ""
+    spread_alone: bool = False
 
 
 Why = Callable[[Facts], str]
+SPREAD_ALONE = "The SD of the seeds has no second picture: choose One or Mean beside the history"
 
 
 def needs_always(facts: Facts) -> str:
@@ -174,6 +176,11 @@ def needs_tissue(facts: Facts) -> str:
 def needs_tissue_shown(facts: Facts) -> str:
     """A tissue map."""
     return needs_case(facts) or ("" if facts.has_tissue else "Compute the tissue map first (View menu)")
+
+
+def needs_two_pictures(facts: Facts) -> str:
+    """A result that stands beside the source."""
+    return needs_result(facts) or (SPREAD_ALONE if facts.spread_alone else "")
 
 
 def needs_result(facts: Facts) -> str:

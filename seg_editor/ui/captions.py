@@ -13,6 +13,8 @@ from seg_editor.ui.layouts import Slot
 from seg_editor.ui.planes import plane_name
 from seg_editor.ui.state import Role
 
+CLICK_ONE = "Click a picture below to compare"
+
 UNKNOWN_SIDES = "orientation unknown: no qform or sform"
 TILTED_DEGREES = 20.0
 _SEEN_DEGREES = 0.5

@@ -19,7 +19,7 @@ _QUIET_MS = 2000
 
 
 class Collecting(QObject):
-    """Collects when the hands have rested, once for a case that was opened and for a model that was loaded.
+    """Collects when the hands have rested, once for a case that was opened or closed and for a model that was loaded.
 
     A full collection looks at every object of every library that was imported, holds the interpreter's lock for about
     0.1 s, and comes when it will. So what lives after a case was opened is frozen at once, which costs nothing: it is
@@ -63,6 +63,7 @@ class Collecting(QObject):
     def _on_opened(self, workspace: Workspace | None) -> None:
         self._follow(workspace)
         if workspace is None:
+            self._timer.start()
             return
         self._opened += 1
         if self._opened > 2:

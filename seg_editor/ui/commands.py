@@ -158,6 +158,7 @@ class Commands:
             removed=bool(segmentation.removed_slices.any()),
             hole_here=bool(segmentation.removed_slices[workspace.view.cursor[2]]),
             has_result=workspace.results.current is not None,
+            spread_alone=window.compare.spread_alone,
             modalities=tuple(str(m) for m in workspace.case.modalities),
             **common,
         )

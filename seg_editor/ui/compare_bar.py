@@ -10,7 +10,9 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSl
 
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
+from seg_editor.ui.actions import SPREAD_ALONE
 from seg_editor.ui.bind import bind
+from seg_editor.ui.captions import CLICK_ONE
 from seg_editor.ui.compare import Mode
 from seg_editor.ui.compare_link import CompareLink
 from seg_editor.ui.comparison import title_of
@@ -94,7 +96,7 @@ class CompareBar(QFrame):
         self.modes.chosen.connect(link.choose)
         self.dial = Dial("", 140, 42)
         self.dial.slider.valueChanged.connect(self._turn)
-        self.threshold = Dial("Threshold", 110, 140)
+        self.threshold = Dial("Threshold", 110, 150)
         self.threshold.setToolTip(
             "Differences above this part of the gray range count as changed: the threshold of DiffMap IoU. "
             "Colors below it are faint."
@@ -159,7 +161,8 @@ class CompareBar(QFrame):
 
     def _fit(self) -> None:
         """Fold the modes into a menu where the room ends."""
-        self.folding.small.setText(f"{self._link.state.mode.display} ▾")
+        mode = Mode.PLAIN if self._link.spread_alone else self._link.state.mode
+        self.folding.small.setText(f"{mode.display} ▾")
         others = (self.dial, self.source, self.threshold, self.steps, self.seeds, self.referee)
         taken = sum(part.minimumSizeHint().width() + SPACING for part in others if not part.isHidden())
         fold_into(self.width() - 2 * SPACING - taken, (self.folding,), (self.folding,))
@@ -213,18 +216,22 @@ class CompareBar(QFrame):
         workspace, state = self._workspace, self._link.state
         shown = workspace is not None and workspace.results.current is not None
         self.hint.setVisible(not shown)
-        why = "" if shown else f"{NOTHING_YET[0].lower()}{NOTHING_YET[1:]}"
+        alone = shown and self._link.spread_alone
+        yet = CLICK_ONE if workspace is not None and len(workspace.results) else NOTHING_YET
+        self.hint.setText(yet)
+        why = "" if shown else f"{yet[0].lower()}{yet[1:]}"
+        single = f"{SPREAD_ALONE[0].lower()}{SPREAD_ALONE[1:]}" if alone else why
         for mode in Mode:
-            self.modes.enable(mode, why, _TIPS[mode])
+            self.modes.enable(mode, why if mode is Mode.PLAIN else single, _TIPS[mode])
         self.folding.small.setEnabled(shown)
         self.folding.small.setToolTip(why and f"Not now: {why}.")
-        self.modes.show_key(state.mode)
+        self.modes.show_key(Mode.PLAIN if alone else state.mode)
         if not shown:
             for dial in (self.dial, self.source, self.threshold, self.steps):
                 dial.hide()
             self._fit()
             return
-        self.dial.setVisible(state.mode in _DIALS)
+        self.dial.setVisible(state.mode in _DIALS and not alone)
         if state.mode in _DIALS:
             caption, name, low, high, form = _DIALS[state.mode]
             value = float(getattr(state, name))
@@ -237,9 +244,10 @@ class CompareBar(QFrame):
     def _show_threshold(self) -> None:
         shown, threshold = self._link.shows(Role.DIFFERENCE), self._link.state.threshold
         overlap = self._link.overlap() if shown else None
-        beside = "" if overlap is None else f" · {self._link.judged_modality.display} IoU {overlap:.3f}"
+        modality = self._link.judged_modality.display
+        text = f"{threshold:.2f}" if overlap is None else f"{modality} IoU at {threshold:.2f}: {overlap:.3f}"
         self.threshold.setVisible(shown)
-        self.threshold.show_value(threshold / _MAX_THRESHOLD, f"{threshold:.2f}{beside}")
+        self.threshold.show_value(threshold / _MAX_THRESHOLD, text)
 
     def _show_against(self) -> None:
         key, workspace = self._link.state.against, self._workspace

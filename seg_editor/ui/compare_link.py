@@ -26,7 +26,8 @@ from seg_editor.ui.viewer import Viewer
 if TYPE_CHECKING:
     from seg_editor.generation.counterfactual import Counterfactual
 
-_REACH_PX = 16
+_KNOB_PX = 16
+_LINE_PX = 7
 _RANKS = 5
 
 
@@ -70,7 +71,8 @@ class CompareLink(QObject):
             unbind()
         self._workspace = workspace
         self._unbind = []
-        self._scrubbed = None
+        self._scrubbed = self._dragged = None
+        self._forget_panes()
         self.state.against, self.state.ensemble = "", EnsembleView.OFF
         self.ensemble.set_workspace(workspace)
         if workspace is not None and self._viewer.pictures is not None:
@@ -130,6 +132,12 @@ class CompareLink(QObject):
     def shows(self, role: Role) -> bool:
         """True when a pane is there for a role."""
         return any(made.role is role for made in self._viewer.contents)
+
+    @property
+    def spread_alone(self) -> bool:
+        """True when the counterfactual panes show the deviation of the seeds: no picture to mix with the source."""
+        spread = self.state.ensemble is EnsembleView.SD
+        return spread and not any(made.role is Role.RESULT and made.slot.rank for made in self._viewer.contents)
 
     def scrub(self, number: int) -> None:
         """Show a step of the last run in place of its result; the number of steps ends that."""
@@ -211,6 +219,10 @@ class CompareLink(QObject):
 
     def _on_state(self, name: str) -> None:
         pictures, workspace = self._viewer.pictures, self._workspace
+        if name == "mode":
+            for pane in self._viewer.panes:
+                if (port := pane.viewport()) is not None:
+                    port.unsetCursor()
         if name in ("mode", "hertz"):
             blinking = self.state.mode is Mode.BLINK
             self._blink.start(round(500 / self.state.hertz)) if blinking else self._blink.stop()
@@ -279,11 +291,15 @@ class CompareLink(QObject):
     def _watch(self, pane: SlicePane, made: PaneContent) -> None:
         port = pane.viewport()
         assert port is not None
-        self._panes = {kept: content for kept, content in self._panes.items() if content in self._viewer.contents}
+        self._forget_panes()
         self._panes[port] = made
         port.installEventFilter(self)
         pane.moved.connect(lambda pointer, made=made: self._on_move(made, pointer.u, pointer.v))
         pane.left.connect(lambda: setattr(self.state, "point", None))
+
+    def _forget_panes(self) -> None:
+        """Let go of the panes that are no longer there, and of their case."""
+        self._panes = {port: made for port, made in self._panes.items() if made in self._viewer.contents}
 
     def _on_move(self, made: PaneContent, u: float, v: float) -> None:
         if self.state.mode is Mode.LENS:
@@ -298,6 +314,8 @@ class CompareLink(QObject):
             if event.button() == Qt.MouseButton.LeftButton and self._on_handle(made, event.position()):
                 self._dragged = made
                 return True
+        elif self._dragged is None and event.type() == QEvent.Type.MouseMove:
+            self._point_at(made, event)
         elif self._dragged is made and event.type() == QEvent.Type.MouseMove:
             self._drag(made, event.position())
             return True
@@ -307,12 +325,22 @@ class CompareLink(QObject):
         return False
 
     def _on_handle(self, made: PaneContent, at: QPointF) -> bool:
-        """True on the knob in the middle of the handle."""
+        """True on the line of the handle, all along it, and on the knob in its middle."""
         handle, port = made.pane.marks.swipe, made.pane.viewport()
         if handle is None or port is None:
             return False
         x = made.pane.viewportTransform().map(QPointF(handle, 0.0)).x()
-        return abs(at.x() - x) <= _REACH_PX and abs(at.y() - port.rect().center().y()) <= _REACH_PX
+        away, level = abs(at.x() - x), abs(at.y() - port.rect().center().y())
+        return away <= _LINE_PX or (away <= _KNOB_PX and level <= _KNOB_PX)
+
+    def _point_at(self, made: PaneContent, event: QMouseEvent) -> None:
+        """Let the shape of the mouse say that the handle can be dragged."""
+        port = made.pane.viewport()
+        free = event.buttons() == Qt.MouseButton.NoButton
+        if port is not None and free and self._on_handle(made, event.position()):
+            port.setCursor(Qt.CursorShape.SplitHCursor)
+        elif port is not None and free:
+            port.unsetCursor()
 
     def _drag(self, made: PaneContent, at: QPointF) -> None:
         inverse, _ = made.pane.viewportTransform().inverted()

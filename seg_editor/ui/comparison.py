@@ -138,11 +138,12 @@ class Comparison:
         if shown is not None and self.role is not Role.SOURCE and for_comparison(shown.request.model):
             marks.subtitle = f"{marks.subtitle} · {FOR_COMPARISON}"
         if self.role is Role.DIFFERENCE and self.second is not None:
+            told = f"{Role.DIFFERENCE.display}: {difference_of(shown, pictures.against)}"
+            marks.title = marks.title.replace(Role.DIFFERENCE.display, told)
+            marks.subtitle = marks.subtitle.replace(Role.DIFFERENCE.display, told)
             low, high = display_window(self.volume.raw).low, display_window(self.volume.raw).high
             marks.color_ticks = (self.state.threshold * (high - low) / self.reach,)
-            if pictures.against is not None:
-                marks.title = f"{title_of(shown)} − {title_of(pictures.against, shown)}"
-            elif hole is not None:
+            if pictures.against is None and hole is not None:
                 count = int(np.count_nonzero((self.first != self.second) & ~hole))
                 marks.corner = f"{count} {'voxel' if count == 1 else 'voxels'} changed outside"
 
@@ -163,6 +164,15 @@ def title_of(result: Counterfactual | None, beside: Counterfactual | None = None
     if other is None or other.model != request.model:
         parts.insert(0, model_name(request.model))
     return " · ".join(parts)
+
+
+def difference_of(shown: Counterfactual | None, against: Counterfactual | None) -> str:
+    """Return what is taken from what; the steps of a result only where they tell it from the other one."""
+    if shown is None:
+        return "counterfactual − source"
+    if against is not None:
+        return f"{title_of(shown)} − {title_of(against, shown)}"
+    return f"{model_name(shown.request.model)} · seed {shown.request.seed} − source"
 
 
 def title_of_first(marks: Marks, pictures: Pictures, synthetic: bool) -> None:

@@ -38,7 +38,8 @@ _HELD = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_AltGr,
 class ErrorBar(QFrame):
     """Shows the newest message; a note goes by itself or at the next action, an error stays until it is dismissed.
 
-    It lies over the pictures, so that nothing moves when it comes or goes. An offer comes back after every other message until it is answered or put away.
+    It lies over the pictures, so that nothing moves when it comes or goes.
+    An offer comes back after every other message until it is answered or put away.
     """
 
     def __init__(self) -> None:

@@ -64,7 +64,7 @@ class Generation(QObject):
         self._workspace: Workspace | None = None
         self._stage: Stage | None = None
         self._unbind: list[Callable[[], None]] = []
-        self._pending = self._recalled = self._stale = False
+        self._pending = self._recalled = self._stale = self._removed = False
         self._paused = ""
         self._told = Status.IDLE
         self._z = -1
@@ -256,10 +256,12 @@ class Generation(QObject):
 
     def _check_stale(self) -> None:
         stale = self._stage is not None and self._stage.stale
-        if stale != self._stale:
-            self._stale = stale
+        changed, emptied = stale != self._stale, self.removed != self._removed
+        self._stale, self._removed = stale, self.removed
+        if changed:
             self._recalled = self._recalled and not stale
             self.stale_changed.emit(stale)
+        if changed or emptied:
             self._tell()
 
     def order(self, **changes: Any) -> Order | None:

@@ -25,6 +25,7 @@ CARD = QSize(226, 72)
 _GAP = 6
 _FRAME = 14
 _STAR = 18
+_EARLIER = 0.6
 EMPTY = "Every picture that is made stays here: click to compare it, double click to bring back its mask."
 
 
@@ -202,8 +203,9 @@ class _Cards(QWidget):
         clip.addRoundedRect(picture, 4, 4)
         painter.save()
         painter.setClipPath(clip)
-        painter.setOpacity(0.6 if earlier else 1.0)
         if entry.key in self._thumbs:
+            painter.fillPath(clip, theme.color("viewer_line"))
+            painter.setOpacity(_EARLIER if earlier else 1.0)
             painter.drawImage(picture, self._thumbs[entry.key])
         elif entry.key not in self._missing:
             self._missing.append(entry.key)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from seg_editor.ui.actions import Action, keys, needs_always, needs_case, needs_generate, needs_result
+from seg_editor.ui.actions import (
+    Action,
+    keys,
+    needs_always,
+    needs_case,
+    needs_generate,
+    needs_result,
+    needs_two_pictures,
+)
 
 # fmt: off
 LIVE: tuple[Action, ...] = (
@@ -28,22 +36,23 @@ LIVE: tuple[Action, ...] = (
     ),
     Action(
         "compare_blink", "Blink", keys("Shift+F2"), "Change between source and counterfactual", "", "compare",
-        needs_result, True
+        needs_two_pictures, True
     ),
     Action(
-        "compare_fade", "Fade", keys("Shift+F3"), "Mix source and counterfactual", "", "compare", needs_result, True
+        "compare_fade", "Fade", keys("Shift+F3"), "Mix source and counterfactual", "", "compare", needs_two_pictures,
+        True
     ),
     Action(
         "compare_swipe", "Swipe", keys("Shift+F4"), "Source left of a handle, counterfactual right of it", "",
-        "compare", needs_result, True
+        "compare", needs_two_pictures, True
     ),
     Action(
         "compare_lens", "Lens", keys("Shift+F5"), "The counterfactual under the mouse, the source around it", "",
-        "compare", needs_result, True
+        "compare", needs_two_pictures, True
     ),
     Action(
         "compare_checker", "Checkerboard", keys("Shift+F6"), "Squares of source and counterfactual in turn", "",
-        "compare", needs_result, True
+        "compare", needs_two_pictures, True
     ),
     Action(
         "referee", "Referee", keys("Shift+F7"), "Outline the tumor that the referee sees in source and counterfactual",

@@ -40,7 +40,8 @@ class LiveCommands:
     def checked(self) -> dict[str, bool]:
         """Return the state of the checkable ones."""
         window = self._window
-        states = {f"compare_{mode}": window.compare.state.mode is mode for mode in Mode}
+        shown = Mode.PLAIN if window.compare.spread_alone else window.compare.state.mode
+        states = {f"compare_{mode}": shown is mode for mode in Mode}
         states["live"] = window.generation.settings.live
         states["referee"] = window.compare.state.referee
         states["full_screen"] = window.isFullScreen()

@@ -114,6 +114,7 @@ class MainWindow(QMainWindow):
         self._models_sought = False
         self._unbind = [bind(self, self.ui.changed, lambda _n: self.later())]
         bind(self, self.generation.settings.changed, lambda _n: self.later())
+        self.actions_table.pressed.connect(self.later)
         themes.changed.connect(self._apply_theme)
         self._apply_theme(themes.theme)
         self._show_workspace(None)

@@ -169,6 +169,7 @@ class Overlays(QObject):
         for unbind in self._unbind:
             unbind()
         self._workspace = workspace
+        self._layers = {made.content: made for made in self._alive()}
         self._codes = None
         self._unbind = [] if workspace is None else [bind(self, workspace.view.changed, self._on_view)]
         if workspace is not None:

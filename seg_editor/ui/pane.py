@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,8 @@ from seg_editor.ui.state import Camera
 
 _FIT = 0.97
 _OUTLINE = 1.25
+_RIM = 1.0
+_HALO = QColor(8, 12, 16, 200)
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,14 @@ class Pointer:
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """Line segments over a picture: points ``(2 n, 2)`` in mm of the plane, two to a segment, and their color."""
+    """Line segments over a picture: points ``(2 n, 2)`` in mm of the plane, two to a segment, and their color.
+
+    With a `halo` a dark rim lies under them, for bright lines that must be seen on bright tissue.
+    """
 
     points: np.ndarray
     color: QColor
+    halo: bool = False
 
 
 class SlicePane(QGraphicsView):
@@ -97,6 +104,7 @@ class SlicePane(QGraphicsView):
             self._scene.addItem(item)
         self.picture.setCacheMode(PictureItem.CacheMode.DeviceCoordinateCache)
         self._outlines: list[QGraphicsPathItem] = []
+        self._halos: list[QGraphicsPathItem] = []
         self._view: PlaneView | None = None
         self._region = QRectF()
         self._camera = Camera()
@@ -138,22 +146,32 @@ class SlicePane(QGraphicsView):
 
     def set_outlines(self, outlines: list[Outline]) -> None:
         """Draw lines over the picture, always about one pixel wide."""
-        while len(self._outlines) < len(outlines):
+        paths = [_path_of(outline.points) for outline in outlines]
+        colors = [outline.color for outline in outlines]
+        ringed = [path for path, outline in zip(paths, outlines, strict=True) if outline.halo]
+        self._draw_lines(self._halos, ringed, [_HALO] * len(ringed), _OUTLINE + 2 * _RIM, 4)
+        self._draw_lines(self._outlines, paths, colors, _OUTLINE, 5)
+
+    def _draw_lines(
+        self,
+        items: list[QGraphicsPathItem],
+        paths: Sequence[QPainterPath],
+        colors: Sequence[QColor],
+        width: float,
+        depth: int,
+    ) -> None:
+        while len(items) < len(paths):
             item = QGraphicsPathItem()
-            item.setZValue(5)
+            item.setZValue(depth)
             self._scene.addItem(item)
-            self._outlines.append(item)
-        for item, outline in zip(self._outlines, outlines, strict=False):
-            points = outline.points
-            pen = QPen(outline.color, _OUTLINE * self.devicePixelRatioF())
+            items.append(item)
+        for item, path, color in zip(items, paths, colors, strict=False):
+            pen = QPen(color, width * self.devicePixelRatioF())
             pen.setCosmetic(True)
             item.setPen(pen)
-            path = QPainterPath()
-            if len(points):
-                path = pg.arrayToQPath(points[:, 0], points[:, 1], connect="pairs", finiteCheck=False)
             item.setPath(path)
-            item.setVisible(bool(len(points)))
-        for item in self._outlines[len(outlines) :]:
+            item.setVisible(not path.isEmpty())
+        for item in items[len(paths) :]:
             item.setVisible(False)
 
     def set_footer(self, height: float) -> None:
@@ -305,3 +323,10 @@ class SlicePane(QGraphicsView):
     def refresh(self) -> None:
         """Repaint soon, once for all that changed: the scene collects it, as it does for changed items."""
         self._scene.update()
+
+
+def _path_of(points: np.ndarray) -> QPainterPath:
+    """Return segments ``(2 n, 2)`` as a path."""
+    if not len(points):
+        return QPainterPath()
+    return pg.arrayToQPath(points[:, 0], points[:, 1], connect="pairs", finiteCheck=False)

@@ -9,7 +9,7 @@ from seg_editor.cases import Modality
 from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome, content
-from seg_editor.ui.captions import headings, orientation_warning, picture_name, slice_number
+from seg_editor.ui.captions import CLICK_ONE, headings, orientation_warning, picture_name, slice_number
 from seg_editor.ui.compare import Mode
 from seg_editor.ui.comparison import Comparison, title_of_first
 from seg_editor.ui.layouts import Slot
@@ -203,21 +203,27 @@ class PaneContent:
             return
         if not generated:
             any_hole = self._workspace.segmentation.removed_slices.any()
-            marks.message = NEEDS_RUN if any_hole else NEEDS_REMOVAL
+            marks.message = NEEDS_RUN if any_hole else self._needs_first
             if self._pictures.underway and any_hole and not self.slot.rank:
                 marks.message = UNDERWAY
             if self.slot.rank:
                 marks.title = FREE_PLACE
-                marks.message = NEEDS_ANOTHER if any_hole else NEEDS_REMOVAL
+                marks.message = NEEDS_ANOTHER if any_hole else self._needs_first
             return
         self._dated = preview is None
         self._mark_age()
         if self._comparison is not None:
             hole = None if self._pictures.against else self._pictures.hole(view, index, self.slot.rank or 0)
             self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
-        stepping = role is Role.RESULT and not self.slot.rank and self._pictures.previewed(view, index)
+        stepping = not self.slot.rank and self._pictures.previewed(view, index)
         if stepping and preview is not None and preview.title:
-            marks.title = preview.title
+            marks.title = preview.title if role is Role.RESULT else f"{role.display}: {preview.title} − source"
+
+    @property
+    def _needs_first(self) -> str:
+        """What there is to do where nothing is removed: pictures of an earlier mask only wait to be chosen."""
+        results = self._workspace.results
+        return f"{CLICK_ONE}." if len(results) and results.current is None else NEEDS_REMOVAL
 
     def set_stale(self, stale: bool) -> None:
         """Say whether the mask changed since the result on display; no picture is drawn."""
@@ -304,17 +310,18 @@ class PaneContent:
         empty = self.role is Role.SOURCE or self._pictures.rank(rank) is None or self._lacks_modality
         made = np.empty((0, 2)) if empty else self._pictures.hole_outline(view, self.index, rank)
         if made.size:
-            outlines.append(Outline(made, _GHOST))
+            outlines.append(Outline(made, _GHOST, halo=True))
             legend.append(GENERATED_LINE)
         elif self._workspace.segmentation.revision:
             gone = (view.cut(self._workspace.segmentation.original, self.index) > 0) & (codes == 0)
             if gone.any():
-                outlines.append(Outline(dashes(boundary_segments(gone, view.step), _DASH_MM), _GHOST))
+                lines = dashes(boundary_segments(gone, view.step), _DASH_MM)
+                outlines.append(Outline(lines, _GHOST, halo=True))
                 legend.append(REMOVED_LINE)
         self._told = self._judged
         seen = self._pictures.seen(self.role, view, self.index, rank) if self._told else None
         if seen is not None and self._pictures.compare.referee:
-            outlines.append(Outline(boundary_segments(seen, view.step), _REFEREE))
+            outlines.append(Outline(boundary_segments(seen, view.step), _REFEREE, halo=True))
             legend.insert(0, self._verdict(bool(seen.any())))
         self._draw_outlines(outlines, legend)
 

@@ -102,7 +102,8 @@ def readouts(
     """Return lines about a voxel, the longest first: each leaves out more of what matters least.
 
     The intensity of the modality on display comes first, then the voxel in that modality's file, the label, the world
-    position, and the other modalities. The world position goes first, then the other modalities, the last one first.
+    position, and the other modalities. The world position goes first, then the other modalities, the last one first,
+    the label and the voxel.
 
     Parameters
     ----------
@@ -112,6 +113,8 @@ def readouts(
         Where it is generated, its intensity stands behind the source's, after an arrow, and the difference in brackets.
     """
     case, chosen = workspace.case, workspace.view.modality
+    if chosen not in case.volumes:
+        chosen = case.modalities[0]
     values = {modality: _intensity(case.volumes[modality], modality, voxel, result) for modality in case.modalities}
     place = "({}, {}, {})".format(*file_voxel(case.volumes[chosen].source, voxel))
     label = case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
@@ -119,7 +122,7 @@ def readouts(
     world = "RAS ({:.1f}, {:.1f}, {:.1f}) mm".format(*case.grid.world(voxel))
     others = ["   ".join(list(values.values())[:count]) for count in range(len(values), -1, -1)]
     lines = [(*first, world, others[0]), *((*first, some) for some in others)]
-    return tuple("    ".join(filter(None, line)) for line in lines)
+    return tuple("    ".join(filter(None, line)) for line in (*lines, first[:2], first[:1]))
 
 
 def _intensity(volume: Volume, modality: Modality, voxel: tuple[int, int, int], result: Counterfactual | None) -> str:

@@ -77,6 +77,7 @@ class Tools(QObject):
         self._overlays = overlays or Overlays(viewer, ui)
         self._settings = settings or ReshapeSettings()
         self._workspace: Workspace | None = None
+        self._unbind: Callable[[], None] = lambda: None
         self._drag: _Drag | None = None
         self._strokes: Strokes | None = None
         self._polygon: PolygonTool | None = None
@@ -113,6 +114,8 @@ class Tools(QObject):
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Work on another case."""
         self.cancel()
+        self._unbind()
+        self._unbind = lambda: None
         self._workspace = workspace
         self._strokes = self._polygon = self._mover = None
         if workspace is not None:
@@ -120,7 +123,7 @@ class Tools(QObject):
             self._polygon = PolygonTool(self._strokes, self._overlays)
             self._mover = MoveTool(workspace, self._overlays, self._settings)
             polygon = self._polygon
-            workspace.view.on("cursor", lambda _cursor: polygon.redraw())
+            self._unbind = workspace.view.on("cursor", lambda _cursor: polygon.redraw())
 
     def cancel(self) -> bool:
         """Take a running stroke back, or give an outline up; False when there was none."""

@@ -93,3 +93,15 @@ def test_a_case_that_was_left_is_freed_all_the_same(window: MainWindow, tmp_path
         left.append(weakref.ref(window.workspace))
         del before
     wait(lambda: sum(case() is not None for case in left) <= 2)
+
+
+@pytest.mark.usefixtures("collecting")
+def test_a_case_that_was_closed_is_freed_when_the_hands_rest(
+    window: MainWindow, tmp_path: Path, full: list[int], wait: Wait
+) -> None:
+    window.cases.open(make_case(tmp_path / "BraTS2021_90101", shape=(24, 24, 12)))
+    wait(lambda: window.workspace is not None)
+    wait(lambda: bool(full))
+    left = weakref.ref(window.workspace)
+    window.cases.close()
+    wait(lambda: left() is None)

@@ -33,13 +33,14 @@ def test_two_results_against_each_other(made: Hands, wait: Wait) -> None:
     assert [c.pane.marks.title for c in contents] == [
         "M5 · 4 steps · seed 0",
         "Counterfactual",
-        "M5 · 4 steps · seed 9 − seed 0",
+        "Difference: M5 · 4 steps · seed 9 − seed 0",
     ]
     assert contents[0].pane.marks.synthetic
     assert contents[2].pane.difference.isVisible()
     assert made.window.compare.overlap() is None
     made.window.compare_bar.source.click()
     assert contents[0].pane.marks.title == "Source"
+    assert contents[2].pane.marks.title == "Difference: M5 · seed 9 − source"
     assert not contents[0].pane.marks.synthetic
 
 
@@ -103,6 +104,30 @@ def test_seeds_of_a_single_step_are_refused(made: Hands) -> None:
     assert MORE_STEPS in made.window.errors.text.text()
     assert made.window.compare.ensemble.wanted == 0
     assert len(made.workspace.results) == runs
+
+
+def test_the_deviation_of_the_seeds_is_compared_with_nothing(made: Hands, wait: Wait, qtbot: object) -> None:
+    window, link, bar = made.window, made.window.compare, made.window.compare_bar
+    link.ensemble.start(4)
+    wait(lambda: link.ensemble.count == 4 and not window.generation.running)
+    made.key(KEYS[Mode.SWIPE], SHIFT)
+    QTest.mouseClick(window.ensemble_card.choice.button(EnsembleView.SD), Qt.MouseButton.LeftButton)
+    settle(qtbot, window)
+    mixing = [mode for mode in Mode if mode is not Mode.PLAIN]
+    for mode in mixing:
+        assert not bar.modes.button(mode).isEnabled()
+        assert "no second picture" in bar.modes.button(mode).toolTip()
+        assert not window.actions_table[f"compare_{mode}"].isEnabled()
+        assert not bar.modes.button(mode).isChecked()
+    assert bar.modes.button(Mode.PLAIN).isChecked()
+    assert not bar.dial.isVisible()
+    made.key(KEYS[Mode.LENS], SHIFT)
+    assert link.state.mode is Mode.SWIPE
+    QTest.mouseClick(window.ensemble_card.choice.button(EnsembleView.MEAN), Qt.MouseButton.LeftButton)
+    settle(qtbot, window)
+    assert all(bar.modes.button(mode).isEnabled() for mode in mixing)
+    assert bar.modes.button(Mode.SWIPE).isChecked()
+    assert made.pane().marks.swipe is not None
 
 
 def test_one_seed_has_no_deviation(made: Hands, backend: FakeBackend, wait: Wait) -> None:

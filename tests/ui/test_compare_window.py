@@ -58,6 +58,34 @@ def test_the_swipe_handle_is_dragged_and_the_tool_stays_out(made: Hands) -> None
     assert made.window.compare_bar.dial.value.text() == f"{made.window.compare.state.fraction:.0%}"
 
 
+@pytest.mark.parametrize("height", [0.1, 0.3, 0.8])
+def test_the_swipe_line_is_dragged_anywhere_along_it_and_the_mouse_says_so(made: Hands, height: float) -> None:
+    made.key(KEYS[Mode.SWIPE], SHIFT)
+    pane, cursor = made.pane(), made.workspace.view.cursor
+    port = pane.viewport()
+    line = QPointF(pane.viewportTransform().map(QPointF(pane.marks.swipe, 0)).x(), height * port.height())
+    made.send(QEvent.Type.MouseMove, line + QPointF(40, 0), NO_BUTTON, NO_BUTTON)
+    assert port.cursor().shape() is not Qt.CursorShape.SplitHCursor
+    made.send(QEvent.Type.MouseMove, line + QPointF(4, 0), NO_BUTTON, NO_BUTTON)
+    assert port.cursor().shape() is Qt.CursorShape.SplitHCursor
+    made.drag_pixels([line, line + QPointF(-30, 0), line + QPointF(-60, 0)])
+    now = pane.viewportTransform().map(QPointF(pane.marks.swipe, 0)).x()
+    assert now == pytest.approx(line.x() - 60, abs=2)
+    assert made.workspace.view.cursor == cursor
+    made.send(QEvent.Type.MouseMove, line + QPointF(60, 0), NO_BUTTON, NO_BUTTON)
+    assert port.cursor().shape() is not Qt.CursorShape.SplitHCursor
+    made.drag_pixels([line + QPointF(60, 0)])
+    assert made.workspace.view.cursor != cursor
+
+
+def test_the_swipe_cursor_goes_with_its_mode(made: Hands) -> None:
+    made.key(KEYS[Mode.SWIPE], SHIFT)
+    port, x = made.pane().viewport(), made.pane().viewportTransform().map(QPointF(made.pane().marks.swipe, 0)).x()
+    made.send(QEvent.Type.MouseMove, QPointF(x, 40), NO_BUTTON, NO_BUTTON)
+    made.key(KEYS[Mode.PLAIN], SHIFT)
+    assert port.cursor().shape() is not Qt.CursorShape.SplitHCursor
+
+
 def test_the_lens_follows_the_mouse(made: Hands) -> None:
     made.key(KEYS[Mode.LENS], SHIFT)
     shown, source, _ = pictures(made)
@@ -95,7 +123,7 @@ def test_threshold_is_that_of_diffmap_iou(made: Hands) -> None:
         bar.threshold.slider.setValue(ticks)
         threshold = made.window.compare.state.threshold
         expected = diffmap_iou(*planes, result.hole.core[:, :, z][None], threshold)
-        assert bar.threshold.value.text() == f"{threshold:.2f} · FLAIR IoU {expected.value:.3f}"
+        assert bar.threshold.value.text() == f"FLAIR IoU at {threshold:.2f}: {expected.value:.3f}"
     low, high = display_window(raw).low, display_window(raw).high
     assert made.pane().marks.color_ticks == pytest.approx((threshold * (high - low) / difference_range(window),))
 

@@ -340,7 +340,7 @@ def test_six_models_are_all_shown(live: Hands, backend: FakeBackend, wait: Wait)
     titles = [content.pane.marks.title.split(" ")[0] for content in live.window.viewer.contents]
     assert titles[:2] == ["Source", "M5"]
     assert set(titles[2:7]) == {"M1", "M2", "M3", "M3c", "M3k"}
-    assert titles[7] == "Difference"
+    assert titles[7] == "Difference:"
     assert len({(pane.width(), pane.height()) for pane in live.window.viewer.panes}) <= 4  # all alike but for a pixel
 
 

@@ -19,6 +19,7 @@ from seg_editor.ui.main_window import MainWindow
 from tests.session.steps import dab
 from tests.tiny import make_case
 from tests.ui.conftest import Hands, settle
+from tests.ui.fake import FakeBackend
 
 _ROUND, _GROWTH = 250, 6 << 20
 
@@ -76,3 +77,32 @@ def test_a_case_that_was_left_is_freed(
         relays.append(len(window.findChildren(_Relay)))
     assert [ref() is not None for ref in left] == [False] * 4 + [True]
     assert relays[-1] == relays[1], relays
+
+
+def test_a_case_that_was_closed_is_freed(
+    window: MainWindow,
+    backend: FakeBackend,
+    tmp_path: Path,
+    qtbot: object,
+    wait: Callable[[Callable[[], bool]], None],
+) -> None:
+    """Also when nothing is opened after it."""
+    window.cases.open(make_case(tmp_path / "BraTS2021_91000", shape=(32, 32, 24)))
+    wait(lambda: window.workspace is not None)
+    assert window.workspace is not None
+    left = weakref.ref(window.workspace), weakref.ref(window.workspace.case)
+    window.workspace.set_tissue(window.workspace.case.brain.astype("uint8"))
+    settle(qtbot, window)
+    window.actions_table["remove"].trigger()
+    settle(qtbot, window)
+    window.actions_table["generate"].trigger()
+    wait(lambda: not window.generation.running)
+    wait(lambda: not window._tasks._running)
+    window.workspace.save_segmentation()
+    backend.runs.clear()
+    window.cases.close()
+    assert window.workspace is None
+    settle(qtbot, window)
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert [ref() for ref in left] == [None, None]

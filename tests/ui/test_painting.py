@@ -207,6 +207,21 @@ def test_removed_tumor_keeps_an_outline(hands: Hands) -> None:
     assert all(isinstance(color, QColor) and color.red() > 200 for color in pens)
 
 
+def test_the_outline_of_what_was_removed_is_seen_on_bright_tissue(hands: Hands) -> None:
+    raw = hands.workspace.case.volumes[hands.workspace.view.modality].raw
+    hands.workspace.view.set_window(hands.workspace.view.modality, Window(float(raw.min()) - 2, float(raw.min()) - 1))
+    hands.window.ui.crosshair = False
+    hands.key(Qt.Key.Key_R, CTRL)
+    z = hands.workspace.view.cursor[2]
+    gone = np.argwhere(hands.workspace.segmentation.original[:, :, z] > 0)
+    port = hands.pane().viewport()
+    corners = [hands.at((float(x), float(y), float(z))).toPoint() for x, y in (gone.min(axis=0), gone.max(axis=0))]
+    image = port.grab(QRect(*corners).normalized().adjusted(-20, -20, 20, 20)).toImage()
+    grays = [image.pixelColor(x, y).lightness() for x in range(image.width()) for y in range(image.height())]
+    assert sorted(grays)[len(grays) // 2] > 230
+    assert sum(gray < 90 for gray in grays) > 40
+
+
 @pytest.mark.parametrize("name", ["layout", "maximized"])
 def test_a_stroke_ends_when_its_pane_goes(hands: Hands, name: str) -> None:
     before = labels(hands).copy()

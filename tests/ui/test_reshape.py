@@ -215,10 +215,10 @@ def test_after_a_shortcut_the_panel_previews_what_apply_does(hands: Hands, wait:
     preview_ready(hands, wait)
     assert panel.amount.text() == "+1.0 mm"
     hands.key(Qt.Key.Key_Down, CTRL | SHIFT)
-    wait(lambda: hands.workspace.history.names == ("Shrink Edema (ED) by 1 mm",) and not reshape.computing)
+    wait(lambda: hands.workspace.history.names == ("Shrink ED by 1 mm",) and not reshape.computing)
     settle(qtbot, hands.window)
     assert reshape.preview is not None
-    assert reshape.preview.name == "Grow Edema (ED) by 1 mm"
+    assert reshape.preview.name == "Grow ED by 1 mm"
     assert "Preview: Grow" in panel.hint.text()
     panel.amount.setValue(-1.0)
     preview_ready(hands, wait)

@@ -196,8 +196,9 @@ def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
     """FID and KID of every row against the real slices of the same patients: the value of each seed, averaged.
 
     Both depend on the number of pictures (FID's bias falls with it). So the floor is as many other real slices of the
-    same patients, for whole slices only: composited ones share pixels with what they are compared with. There is no
-    interval: a bootstrap draws patients twice, which adds bias, and the figure then lies below its own lower bound.
+    same patients, midway between those that count, and for whole slices only: composited ones share pixels with what
+    they are compared with. There is no interval: a bootstrap draws patients twice, which adds bias, and the figure then
+    lies below its own lower bound.
     """
     groups_by_row = dict(zip(map(id, rows), groups.values(), strict=True))
     real = next((groups_by_row[id(r)] for r in rows if r.method == "source"), None)

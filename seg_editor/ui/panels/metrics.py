@@ -19,6 +19,7 @@ from seg_editor.ui.captions import slice_number
 from seg_editor.ui.charts import Profile, Scale
 from seg_editor.ui.generation import Generation, Status
 from seg_editor.ui.icons import icon
+from seg_editor.ui.compare import DEFAULT_THRESHOLD
 from seg_editor.ui.panels.glance import Figure, Glance
 from seg_editor.ui.panels.parts import RESTED_MS, Section, combo, named, row, wrapped
 from seg_editor.ui.theme import Theme
@@ -96,7 +97,7 @@ class MetricsPanel(Section):
         self.jump = QToolButton()
         self.jump.clicked.connect(self._jump)
         self.residual = _Number("TumorResidual", RESIDUAL, "tumor_residual")
-        self.iou = _Number("DiffMap IoU", IOU, "diffmap_iou")
+        self.iou = _Number(f"DiffMap IoU at {DEFAULT_THRESHOLD:.2f}", IOU, "diffmap_iou")
         self.outside = _Number("Change outside", OUTSIDE)
         self.texture = _Number("Texture", TEXTURE)
         self.seam = _Number("Seam", SEAM)
@@ -305,12 +306,12 @@ def _figures(line: Any, measured: Measured | None) -> tuple[Figure, ...]:
     index = None if line is None else line.index
     floor = None if measured is None or index is None else measured.floors.get(index)
     bound = None if measured is None or index is None else measured.bounds.get(index)
-    shown = "" if measured is None else f"{Modality(measured.metrics.modality).display} "
+    overlap = IOU if measured is None else f"{Modality(measured.metrics.modality).display}: {IOU}"
     change = "–" if line is None else "0" if line.change_outside_max == 0 else f"{line.change_outside_max:.3g}"
     values = [None if line is None else getattr(line, name) for name, _ in _FIGURES]
     return (
         Figure("Residual", number(values[0]), "" if floor is None else f"floor {number(floor)}", RESIDUAL),
-        Figure(f"{shown}IoU", number(values[1]), "" if bound is None else f"of {bound:.3g}", IOU),
+        Figure(f"IoU at {DEFAULT_THRESHOLD:.2f}", number(values[1]), "" if bound is None else f"of {bound:.3g}", overlap),
         Figure("Outside", change, "" if line is None else "must be 0", OUTSIDE),
         Figure("Texture", short(values[2]), "" if line is None else "1 is right", TEXTURE),
         Figure("Seam", short(values[3]), "" if line is None else "1 is right", SEAM),
