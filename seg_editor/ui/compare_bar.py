@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QResizeEvent
@@ -24,6 +25,9 @@ from seg_editor.ui.panels.parts import RESTED_MS, ElidedLabel, Segments, named
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import Theme
 
+if TYPE_CHECKING:
+    from seg_editor.generation.counterfactual import Counterfactual
+
 _TIPS = {
     Mode.PLAIN: "The counterfactual alone",
     Mode.BLINK: "Change between the two pictures",
@@ -43,6 +47,9 @@ _MAX_THRESHOLD = 0.5
 _TICKS = 1000
 _NARROW = 520
 _ROOM = 28
+_STEPS_TIP = "How the last picture came to be: step through its previews"
+NO_STEPS = "Steps are kept for pictures made in this session: those of the last run, in the slice it began with"
+ONE_STEP = "This picture was made in one step"
 NOTHING_YET = "Comparing begins with the first picture"
 
 
@@ -118,7 +125,7 @@ class CompareBar(QFrame):
         )
         self.seeds.setMenu(self._make_menu())
         self.steps = Dial("Steps", 110, 38)
-        self.steps.setToolTip("How the last picture came to be: step through its previews")
+        self.steps.setToolTip(_STEPS_TIP)
         self.steps.slider.valueChanged.connect(self._scrub)
         self.hint = named(ElidedLabel(NOTHING_YET), "small")
         self._arrange()
@@ -259,18 +266,22 @@ class CompareBar(QFrame):
         workspace, steps = self._workspace, self._generation.steps
         current = None if workspace is None else workspace.results.current
         usable = bool(len(steps)) and current is not None and steps.key == current.request.key
-        usable = (
-            usable
-            and self._link.shows(Role.RESULT)
-            and workspace is not None
-            and steps[0].slice_index == workspace.view.cursor[2]
-        )
-        self.steps.setVisible(usable and not self._generation.running)
+        usable = usable and workspace is not None and steps[0].slice_index == workspace.view.cursor[2]
+        shown = current is not None and self._link.shows(Role.RESULT)
+        self.steps.setVisible(shown and not self._generation.running)
+        self.steps.setEnabled(usable)
+        self.steps.setToolTip(_STEPS_TIP if usable else ONE_STEP if _one_step(current) else NO_STEPS)
         self._fit()
-        if usable and not self.steps.slider.isSliderDown() and not self.steps.slider.hasFocus():
+        if not usable:
+            self.steps.show_value(1.0, "result")
+        elif not self.steps.slider.isSliderDown() and not self.steps.slider.hasFocus():
             self._show_step(len(steps), len(steps))
 
     def _show_step(self, number: int, count: int) -> None:
         self.steps.slider.setSingleStep(max(1, round(_TICKS / max(count, 1))))
         text = "result" if number >= count else str(self._generation.steps[number].k)
         self.steps.show_value(number / max(count, 1), text)
+
+
+def _one_step(result: Counterfactual | None) -> bool:
+    return result is not None and result.request.steps == 1

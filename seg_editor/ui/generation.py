@@ -18,7 +18,7 @@ from seg_editor.session.stage import Stage
 from seg_editor.ui.backend import Backend, ModelInfo, Order
 from seg_editor.ui.bind import bind
 from seg_editor.ui.models import Models
-from seg_editor.ui.orders import next_kind, order_of, place_of, restore_settings
+from seg_editor.ui.orders import next_kind, order_kind, order_of, place_of, restore_settings
 from seg_editor.ui.runs import Runs
 from seg_editor.ui.sampler import Run, Sampler
 from seg_editor.ui.state import GenerationSettings
@@ -186,13 +186,27 @@ class Generation(QObject):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the running order began and its model was there."""
+        """Seconds since the running order began and its model was there; in a series, since the series began."""
         return self._runs.elapsed
 
     @property
     def expected(self) -> float | None:
-        """Seconds that the running order takes, or the one that would run next; None when nothing is known."""
-        return self._runs.expected if self.running else self.times.expected(self.next_kind())
+        """Seconds that the running order takes with all that follow in its series, or that the next run would take.
+
+        Every order counts with its own steps; None when nothing is known of one of them.
+        """
+        if not self.running:
+            return self.times.expected(self.next_kind())
+        total = self._runs.expected
+        for order in self._runs.to_come:
+            one = self.times.expected(order_kind(order, self.models, self.next_kind("all").slices))
+            total = None if total is None or one is None else total + one
+        return total
+
+    @property
+    def series(self) -> tuple[Order, int, int] | None:
+        """The running order, its number in a series of several, and how many these are; None outside of one."""
+        return self._runs.series
 
     def next_kind(self, slices: str = "") -> Kind:
         """What the next run would be, for its expected time."""

@@ -87,6 +87,12 @@ def next_kind(settings: GenerationSettings, models: Iterable[ModelInfo], slices:
     return Kind(settings.model, settings.device, steps, max(1, slices))
 
 
+def order_kind(order: Order, models: Iterable[ModelInfo], slices: int) -> Kind:
+    """Return the kind of run of an order that has not begun; `slices` are those of an order for all."""
+    steps = order.steps or presets_of(models, order.model).get(order.preset, 1)
+    return order.kind(steps, len(order.slices) if isinstance(order.slices, tuple) else max(1, slices))
+
+
 def kind_of(order: Order, total: int) -> Kind:
     """Return the kind of a run of so many network passes in all."""
     steps = max(1, total // len(order.slices)) if isinstance(order.slices, tuple) else max(1, total)

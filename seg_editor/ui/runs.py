@@ -66,6 +66,8 @@ class Runs(QObject):
         self._case: Case | None = None
         self._scoring = False
         self._queue: deque[Order] = deque()
+        self._done = 0
+        self._series_began = 0.0
         self._sampler = sampler
         sampler.started.connect(self._on_started)
         sampler.ready.connect(self._on_ready)
@@ -99,17 +101,32 @@ class Runs(QObject):
         return self._sampler.waiting is not None
 
     @property
+    def series(self) -> tuple[Order, int, int] | None:
+        """The running order, its number in a series of several orders, and how many these are; None outside of one."""
+        run, total = self._sampler.running, self._done + 1 + len(self._queue)
+        return None if run is None or self.waiting or total == 1 else (run.order, self._done + 1, total)
+
+    @property
+    def to_come(self) -> tuple[Order, ...]:
+        """The orders of the series that have not begun."""
+        return tuple(self._queue)
+
+    @property
     def elapsed(self) -> float:
-        """Seconds since the running order began and its model was there."""
-        return self.pace.elapsed(time.perf_counter()) if self.running else 0.0
+        """Seconds since the running order began and its model was there; in a series, since the series began."""
+        if not self.running:
+            return 0.0
+        now = time.perf_counter()
+        return self.pace.elapsed(now) if self.series is None else now - self._series_began
 
     @property
     def expected(self) -> float | None:
-        """Seconds that the running order takes in all; None when nothing is known or nothing runs."""
-        run, total = self._sampler.running, self.pace.progress[1]
+        """Seconds from where :attr:`elapsed` begins to the end of the running order; None when nothing is known."""
+        run, total, now = self._sampler.running, self.pace.progress[1], time.perf_counter()
         if run is None:
             return None
-        return self.pace.expected(kind_of(run.order, total) if total else None, time.perf_counter())
+        alone = self.pace.expected(kind_of(run.order, total) if total else None, now)
+        return None if alone is None else self.elapsed - self.pace.elapsed(now) + alone
 
     def set_case(self, case: Case | None) -> None:
         """Work on another case: the running order stops, its results are dropped."""
@@ -121,7 +138,7 @@ class Runs(QObject):
     def submit(self, orders: Iterable[Order], *, patient: bool = False) -> None:
         """Run orders one after another, the first at once; what waited is dropped."""
         first, *rest = orders
-        self._queue = deque(rest)
+        self._queue, self._done, self._series_began = deque(rest), 0, time.perf_counter()
         self._sampler.submit(first, patient=patient)
         self.changed.emit()
 
@@ -214,5 +231,6 @@ class Runs(QObject):
 
     def _on_ended(self) -> None:
         if self._queue and not self.running:
+            self._done += 1
             self._sampler.submit(self._queue.popleft())
         self.changed.emit()

@@ -13,6 +13,7 @@ from PyQt6.QtTest import QTest
 from seg_editor.session.ensemble import Spread
 from seg_editor.session.live import Status
 from seg_editor.ui.compare import EnsembleView, Mode
+from seg_editor.ui.compare_bar import ONE_STEP
 from seg_editor.ui.ensemble import MORE_STEPS
 from seg_editor.ui.ensemble_card import spread_text
 from seg_editor.ui.pane_content import UNDERWAY
@@ -95,6 +96,25 @@ def test_scrubbing_steps_through_the_last_run(made: Hands) -> None:
     bar.steps.slider.setValue(bar.steps.slider.maximum())
     assert not made.window.metrics_panel.badge.isVisible()
     assert np.array_equal(made.pane().picture.image, result)
+
+
+def test_the_steps_keep_their_place_where_they_are_not_there(made: Hands, wait: Wait, qtbot: object) -> None:
+    bar, cards = made.window.compare_bar, made.window.history.cards
+    second(made, wait)
+    assert bar.steps.isEnabled()
+    place = bar.steps.geometry()
+    QTest.mouseDClick(cards, Qt.MouseButton.LeftButton, pos=cards.card(0).center().toPoint())
+    wait(lambda: made.workspace.results.current.request.seed == 0)
+    settle(qtbot, made.window)
+    assert bar.steps.isVisible()
+    assert not bar.steps.isEnabled()
+    assert bar.steps.geometry() == place
+    assert bar.steps.toolTip().startswith("Steps are kept for pictures made in this session")
+    assert bar.steps.value.text() == "result"
+    made.window.generation.settings.preset = "preview"
+    made.key(Qt.Key.Key_Return)
+    wait(lambda: made.workspace.results.current.request.steps == 1 and not made.window.generation.running)
+    assert bar.steps.toolTip() == ONE_STEP
 
 
 def test_seeds_of_a_single_step_are_refused(made: Hands) -> None:

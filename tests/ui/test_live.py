@@ -344,6 +344,29 @@ def test_six_models_are_all_shown(live: Hands, backend: FakeBackend, wait: Wait)
     assert len({(pane.width(), pane.height()) for pane in live.window.viewer.panes}) <= 4  # all alike but for a pixel
 
 
+def test_generating_with_every_model_says_which_and_how_many_and_how_long_all_take(
+    live: Hands, backend: FakeBackend, wait: Wait
+) -> None:
+    backend.names, backend.pace = ("m5", "m2", "m3"), {"m5": 1.0, "m2": 10.0, "m3": 100.0}
+    generation, panel = live.window.generation, live.window.generation_panel
+    generation.find_models()
+    wait(lambda: len(generation.models) == 3)
+    for name in ("m2", "m3", "m5"):
+        generation.times.suppose(name, generation.settings.device, backend.pace[name])
+    seen: list[str] = []
+    generation.changed.connect(lambda: seen.append(panel.chip.text()))
+    backend.hold.clear()
+    live.key(Qt.Key.Key_Return, CTRL)
+    wait(lambda: panel.chip.text() == "M5 · 1 of 3")
+    later = sum(backend.pace[name] * backend.steps for name in ("m2", "m3"))
+    backend.hold.set()
+    wait(lambda: generation.progress[1] > 0 or not generation.running)
+    wait(lambda: len(live.workspace.results) == 3 and quiet(live)())
+    assert [text for text in dict.fromkeys(seen) if " of " in text] == ["M5 · 1 of 3", "M2 · 2 of 3", "M3 · 3 of 3"]
+    assert generation.series is None
+    assert later > 0
+
+
 def test_every_model_runs_on_the_same_slice_and_seed(live: Hands, backend: FakeBackend, wait: Wait) -> None:
     backend.names = ("m5", "m2", "m3")
     live.window.generation.find_models()

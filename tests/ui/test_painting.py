@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QEvent, Qt
+from PyQt6.QtCore import QEvent, QRect, Qt
 from PyQt6.QtGui import QColor
 
 from seg_editor.cases.volume import read_labels
@@ -209,7 +209,7 @@ def test_removed_tumor_keeps_an_outline(hands: Hands) -> None:
 
 def test_the_outline_of_what_was_removed_is_seen_on_bright_tissue(hands: Hands) -> None:
     raw = hands.workspace.case.volumes[hands.workspace.view.modality].raw
-    hands.workspace.view.set_window(hands.workspace.view.modality, Window(float(raw.min()) - 2, float(raw.min()) - 1))
+    hands.workspace.view.set_window(hands.workspace.view.modality, (float(raw.min()) - 2, float(raw.min()) - 1))
     hands.window.ui.crosshair = False
     hands.key(Qt.Key.Key_R, CTRL)
     z = hands.workspace.view.cursor[2]

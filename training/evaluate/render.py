@@ -176,8 +176,8 @@ no proof of a difference.
 - *(paper x)*: the paper's own number, in the rows made most nearly as its code made them; its M3 stands beside m3 (as
   written) and m3c (as coded). Its referee, split and slices were others.
 - FID and KID compare with the source's slices of the same patients, n pictures on either side; the floor is as many
-  other real slices of these patients. They have no interval, for FID's bias falls with n and patients drawn twice would
-  add to it. Compare rows of equal n.
+  other real slices of these patients, midway between. They have no interval, for FID's bias falls with n and patients
+  drawn twice would add to it. Compare rows of equal n.
 - {shares} FID and KID of composited pictures are small by themselves, for all but the hole is the source's own."""
 
 _REFEREE = {

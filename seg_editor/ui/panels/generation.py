@@ -158,6 +158,9 @@ class GenerationPanel(Section):
         status, running = generation.status, generation.running
         k, total = generation.progress
         text = f"{status} {k}/{total} {'step' if total == 1 else 'steps'}" if status is Status.RUNNING else str(status)
+        if generation.series is not None and status in (Status.PREPARING, Status.RUNNING, Status.SCORING):
+            order, number, orders = generation.series
+            text = f"{model_name(order.model)} · {number} of {orders}"
         self.chip.setText(text)
         restyle(self.chip, mood=_MOODS.get(status, "quiet"))
         self.generate.setVisible(not running)
