@@ -334,7 +334,7 @@ def lost_text(loss: Loss, path: Path) -> str:
     left = _milliliters(loss.left_ml) if loss.left_ml else "none"
     return (
         f"{path.name} holds {_milliliters(loss.held_ml)} of tumor; {left} would be left. "
-        f"A copy of it is kept as {copy_path(path).name}."
+        f"The file as it is now is kept as {copy_path(path).name}."
     )
 
 

@@ -113,13 +113,20 @@ class ErrorBar(QFrame):
         if host is None or place is None or self.isHidden():
             return
         corner = place.mapTo(host, QPoint(0, 0))
-        beside = self.minimumSizeHint().width() - self.text.minimumSizeHint().width()
-        wanted = beside + self.text.fontMetrics().horizontalAdvance(self.text.text()) + 2 * _MARGIN
+        wanted = self._beside() + self.text.fontMetrics().horizontalAdvance(self.text.text()) + _MARGIN
         room = place.width() - 2 * _MARGIN
         width = room if self.details.isVisibleTo(self) else min(wanted, room, _WIDEST)
-        height = max(self.minimumSizeHint().height(), self.heightForWidth(width))
-        self.setGeometry(corner.x() + (place.width() - width) // 2, corner.y() + _MARGIN, width, height)
+        left = corner.x() + (place.width() - width) // 2
+        self.setGeometry(left, corner.y() + _MARGIN, width, self.heightForWidth(width))
         self.raise_()
+
+    def _beside(self) -> int:
+        """Width of everything in the line but the text, which has none of its own in the layout."""
+        layout = self.layout()
+        if layout is None:
+            return 0
+        layout.activate()
+        return layout.totalMinimumSize().width()
 
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""

@@ -193,14 +193,20 @@ class Generation(QObject):
     def expected(self) -> float | None:
         """Seconds that the running order takes with all that follow in its series, or that the next run would take.
 
-        Every order counts with its own steps; None when nothing is known of one of them.
+        Every order counts with its own steps; a model that never ran is taken to be as fast as the running one.
+        None when nothing is known.
         """
         if not self.running:
             return self.times.expected(self.next_kind())
-        total = self._runs.expected
-        for order in self._runs.to_come:
-            one = self.times.expected(order_kind(order, self.models, self.next_kind("all").slices))
-            total = None if total is None or one is None else total + one
+        total, series = self._runs.expected, self.series
+        if total is None or series is None:
+            return total
+        slices = self.next_kind("all").slices
+        for kind in (order_kind(order, self.models, slices) for order in self._runs.to_come):
+            one = self.times.expected(kind)
+            if one is None:
+                one = self.times.expected(replace(kind, model=series[0].model))
+            total += one or 0.0
         return total
 
     @property

@@ -242,7 +242,9 @@ class Reshape(QObject):
             nothing = partial(EMPTY.format, scene.scheme.name_of(label))
         elif key == "grow" and frozen.grow_mm > 0:
             nothing = partial(why_not_grown, frozen, scene)
-        return _Wish(BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation, nothing, label, settings=frozen)
+        return _Wish(
+            BY_KEY[key].text, segmentation.revision, make, scene, apply, segmentation, nothing, label, settings=frozen
+        )
 
     def _repeats(self, wish: _Wish) -> bool:
         """Whether the panel, as it is set now, would do the same once more."""

@@ -111,7 +111,7 @@ def test_the_steps_keep_their_place_where_they_are_not_there(made: Hands, wait: 
     assert bar.steps.geometry() == place
     assert bar.steps.toolTip().startswith("Steps are kept for pictures made in this session")
     assert bar.steps.value.text() == "result"
-    made.window.generation.settings.preset = "preview"
+    made.window.generation.settings.steps = 1
     made.key(Qt.Key.Key_Return)
     wait(lambda: made.workspace.results.current.request.steps == 1 and not made.window.generation.running)
     assert bar.steps.toolTip() == ONE_STEP

@@ -21,8 +21,10 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QPushButton
 
 from seg_editor.session.live import Status
+from seg_editor.ui.captions import CLICK_ONE
 from seg_editor.ui.compare import EnsembleView, Mode
 from seg_editor.ui.main_window import MainWindow
+from seg_editor.ui.panels.generation import NOTHING_REMOVED
 from seg_editor.ui.panels.parts import Segments
 from seg_editor.ui.recovery import RESTORE
 from seg_editor.ui.state import Layout
@@ -364,6 +366,17 @@ def test_the_history_of_a_case_comes_back_with_it(
     assert entry.starred
     assert not np.array_equal(hands.workspace.segmentation.labels, removed)
     assert hands.workspace.results.current is None
+    hands.key(Qt.Key.Key_2, CTRL)
+    settle(qtbot, window)
+    assert window.compare_bar.hint.text() == CLICK_ONE
+    assert [made.pane.marks.message for made in window.viewer.contents[1:]] == [f"{CLICK_ONE}."] * 2
+    assert window.generation_panel.time.text() == NOTHING_REMOVED
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, window)
+    assert window.generation_panel.time.text() != NOTHING_REMOVED
+    hands.key(Qt.Key.Key_Z, CTRL)
+    settle(qtbot, window)
+    assert window.generation_panel.time.text() == NOTHING_REMOVED
     QTest.mouseClick(window.history.cards, Qt.MouseButton.LeftButton, pos=card)
     assert window.generation.status is Status.STALE
     QTest.mouseDClick(window.history.cards, Qt.MouseButton.LeftButton, pos=card)

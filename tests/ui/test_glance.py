@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QLabel
 
 from seg_editor.cases import Subregion
 from seg_editor.ui.captions import kept_text
@@ -32,6 +32,8 @@ def test_the_figures_are_in_sight_with_a_brush_in_hand(generated: Hands, wait: W
     line = window.generation.metrics().per_slice[0]
     assert glance.values[:2] == (number(line.tumor_residual), number(line.diffmap_iou))
     assert glance.values[2] == "0"
+    assert "IoU at 0.10" in [label.text() for label in glance.findChildren(QLabel)]
+    assert glance.scope.text().endswith("FLAIR")
     generated.wheel(1)
     wait(lambda: set(glance.values) == {"–"})
     assert "not generated here" in glance.scope.text()

@@ -311,3 +311,12 @@ def test_the_keyboard_stays_in_the_picture_when_the_layout_changes(hands: Hands)
     for key in (Qt.Key.Key_4, Qt.Key.Key_5, Qt.Key.Key_1):
         QTest.keyClick(hands.window.focusWidget(), key, CTRL)
         assert hands.window.focusWidget() is hands.pane()
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_1, Qt.Key.Key_3, Qt.Key.Key_7])
+def test_the_key_of_the_layout_on_display_keeps_its_button_down(hands: Hands, key: Qt.Key, qtbot: object) -> None:
+    for _ in range(2):
+        hands.key(key, CTRL)
+        settle(qtbot, hands.window)
+        down = [layout for layout in Layout if hands.window.actions_table[f"layout_{layout}"].isChecked()]
+        assert down == [hands.window.ui.layout]

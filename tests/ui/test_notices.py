@@ -28,6 +28,8 @@ def test_a_notice_moves_no_picture_and_covers_no_bar(hands: Hands, kind: str) ->
     assert bar.isVisible()
     assert [rect(window, widget) for widget in (window.viewer, window.viewer_bar, *window.viewer.panes)] == before
     assert rect(window, window.viewer).contains(rect(window, bar))
+    assert bar.text.width() >= bar.text.fontMetrics().horizontalAdvance(SAVED)
+    assert bar.height() < 60
     window.resize(1000, 700)
     bar.show_error(RuntimeError("a long story " * 20))
     bar.details_button.click()

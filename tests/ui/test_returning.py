@@ -12,10 +12,12 @@ from PyQt6.QtCore import Qt
 import seg_editor.export
 from seg_editor.editing.segmentation import Patch
 from seg_editor.session.live import Status
+from seg_editor.ui.history_strip import THUMB
 from seg_editor.ui.live_wiring import restore
 from seg_editor.ui.panels.generation import NOTHING_REMOVED
 from seg_editor.ui.sampler import Run
 from seg_editor.ui.state import Layout, Role
+from seg_editor.ui.theme import load_theme
 from tests.ui.conftest import Hands, settle
 from tests.ui.fake import FakeBackend
 from tests.ui.test_live import CTRL, SHIFT, erase, live, quiet
@@ -266,3 +268,18 @@ def test_the_chip_follows_undo_and_redo_in_manual_mode(hands: Hands, wait: Wait,
     settle(qtbot, window)
     hands.key(Qt.Key.Key_Z, CTRL | SHIFT)
     wait(lambda: panel.chip.text() == str(Status.FRESH) and panel.time.text() != NOTHING_REMOVED)
+
+
+def test_a_card_of_an_earlier_mask_looks_alike_in_both_themes(live: Hands, wait: Wait) -> None:
+    history = live.window.history
+    live.key(Qt.Key.Key_Z, CTRL)
+    wait(lambda: not live.window.generation.running and bool(history.cards._thumbs))
+    x, y = round(history.cards.card(0).left()) + 6, round(history.cards.card(0).top()) + 6
+    seen = []
+    for name in ("dark", "light"):
+        history.set_theme(load_theme(name))
+        picture = history.cards.grab().toImage()
+        spots = range(8, THUMB - 8, 4)
+        seen.append([picture.pixelColor(x + column, y + row).lightness() for row in spots for column in spots])
+    assert seen[0] == seen[1]
+    assert max(seen[0]) < 200

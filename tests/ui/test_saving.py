@@ -185,6 +185,27 @@ def test_cancel_is_the_answer_of_enter_where_tumor_would_be_lost(hands: Hands) -
     assert workspace.segmentation_path.read_bytes() == before
 
 
+def test_closing_says_how_much_tumor_a_save_would_lose(hands: Hands) -> None:
+    workspace, shown = hands.workspace, []
+    workspace.apply(RemoveTumor())
+    workspace.apply(dab(8))
+    hands.window.cases.ask = hands.window.cases._ask
+
+    def answer() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        shown.append((box.defaultButton().text(), box.informativeText()))
+        QTest.keyClick(box, Qt.Key.Key_Return)
+
+    QTimer.singleShot(0, answer)
+    assert not hands.window.close()
+    hands.window.cases.ask = lambda _purpose: DISCARD
+    ((button, detail),) = shown
+    assert button == "Cancel"
+    assert "ml would be left" in detail
+    assert f"{workspace.segmentation_path.name}.bak" in detail
+
+
 def test_the_file_that_was_there_is_kept_once_and_older_copies_stay(hands: Hands, wait: Wait) -> None:
     workspace = hands.workspace
     path = workspace.segmentation_path

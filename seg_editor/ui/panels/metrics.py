@@ -17,9 +17,9 @@ from seg_editor.session.measured import Measured
 from seg_editor.ui.bind import bind
 from seg_editor.ui.captions import slice_number
 from seg_editor.ui.charts import Profile, Scale
+from seg_editor.ui.compare import DEFAULT_THRESHOLD
 from seg_editor.ui.generation import Generation, Status
 from seg_editor.ui.icons import icon
-from seg_editor.ui.compare import DEFAULT_THRESHOLD
 from seg_editor.ui.panels.glance import Figure, Glance
 from seg_editor.ui.panels.parts import RESTED_MS, Section, combo, named, row, wrapped
 from seg_editor.ui.theme import Theme
@@ -276,7 +276,8 @@ class MetricsPanel(Section):
             return
         foreign = self._foreign or (EARLIER_MASK if self._generation.stale else "")
         kept = f" · {' + '.join(line.kept)} kept on purpose" if line.kept else ""
-        self.glance.show_figures(foreign or f"{here}{kept}", _figures(line, measured), warn=bool(foreign))
+        here = f"{here} · {Modality(measured.metrics.modality).display}{kept}"
+        self.glance.show_figures(foreign or here, _figures(line, measured), warn=bool(foreign))
 
     def _show_charts(self, measured: Measured | None) -> None:
         workspace = self._workspace
@@ -311,7 +312,9 @@ def _figures(line: Any, measured: Measured | None) -> tuple[Figure, ...]:
     values = [None if line is None else getattr(line, name) for name, _ in _FIGURES]
     return (
         Figure("Residual", number(values[0]), "" if floor is None else f"floor {number(floor)}", RESIDUAL),
-        Figure(f"IoU at {DEFAULT_THRESHOLD:.2f}", number(values[1]), "" if bound is None else f"of {bound:.3g}", overlap),
+        Figure(
+            f"IoU at {DEFAULT_THRESHOLD:.2f}", number(values[1]), "" if bound is None else f"of {bound:.3g}", overlap
+        ),
         Figure("Outside", change, "" if line is None else "must be 0", OUTSIDE),
         Figure("Texture", short(values[2]), "" if line is None else "1 is right", TEXTURE),
         Figure("Seam", short(values[3]), "" if line is None else "1 is right", SEAM),
