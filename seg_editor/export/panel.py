@@ -254,7 +254,7 @@ def _captions(
         (f"Source {modality.display}", f"window {view.low:.4g} to {view.high:.4g}"),
         ("Mask", ""),
         ("Counterfactual", figures),
-        (f"Difference: {request.model.capitalize()} · seed {request.seed} − source", overlap),
+        (f"Difference: {request.model.capitalize()} · seed {request.seed} – source", overlap),
     )
 
 

@@ -331,9 +331,9 @@ class CaseActions(QObject):
 
 def lost_text(loss: Loss, path: Path) -> str:
     """Say what a save over a file leaves of the tumor in it, and where the file is kept."""
-    left = _milliliters(loss.left_ml) if loss.left_ml else "none"
+    left = f"; {_milliliters(loss.left_ml)} would be left" if loss.left_ml else " and would be left without tumor"
     return (
-        f"{path.name} holds {_milliliters(loss.held_ml)} of tumor; {left} would be left. "
+        f"{path.name} holds {_milliliters(loss.held_ml)} of tumor{left}. "
         f"The file as it is now is kept as {copy_path(path).name}."
     )
 

@@ -329,4 +329,5 @@ def _path_of(points: np.ndarray) -> QPainterPath:
     """Return segments ``(2 n, 2)`` as a path."""
     if not len(points):
         return QPainterPath()
-    return pg.arrayToQPath(points[:, 0], points[:, 1], connect="pairs", finiteCheck=False)
+    path: QPainterPath = pg.arrayToQPath(points[:, 0], points[:, 1], connect="pairs", finiteCheck=False)
+    return path

@@ -76,6 +76,14 @@ def test_panel(tiny_case: Case) -> None:
     assert (strip == np.array(STRIP)).all()
 
 
+def test_the_panel_says_of_what_the_difference_is(tiny_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr("seg_editor.export.panel.write_text", lambda _draw, _xy, text, *_a, **_k: written.append(text))
+    made = make_counterfactual(tiny_case)
+    panel_image(tiny_case, made)
+    assert f"Difference: {made.request.model.capitalize()} · seed {made.request.seed} – source" in written
+
+
 def test_panel_defaults(tiny_case: Case) -> None:
     result = make_counterfactual(tiny_case)
     assert panel_modality(result) is Modality.FLAIR
