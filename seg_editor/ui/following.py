@@ -1,4 +1,4 @@
-"""The panes follow the cursor: the plane in use at once, the other planes with the next turn of the event loop."""
+"""The panes follow the cursor: the plane in use at once, the other planes with the next turns of the event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seg_editor.ui.pane_content import PaneContent
 
 
 class Following(QObject):
-    """Splits a jump through several planes into two short pieces of work, with the mouse and a repaint between them.
+    """Splits a jump through several planes into short pieces of work, with the mouse and a repaint between them.
 
     Panes of one plane are drawn together, so that pictures that are compared never show two slices.
 
@@ -40,7 +40,7 @@ class Following(QObject):
         self.jumping = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.finish)
+        self._timer.timeout.connect(self._turn)
 
     @property
     def pending(self) -> bool:
@@ -78,12 +78,26 @@ class Following(QObject):
         if not self._timer.isActive():
             self._timer.start(0)
 
+    def _waiting(self) -> list[PaneContent]:
+        return [made for made in self._contents() if made in self._relabeled or not made.at_cursor]
+
+    def _turn(self) -> None:
+        """Draw the panes of one plane; other planes have a turn of the event loop of their own."""
+        waiting = self._waiting()
+        drawn = [made for made in waiting if made.plane is waiting[0].plane]
+        if len(drawn) < len(waiting):
+            for made in drawn:
+                self._draw(made)
+            if self._waiting() != waiting:
+                self._timer.start(0)
+                return
+        self.finish()
+
     def finish(self) -> None:
         """Draw what is still to be drawn now."""
         self._timer.stop()
-        for made in self._contents():
-            if made in self._relabeled or not made.at_cursor:
-                self._draw(made)
+        for made in self._waiting():
+            self._draw(made)
         self._relabeled.clear()
         self._rested()
 

@@ -128,15 +128,15 @@ class SliceBar(QWidget):
         painter.setBrush(QColor("#2A3037"))
         painter.drawRoundedRect(QRectF(_MIDDLE - 1, _MARGIN, 2, self.height() - 2 * _MARGIN), 1, 1)
         thick = max(1.0, (self.height() - 2 * _MARGIN) / self._count)
-        if self._tumor.size == self._count and self._tumor.max(initial=0) > 0:
+        most = float(self._tumor.max(initial=0))
+        if self._tumor.size == self._count and most > 0:
             painter.setBrush(QColor("#7C8794"))
-            for k in np.flatnonzero(self._tumor):
-                width = 2 + 9 * float(self._tumor[k]) / float(self._tumor.max())
-                painter.drawRect(QRectF(_MIDDLE - 2 - width, self._y(float(k)) - thick / 2, width, thick))
+            widths = ((k, 2 + 9 * float(self._tumor[k]) / most) for k in np.flatnonzero(self._tumor).tolist())
+            painter.drawRects([QRectF(_MIDDLE - 2 - w, self._y(k) - thick / 2, w, thick) for k, w in widths])
         if self._hole is not None and self._hole.size == self._count:
             painter.setBrush(self._accent)
-            for k in np.flatnonzero(self._hole):
-                painter.drawRect(QRectF(_MIDDLE + 3, self._y(float(k)) - thick / 2, 3, thick))
+            generated = np.flatnonzero(self._hole).tolist()
+            painter.drawRects([QRectF(_MIDDLE + 3, self._y(k) - thick / 2, 3, thick) for k in generated])
         painter.end()
         return picture
 
