@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
 
 _QUIET_MS = 2000
+#: How often young objects are looked at, and after how many such looks old ones are, once the hands rest.
+_YOUNG_MS, _LOOKS = 500, 100
 
 
 class Collecting(QObject):
@@ -25,6 +27,9 @@ class Collecting(QObject):
     0.1 s, and comes when it will. So what lives after a case was opened is frozen at once, which costs nothing: it is
     not looked at again, and later collections are short. At the next quiet moment everything is thawed, collected and
     frozen again, which frees a case that was left. A second case that is left before such a moment is not waited for.
+
+    The collector of the interpreter itself is off meanwhile: it runs in whatever thread happens to allocate, and a
+    worker must not free objects of Qt while the window paints them. Young objects are collected here, by a timer.
 
     Parameters
     ----------
@@ -47,6 +52,17 @@ class Collecting(QObject):
         window.viewer.hovered.connect(self._stirred)
         bind(self, window.ui.changed, self._stirred)
         self._follow(window.workspace)
+        gc.disable()
+        self.destroyed.connect(_enable)
+        young = QTimer(self)
+        young.timeout.connect(self._collect_young)
+        young.start(_YOUNG_MS)
+
+    def _collect_young(self) -> None:
+        if gc.get_count()[0] > gc.get_threshold()[0]:
+            gc.collect(1)
+        if gc.get_count()[2] > _LOOKS and not self._timer.isActive():
+            self._timer.start()
 
     def _stirred(self, *_: object) -> None:
         """Begin to wait anew."""
@@ -87,3 +103,7 @@ class Collecting(QObject):
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+
+
+def _enable(*_: object) -> None:
+    gc.enable()

@@ -131,12 +131,13 @@ class SliceBar(QWidget):
         most = float(self._tumor.max(initial=0))
         if self._tumor.size == self._count and most > 0:
             painter.setBrush(QColor("#7C8794"))
-            widths = ((k, 2 + 9 * float(self._tumor[k]) / most) for k in np.flatnonzero(self._tumor).tolist())
-            painter.drawRects([QRectF(_MIDDLE - 2 - w, self._y(k) - thick / 2, w, thick) for k, w in widths])
+            for k in np.flatnonzero(self._tumor).tolist():
+                width = 2 + 9 * float(self._tumor[k]) / most
+                painter.drawRect(QRectF(_MIDDLE - 2 - width, self._y(k) - thick / 2, width, thick))
         if self._hole is not None and self._hole.size == self._count:
             painter.setBrush(self._accent)
-            generated = np.flatnonzero(self._hole).tolist()
-            painter.drawRects([QRectF(_MIDDLE + 3, self._y(k) - thick / 2, 3, thick) for k in generated])
+            for k in np.flatnonzero(self._hole).tolist():
+                painter.drawRect(QRectF(_MIDDLE + 3, self._y(k) - thick / 2, 3, thick))
         painter.end()
         return picture
 

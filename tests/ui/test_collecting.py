@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ def collecting(window: MainWindow) -> Iterator[Collecting]:
     """The window with it, as the program starts it; everything is thawed afterwards."""
     yield Collecting(window, _QUIET_MS)
     gc.unfreeze()
+    gc.enable()
 
 
 @pytest.mark.usefixtures("collecting")
@@ -105,3 +107,29 @@ def test_a_case_that_was_closed_is_freed_when_the_hands_rest(
     left = weakref.ref(window.workspace)
     window.cases.close()
     wait(lambda: left() is None)
+
+
+@pytest.mark.usefixtures("collecting")
+def test_young_garbage_is_collected_in_the_windows_thread_only(wait: Wait) -> None:
+    class Knot:
+        pass
+
+    assert not gc.isenabled()
+    threads: set[int] = set()
+
+    def note(phase: str, _info: dict[str, Any]) -> None:
+        threads.add(threading.get_ident())
+
+    gc.callbacks.append(note)
+    knot = Knot()
+    knot.itself = knot  # type: ignore[attr-defined]
+    gone = weakref.ref(knot)
+    del knot
+    worker = threading.Thread(target=lambda: [[] for _ in range(5000)])
+    worker.start()
+    worker.join()
+    kept = [[n] for n in range(5000)]
+    wait(lambda: gone() is None)
+    gc.callbacks.remove(note)
+    assert kept
+    assert threads == {threading.get_ident()}
