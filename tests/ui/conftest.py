@@ -160,8 +160,8 @@ def hands(opened: MainWindow) -> Hands:
 
 
 def settle(qtbot: object, window: MainWindow) -> None:
-    """Wait until the actions know what is true now."""
-    qtbot.waitUntil(lambda: not window.busy_with_actions)  # type: ignore[attr-defined]
+    """Wait until the actions know what is true now and every pane shows it."""
+    qtbot.waitUntil(lambda: not window.busy_with_actions and not window.viewer.following.pending)  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -96,7 +96,10 @@ class Bench:
 
     def settle(self) -> None:
         """Wait until the actions know what is true now."""
-        self.until(lambda: not self.window.busy_with_actions and not self.window.reshape.computing)
+        window = self.window
+        self.until(
+            lambda: not (window.busy_with_actions or window.reshape.computing or window.viewer.following.pending)
+        )
 
     def act(self, name: str) -> None:
         """Trigger an action by its name."""
