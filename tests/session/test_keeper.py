@@ -3,74 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from seg_editor.anatomy.process import load_arrays
-from seg_editor.cases import Case
 from seg_editor.editing import RemoveTumor, Scope
 from seg_editor.session import Results, Workspace, keeper
 from seg_editor.session.kept import Opened, from_arrays, to_arrays
-from seg_editor.session.measured import Measured, measure
-from seg_editor.session.recall import Place
-from seg_editor.session.results import Entry, mask_of
 from seg_editor.session.stage import Stage
 from tests.session.conftest import Opener
+from tests.session.entries import PLACE, alike, files, make
 from tests.session.steps import dab
-from tests.session.test_results import seeded
 from tests.tiny import make_case
-from tests.ui.fake import FakeReferee
-
-PLACE = Place(1, "m5", "auto", "standard", None, 7, (5,), "edited")
-
-
-def make(workspace: Workspace, seed: int, *, slices: tuple[int, ...] | None = None) -> Entry:
-    """A result for the present mask, measured."""
-    case, segmentation = workspace.case, workspace.segmentation
-    result = seeded(case, seed, 300.0 + seed, slices)
-    mask = mask_of(case, segmentation.labels, segmentation.original, segmentation.revision)
-    entry = workspace.results.add(result, mask, place=PLACE._replace(token=mask.token, seed=seed))
-    workspace.results.set_metrics(entry.key, measure(case, result, referee=FakeReferee(400.0)))
-    return entry
-
-
-def files(journals: Path, suffix: str = ".npz") -> list[Path]:
-    return sorted((journals / "pictures").glob(f"*/*{suffix}"))
-
-
-def alike(one: Entry, other: Entry, case: Case) -> None:
-    """Same pixels, mask, figures, star, settings."""
-    assert one.request == other.request
-    assert one.starred == other.starred
-    first, second = one.packed.unpack(), other.packed.unpack()
-    assert first.hole == second.hole
-    assert (first.seconds, first.device, first.finished) == (second.seconds, second.device, second.finished)
-    for modality in case.modalities:
-        assert np.array_equal(first.raw(case, modality), second.raw(case, modality))
-        assert first.patches[modality].dtype == second.patches[modality].dtype
-    assert one.mask is not None
-    assert other.mask is not None
-    assert one.mask.equals(other.mask)
-    assert isinstance(one.metrics, Measured)
-    assert isinstance(other.metrics, Measured)
-    assert one.metrics.metrics == other.metrics.metrics
-    assert (one.metrics.floors, one.metrics.full) == (other.metrics.floors, other.metrics.full)
-    assert one.metrics.source is not None
-    assert other.metrics.source is not None
-    for k in one.request.slices:
-        assert np.array_equal(one.metrics.source.slice(k), other.metrics.source.slice(k))  # type: ignore[arg-type]
-    assert one.place is not None
-    assert other.place is not None
-    assert one.place[1:] == other.place[1:]
 
 
 def test_the_next_session_has_the_same_history(open_workspace: Opener) -> None:
@@ -234,49 +180,6 @@ def test_histories_of_other_cases_go_when_the_budget_is_spent(
     assert [folder.name for folder in sorted((journals / "pictures").iterdir()) if len(folder.name) < 16] == ["new"]
 
 
-_CHILD = """
-import sys, time
-from seg_editor.session import Workspace
-from tests.session.test_keeper import make
-from pathlib import Path
-workspace = Workspace.open(Path(sys.argv[1]), journal_folder=Path(sys.argv[2]))
-for seed in range(10_000):
-    make(workspace, seed)
-    if seed == 3:
-        workspace.keeper.flush()
-        print("ready", flush=True)
-"""
-
-
-@pytest.fixture
-def killed(case_folder: Path, journals: Path) -> Callable[[float], None]:
-    """Run a session that makes results, and kill it some time after the fourth was flushed."""
-
-    def run(seconds: float) -> None:
-        command = [sys.executable, "-c", _CHILD, str(case_folder), str(journals)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline().strip() == b"ready"
-            time.sleep(seconds)  # somewhere in the middle of a write
-            child.send_signal(signal.SIGKILL)
-
-    return run
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
-def test_a_killed_session_leaves_whole_files(
-    killed: Callable[[float], None], open_workspace: Opener, journals: Path
-) -> None:
-    for seconds in (0.0, 0.013):
-        killed(seconds)
-    workspace = open_workspace()
-    assert {0, 1, 2, 3} <= {entry.request.seed for entry in workspace.results.entries}
-    assert not workspace.notes
-    for entry in workspace.results.entries:
-        assert entry.packed.unpack().request == entry.request
-    assert all(path.stat().st_mtime >= keeper._STARTED for path in (journals / "pictures").glob("*/.*.part"))
-
-
 def test_pictures_of_another_window_and_starred_ones_stay_over_the_budget(
     open_workspace: Opener, journals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,102 +261,3 @@ def test_a_place_written_before_weights_were_named_can_be_read(workspace: Worksp
     found = from_arrays(to_arrays(entry, opened, 1.0, "a"), opened, {}).entry
     assert found.place is not None
     assert found.place.weights == ""
-
-
-@pytest.fixture
-def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Nothing is written before the event is set."""
-    goes_on, written = threading.Event(), keeper.np.savez_compressed
-
-    def slow(*args: Any, **kinds: Any) -> None:
-        goes_on.wait(10)
-        written(*args, **kinds)
-
-    monkeypatch.setattr(keeper.np, "savez_compressed", slow)
-    yield goes_on
-    goes_on.set()
-
-
-def settled(held: keeper.Keeper) -> None:
-    assert held._thread is not None
-    held._thread.join(10)
-    assert not held._thread.is_alive()
-
-
-def test_a_case_opened_again_while_its_history_is_written_has_all_of_it(
-    open_workspace: Opener, slow_disk: threading.Event
-) -> None:
-    """Closing returns though the disk is slow; the same program has lost nothing, and the folder stays held."""
-    workspace = open_workspace()
-    entries, held = [make(workspace, seed) for seed in (1, 2, 3)], workspace.keeper
-    assert held is not None
-    began = time.monotonic()
-    held.close(0.05)
-    assert time.monotonic() - began < 5
-    again = open_workspace()
-    assert [entry.key for entry in again.results.entries] == [entry.key for entry in entries]
-    for before, after in zip(entries, again.results.entries, strict=True):
-        alike(before, after, workspace.case)
-    assert (again.notes, (held.folder / ".unwritten").read_text()) == ((), "3")
-    slow_disk.set()
-    settled(held)
-    assert not (held.folder / ".unwritten").exists()
-    assert len(list(held.folder.glob("*.npz"))) == 3
-    assert keeper._thin(held.folder, 1 << 40) == 0
-    again.close()
-    assert keeper._thin(held.folder, 1 << 40) > 0
-    assert not held.folder.exists()
-
-
-def test_what_is_removed_after_opening_again_stays_removed(open_workspace: Opener, slow_disk: threading.Event) -> None:
-    workspace = open_workspace()
-    one, _other = make(workspace, 1), make(workspace, 2)
-    assert workspace.keeper is not None
-    workspace.keeper.close(0.0)
-    again = open_workspace()
-    found = again.results.find(one.key)
-    assert found is not None
-    again.results.remove(found)
-    slow_disk.set()
-    again.close()
-    assert [entry.request.seed for entry in open_workspace().results.entries] == [2]
-
-
-_CHILD_WITH_A_SLOW_DISK = """
-import os, sys, threading
-from pathlib import Path
-from seg_editor.session import Workspace, keeper
-from tests.session.test_keeper import make
-workspace = Workspace.open(Path(sys.argv[1]), journal_folder=Path(sys.argv[2]))
-keeper.np.savez_compressed = lambda *_, **__: threading.Event().wait()
-make(workspace, 1)
-workspace.keeper.close(0.05)
-os._exit(0)
-"""
-
-
-def test_pictures_lost_with_their_program_are_told_once(
-    open_workspace: Opener, case_folder: Path, journals: Path
-) -> None:
-    command = [sys.executable, "-c", _CHILD_WITH_A_SLOW_DISK, str(case_folder), str(journals)]
-    subprocess.run(command, cwd=Path(__file__).parents[2], check=True)
-    assert open_workspace().notes == ("One picture made last went unwritten when the program ended",)
-    assert open_workspace().notes == ()
-
-
-def test_what_was_written_after_closing_is_not_called_lost(
-    open_workspace: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    goes_on, written = threading.Event(), keeper.np.savez_compressed
-    workspace = open_workspace()
-    held = workspace.keeper
-    assert held is not None
-    with monkeypatch.context() as patch:
-        patch.setattr(keeper.np, "savez_compressed", lambda *a, **k: (goes_on.wait(10), written(*a, **k)))
-        make(workspace, 1)
-        held.close(0.0)
-        goes_on.set()
-        assert held._thread is not None
-        held._thread.join(10)
-    again = open_workspace()
-    assert (len(again.results.entries), again.notes) == (1, ())
