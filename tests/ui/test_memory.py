@@ -34,6 +34,17 @@ def strokes(hands: Hands, count: int) -> None:
             QApplication.processEvents()
 
 
+def remove_and_generate(window: MainWindow, qtbot: object, wait: Callable[[Callable[[], bool]], None]) -> None:
+    """With a tissue map: take the tumor out, make a picture, wait for its figures."""
+    assert window.workspace is not None
+    window.workspace.set_tissue(window.workspace.case.brain.astype("uint8"))
+    for name in ("remove", "generate"):
+        settle(qtbot, window)
+        window.actions_table[name].trigger()
+    wait(lambda: not window.generation.running)
+    wait(lambda: not window._tasks._running)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_flat_over_a_thousand_strokes(hands: Hands) -> None:
     """The process grows by less than 6 MB between the 250th and the 1000th stroke; their steps take about one."""
@@ -64,14 +75,8 @@ def test_a_case_that_was_left_is_freed(
         wait(lambda name=folder.name: window.workspace is not None and window.workspace.case.case_id == name)
         assert window.workspace is not None
         left.append(weakref.ref(window.workspace))
-        window.workspace.set_tissue(window.workspace.case.brain.astype("uint8"))
         window.workspace.apply(dab(8))
-        settle(qtbot, window)
-        window.actions_table["remove"].trigger()
-        settle(qtbot, window)
-        window.actions_table["generate"].trigger()
-        wait(lambda: not window.generation.running)
-        wait(lambda: not window._tasks._running)
+        remove_and_generate(window, qtbot, wait)
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         gc.collect()
         relays.append(len(window.findChildren(_Relay)))
@@ -91,13 +96,7 @@ def test_a_case_that_was_closed_is_freed(
     wait(lambda: window.workspace is not None)
     assert window.workspace is not None
     left = weakref.ref(window.workspace), weakref.ref(window.workspace.case)
-    window.workspace.set_tissue(window.workspace.case.brain.astype("uint8"))
-    settle(qtbot, window)
-    window.actions_table["remove"].trigger()
-    settle(qtbot, window)
-    window.actions_table["generate"].trigger()
-    wait(lambda: not window.generation.running)
-    wait(lambda: not window._tasks._running)
+    remove_and_generate(window, qtbot, wait)
     window.workspace.save_segmentation()
     backend.runs.clear()
     window.cases.close()
