@@ -112,12 +112,12 @@ class Director:
         event = QMouseEvent(QEvent.Type[kind], where, port.mapToGlobal(where), button, buttons, held)
         self.application.sendEvent(port, event)
 
-    def at(self, voxel: Sequence[float]) -> Place:
+    def at(self, voxel: tuple[float, float, float]) -> Place:
         """Where a voxel lies in the first pane, as fractions of it."""
         from PyQt6.QtCore import QPointF
 
         made = self.window.viewer.contents[0]
-        point = made.pane.viewportTransform().map(QPointF(*made.view.to_plane(tuple(voxel))))
+        point = made.pane.viewportTransform().map(QPointF(*made.view.to_plane(voxel)))
         port = made.pane.viewport()
         return point.x() / port.width(), point.y() / port.height()
 

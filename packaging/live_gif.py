@@ -54,8 +54,8 @@ class Film(Director):
         """Take frames of a run until its picture and its figures are there."""
         generation = self.window.generation
         seen = -1
-        self.until(lambda: generation.running or generation.pending())
-        while generation.running or generation.pending():
+        self.until(lambda: generation.running or generation.pending)
+        while generation.running or generation.pending:
             self.application.processEvents()
             if generation.progress[0] > seen > -2 and generation.progress[0] % 2 == 1:
                 seen = generation.progress[0]
@@ -123,7 +123,7 @@ class Film(Director):
         colored = pixels[np.ptp(pixels.astype(np.int16), axis=1) > COLORFUL]
         rare = np.unique(colored // 8 * 8, axis=0)
         chosen = Image.fromarray(rare[None].astype(np.uint8)).quantize(COLORS, method=Image.Quantize.MEDIANCUT)
-        colors = np.array(chosen.getpalette()[: 3 * COLORS], np.uint8).reshape(-1, 3)
+        colors = np.array((chosen.getpalette() or [])[: 3 * COLORS], np.uint8).reshape(-1, 3)
         grays = np.repeat(np.linspace(0, 255, GRAYS).astype(np.uint8)[:, None], 3, axis=1)
         made = Image.new("P", (1, 1))
         made.putpalette(np.concatenate([grays, colors]).tobytes())
