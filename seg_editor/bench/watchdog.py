@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import faulthandler
+import re
 import threading
 import time
-import traceback
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PyQt6.QtCore import QTimer
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 #: The GUI thread must not be blocked longer, in milliseconds: sampler idle, sampler running.
 IDLE_LIMIT, SAMPLING_LIMIT = 16.0, 50.0
 _TICK = 2
+_THREAD = re.compile(r"hread 0x([0-9a-f]+)")
+_PLACE = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 
 
 class Watchdog:
@@ -74,14 +75,38 @@ class Watchdog:
         self._last, self._where = now, ""
 
     def _watch(self, thread: int) -> None:
-        while not self._over.wait(self.limit / 4000):
-            if not self._where and (time.perf_counter() - self._last) * 1000 > self.limit:
-                self._where = _innermost(sys._current_frames().get(thread))
+        with TemporaryFile("w+") as file:
+            while not self._over.wait(self.limit / 4000):
+                if not self._where and (time.perf_counter() - self._last) * 1000 > self.limit:
+                    self._where = _innermost(_stack(thread, file))
 
 
-def _innermost(frame: FrameType | None) -> str:
+def _stack(thread: int, file: IO[str]) -> list[tuple[Path, str, str]]:
+    """Files, lines and functions on the stack of a thread, the innermost last.
+
+    The interpreter's own dump is read: who holds frames holds their locals, painters of Qt among them, and frees them
+    here, while that thread paints.
+    """
+    file.seek(0)
+    file.truncate()
+    faulthandler.dump_traceback(file, all_threads=True)
+    file.seek(0)
+    own: list[tuple[Path, str, str]] = []
+    inside = False
+    for line in file:
+        if header := _THREAD.search(line):
+            inside = int(header[1], 16) == thread
+        elif inside and (place := _PLACE.match(line)):
+            own.append((Path(place[1]), place[2], place[3]))
+    return own[::-1]
+
+
+def _innermost(stack: list[tuple[Path, str, str]]) -> str:
     """The deepest line of this program on a stack, as ``file:line function``."""
-    own = [f for f in traceback.extract_stack(frame) if f"{os.sep}seg_editor{os.sep}" in f.filename]
-    driving = [number for number, f in enumerate(own) if f"{os.sep}bench{os.sep}" in f.filename]
+    own = [place for place in stack if "seg_editor" in place[0].parts]
+    driving = [number for number, (path, _, _) in enumerate(own) if "bench" in path.parts]
     own = own[driving[-1] + 1 :] if driving else own
-    return f"{Path(own[-1].filename).name}:{own[-1].lineno} {own[-1].name}" if own else "event loop"
+    if not own:
+        return "event loop"
+    path, line, name = own[-1]
+    return f"{path.name}:{line} {name}"

@@ -9,6 +9,7 @@ from PyQt6.QtGui import QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QPaint
 from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from seg_editor.ui.chrome import font
+from seg_editor.ui.painting import painting
 from seg_editor.ui.theme import Theme
 
 _BAR = 4
@@ -39,23 +40,23 @@ class Scale(QWidget):
         """Draw line, ticks and marks."""
         if self.theme is None:
             return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self.theme.color("border"))
-        painter.drawRoundedRect(QRectF(6, 5, self.width() - 12, _BAR), 2, 2)
-        if self._value is not None:
-            painter.setBrush(self.theme.color("accent"))
-            painter.drawRoundedRect(QRectF(6, 5, max(self._x(self._value) - 6, 0.0), _BAR), 2, 2)
-        self._paint_ticks(painter, self.theme)
-        painter.setPen(QPen(self.theme.color("panel"), 1.5))
-        if self._value is not None:
-            painter.setBrush(self.theme.color("accent"))
-            painter.drawEllipse(QPointF(self._x(self._value), 7), 5, 5)
-        if self._beside is not None:
-            painter.setPen(QPen(self.theme.color("text"), 1.5))
-            x = self._x(self._beside)
-            painter.drawLine(QPointF(x, 1), QPointF(x, 13))
+        with painting(QPainter(self)) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.theme.color("border"))
+            painter.drawRoundedRect(QRectF(6, 5, self.width() - 12, _BAR), 2, 2)
+            if self._value is not None:
+                painter.setBrush(self.theme.color("accent"))
+                painter.drawRoundedRect(QRectF(6, 5, max(self._x(self._value) - 6, 0.0), _BAR), 2, 2)
+            self._paint_ticks(painter, self.theme)
+            painter.setPen(QPen(self.theme.color("panel"), 1.5))
+            if self._value is not None:
+                painter.setBrush(self.theme.color("accent"))
+                painter.drawEllipse(QPointF(self._x(self._value), 7), 5, 5)
+            if self._beside is not None:
+                painter.setPen(QPen(self.theme.color("text"), 1.5))
+                x = self._x(self._beside)
+                painter.drawLine(QPointF(x, 1), QPointF(x, 13))
 
     def _paint_ticks(self, painter: QPainter, theme: Theme) -> None:
         painter.setFont(font(10))
@@ -134,34 +135,34 @@ class Profile(QWidget):
         """Draw the bars."""
         if self.theme is None:
             return
-        painter = QPainter(self)
-        painter.setPen(Qt.PenStyle.NoPen)
-        room = self.height() - 14.0
-        for number, value in enumerate(self._values):
-            column = self.bar(number)
-            gap = 1.0 if column.width() > 3 else 0.0
-            width = min(column.width() - gap, 14.0)
-            left = column.center().x() - width / 2
-            current = number == self._current
-            if current:
-                painter.setBrush(self.theme.color("accent_soft"))
-                painter.drawRect(QRectF(left - 1, 0, width + 2, room + 2))
-            height = 0.0 if value is None else max(room * value / self.top, 1.0)
-            painter.setBrush(self.theme.color("accent" if current else "muted"))
-            if value is not None:
-                painter.drawRect(QRectF(left, 1 + room - height, width, height))
-        painter.setBrush(self.theme.color("border_strong"))
-        painter.drawRect(QRectF(0, room + 1, self.width(), 1))
-        painter.setPen(self.theme.color("muted"))
-        painter.setFont(font(10))
-        foot = QRectF(0, room + 2, self.width(), 12)
-        if self._names:
-            painter.drawText(foot, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), self._names[0])
-            if len(self._names) > 1:
-                painter.drawText(
-                    foot, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._names[-1]
-                )
-        painter.drawText(foot, int(Qt.AlignmentFlag.AlignCenter), f"top {self.top:.3g}")
+        with painting(QPainter(self)) as painter:
+            painter.setPen(Qt.PenStyle.NoPen)
+            room = self.height() - 14.0
+            for number, value in enumerate(self._values):
+                column = self.bar(number)
+                gap = 1.0 if column.width() > 3 else 0.0
+                width = min(column.width() - gap, 14.0)
+                left = column.center().x() - width / 2
+                current = number == self._current
+                if current:
+                    painter.setBrush(self.theme.color("accent_soft"))
+                    painter.drawRect(QRectF(left - 1, 0, width + 2, room + 2))
+                height = 0.0 if value is None else max(room * value / self.top, 1.0)
+                painter.setBrush(self.theme.color("accent" if current else "muted"))
+                if value is not None:
+                    painter.drawRect(QRectF(left, 1 + room - height, width, height))
+            painter.setBrush(self.theme.color("border_strong"))
+            painter.drawRect(QRectF(0, room + 1, self.width(), 1))
+            painter.setPen(self.theme.color("muted"))
+            painter.setFont(font(10))
+            foot = QRectF(0, room + 2, self.width(), 12)
+            if self._names:
+                painter.drawText(foot, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), self._names[0])
+                if len(self._names) > 1:
+                    painter.drawText(
+                        foot, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._names[-1]
+                    )
+            painter.drawText(foot, int(Qt.AlignmentFlag.AlignCenter), f"top {self.top:.3g}")
 
     def _at(self, x: float) -> int:
         count = len(self._values)

@@ -11,6 +11,7 @@ from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPixmap, QTransform
 from PyQt6.QtWidgets import QApplication
 
+from seg_editor.ui.painting import painting
 from seg_editor.ui.planes import PlaneView
 
 TEXT = QColor("#D5DBE2")
@@ -360,9 +361,8 @@ def _brush_pixmap(shape: str, reach: float, ratio: float) -> QPixmap:
     picture = QPixmap(size, size)
     picture.setDevicePixelRatio(ratio)
     picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    _draw_brush(painter, QPointF(reach + 2.0, reach + 2.0), shape, reach)
-    painter.end()
+    with painting(QPainter(picture)) as painter:
+        _draw_brush(painter, QPointF(reach + 2.0, reach + 2.0), shape, reach)
     return picture
 
 

@@ -16,6 +16,7 @@ from seg_editor.session.results import Entry
 from seg_editor.ui.bind import bind
 from seg_editor.ui.captions import kept_text, model_name, slice_number, steps_text
 from seg_editor.ui.chrome import font
+from seg_editor.ui.painting import painting
 from seg_editor.ui.planes import Plane, PlaneView
 from seg_editor.ui.theme import Theme
 from seg_editor.ui.windowing import to_gray
@@ -175,16 +176,16 @@ class _Cards(QWidget):
         """Paint the cards that are in sight."""
         if self.theme is None or event is None:
             return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        if not self.entries:
-            painter.setFont(font(12))
-            painter.setPen(self.theme.color("muted"))
-            painter.drawText(QRectF(self.rect()).adjusted(16, 0, -16, 0), int(Qt.AlignmentFlag.AlignVCenter), EMPTY)
-        for number, entry in enumerate(self.entries):
-            if self.card(number).intersects(QRectF(event.rect())):
-                self._paint(painter, number, entry, self.theme)
+        with painting(QPainter(self)) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            if not self.entries:
+                painter.setFont(font(12))
+                painter.setPen(self.theme.color("muted"))
+                painter.drawText(QRectF(self.rect()).adjusted(16, 0, -16, 0), int(Qt.AlignmentFlag.AlignVCenter), EMPTY)
+            for number, entry in enumerate(self.entries):
+                if self.card(number).intersects(QRectF(event.rect())):
+                    self._paint(painter, number, entry, self.theme)
 
     def _paint(self, painter: QPainter, number: int, entry: Entry, theme: Theme) -> None:
         card, current = self.card(number), None if self._workspace is None else self._workspace.results.current

@@ -9,6 +9,7 @@ from PyQt6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PyQt6.QtSvg import QSvgRenderer
 
 from seg_editor.resources import resource_path
+from seg_editor.ui.painting import painting
 from seg_editor.ui.theme import Theme
 
 _SIZES = (16, 20, 24, 32, 48)
@@ -24,9 +25,8 @@ def pixmap(name: str, color: QColor, size: int, ratio: float = 1.0) -> QPixmap:
     renderer = QSvgRenderer(QByteArray(_source(name).replace("currentColor", color.name()).encode()))
     picture = QPixmap(QSize(round(size * ratio), round(size * ratio)))
     picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    renderer.render(painter, QRectF(0, 0, picture.width(), picture.height()))
-    painter.end()
+    with painting(QPainter(picture)) as painter:
+        renderer.render(painter, QRectF(0, 0, picture.width(), picture.height()))
     picture.setDevicePixelRatio(ratio)
     return picture
 

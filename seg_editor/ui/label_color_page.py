@@ -13,6 +13,7 @@ from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.color_vision import KINDS, NORMAL, alike, simulate
 from seg_editor.ui.content import label_table
+from seg_editor.ui.painting import painting
 from seg_editor.ui.panels.parts import named, wrapped
 from seg_editor.ui.planes import Plane, PlaneView
 from seg_editor.ui.state import UiState
@@ -157,12 +158,11 @@ def _rgb(color: QColor) -> tuple[int, int, int]:
 def _swatch(color: QColor) -> QIcon:
     picture = QPixmap(32, 32)
     picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(color)
-    painter.setPen(QPen(color.darker(130), 2))
-    painter.drawRoundedRect(2, 2, 28, 28, 6, 6)
-    painter.end()
+    with painting(QPainter(picture)) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(color)
+        painter.setPen(QPen(color.darker(130), 2))
+        painter.drawRoundedRect(2, 2, 28, 28, 6, 6)
     return QIcon(picture)
 
 

@@ -11,6 +11,7 @@ from seg_editor.editing import Box
 from seg_editor.editing.delta import union_box
 from seg_editor.session import Workspace
 from seg_editor.ui.content import Profile
+from seg_editor.ui.painting import painting
 from seg_editor.ui.planes import PlaneView
 
 _MARGIN = 12.0
@@ -103,17 +104,17 @@ class SliceBar(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw track, tumor, generated slices and handle; all but the handle is kept as a picture."""
-        painter = QPainter(self)
-        key = self.width(), self.height(), self._count, self.devicePixelRatioF()
-        if self._track is None or self._track[0] != key:
-            self._track = key, self._draw_track()
-        painter.drawPixmap(0, 0, self._track[1])
-        if self._count == 0:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor("#E4E8ED"))
-        painter.drawRoundedRect(QRectF(_MIDDLE - 9, self._y(self._index) - 3, 18, 6), 3, 3)
+        with painting(QPainter(self)) as painter:
+            key = self.width(), self.height(), self._count, self.devicePixelRatioF()
+            if self._track is None or self._track[0] != key:
+                self._track = key, self._draw_track()
+            painter.drawPixmap(0, 0, self._track[1])
+            if self._count == 0:
+                return
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor("#E4E8ED"))
+            painter.drawRoundedRect(QRectF(_MIDDLE - 9, self._y(self._index) - 3, 18, 6), 3, 3)
 
     def _draw_track(self) -> QPixmap:
         ratio = self.devicePixelRatioF()
@@ -122,23 +123,22 @@ class SliceBar(QWidget):
         picture.fill(QColor("#000000"))
         if self._count == 0:
             return picture
-        painter = QPainter(picture)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor("#2A3037"))
-        painter.drawRoundedRect(QRectF(_MIDDLE - 1, _MARGIN, 2, self.height() - 2 * _MARGIN), 1, 1)
-        thick = max(1.0, (self.height() - 2 * _MARGIN) / self._count)
-        most = float(self._tumor.max(initial=0))
-        if self._tumor.size == self._count and most > 0:
-            painter.setBrush(QColor("#7C8794"))
-            for k in np.flatnonzero(self._tumor).tolist():
-                width = 2 + 9 * float(self._tumor[k]) / most
-                painter.drawRect(QRectF(_MIDDLE - 2 - width, self._y(k) - thick / 2, width, thick))
-        if self._hole is not None and self._hole.size == self._count:
-            painter.setBrush(self._accent)
-            for k in np.flatnonzero(self._hole).tolist():
-                painter.drawRect(QRectF(_MIDDLE + 3, self._y(k) - thick / 2, 3, thick))
-        painter.end()
+        with painting(QPainter(picture)) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor("#2A3037"))
+            painter.drawRoundedRect(QRectF(_MIDDLE - 1, _MARGIN, 2, self.height() - 2 * _MARGIN), 1, 1)
+            thick = max(1.0, (self.height() - 2 * _MARGIN) / self._count)
+            most = float(self._tumor.max(initial=0))
+            if self._tumor.size == self._count and most > 0:
+                painter.setBrush(QColor("#7C8794"))
+                for k in np.flatnonzero(self._tumor).tolist():
+                    width = 2 + 9 * float(self._tumor[k]) / most
+                    painter.drawRect(QRectF(_MIDDLE - 2 - width, self._y(k) - thick / 2, width, thick))
+            if self._hole is not None and self._hole.size == self._count:
+                painter.setBrush(self._accent)
+                for k in np.flatnonzero(self._hole).tolist():
+                    painter.drawRect(QRectF(_MIDDLE + 3, self._y(k) - thick / 2, 3, thick))
         return picture
 
     def _choose(self, y: float) -> None:

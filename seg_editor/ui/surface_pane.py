@@ -28,6 +28,7 @@ from seg_editor.ui import chrome
 from seg_editor.ui.bind import bind
 from seg_editor.ui.captions import orientation_warning
 from seg_editor.ui.gizmo import Gizmo
+from seg_editor.ui.painting import painting
 from seg_editor.ui.panels.parts import Segments
 from seg_editor.ui.splatting import Layer, Scene, Turn, project
 from seg_editor.ui.state import UiState
@@ -181,24 +182,24 @@ class SurfacePane(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the picture, the crosshair, letters and captions."""
-        painter = QPainter(self)
-        port = QRectF(self.rect())
-        painter.fillRect(port, QColor("#000000"))
-        picture = self.picture
-        if self._model.problem or picture.image is None or picture.scene is None:
-            chrome.paint_message(painter, port, self._model.problem or PREPARING)
-            return
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(port, picture.image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._ui.crosshair:
-            self._paint_crosshair(painter, picture.scene)
-        scale = picture.scene.scale(self.turn, self.width(), self.height())
-        chrome.paint_scale_bar(painter, port, port.bottom() - self.footer, scale)
-        chrome.paint_heading(painter, port.adjusted(0, 0, -self.looks.width(), 0), "3D", self._subtitle)
-        self._gizmo.paint(painter, port, self.turn)
-        if self.hasFocus():
-            painter.fillRect(QRectF(0, 0, self.width(), 2), self.accent)
+        with painting(QPainter(self)) as painter:
+            port = QRectF(self.rect())
+            painter.fillRect(port, QColor("#000000"))
+            picture = self.picture
+            if self._model.problem or picture.image is None or picture.scene is None:
+                chrome.paint_message(painter, port, self._model.problem or PREPARING)
+                return
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(port, picture.image)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self._ui.crosshair:
+                self._paint_crosshair(painter, picture.scene)
+            scale = picture.scene.scale(self.turn, self.width(), self.height())
+            chrome.paint_scale_bar(painter, port, port.bottom() - self.footer, scale)
+            chrome.paint_heading(painter, port.adjusted(0, 0, -self.looks.width(), 0), "3D", self._subtitle)
+            self._gizmo.paint(painter, port, self.turn)
+            if self.hasFocus():
+                painter.fillRect(QRectF(0, 0, self.width(), 2), self.accent)
 
     @property
     def _subtitle(self) -> str:

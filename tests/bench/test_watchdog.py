@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import sys
+import threading
 import time
+from tempfile import TemporaryFile
 
 from PyQt6.QtCore import QEventLoop, QTimer
 from PyQt6.QtWidgets import QApplication
 
-from seg_editor.bench.watchdog import Watchdog
+from seg_editor.bench.watchdog import Watchdog, _stack
 
 
 def live(milliseconds: int) -> None:
@@ -50,3 +53,57 @@ def test_the_place_is_named(qapp: QApplication) -> None:
     assert worst >= 390
     assert where.startswith("content.py:")
     assert where.endswith("recount")
+
+
+def test_looking_at_a_thread_holds_nothing_of_it() -> None:
+    """A painter that the looking thread frees would end in the middle of another one's work, and the program with it."""
+    freed: list[int] = []
+
+    class Held:
+        def __del__(self) -> None:
+            freed.append(threading.get_ident())
+
+    def short() -> None:
+        held = Held()  # noqa: F841
+        block(0.0002)
+
+    own, over = threading.get_ident(), threading.Event()
+
+    def look() -> None:
+        with TemporaryFile("w+") as file:
+            while not over.is_set():
+                _stack(own, file)
+
+    looking = threading.Thread(target=look)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        looking.start()
+        for _ in range(2000):
+            short()
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        looking.join()
+    assert set(freed) == {own}
+
+
+def test_the_stack_of_another_thread_is_read() -> None:
+    reached, over = threading.Event(), threading.Event()
+
+    def waiting_here() -> None:
+        reached.set()
+        over.wait()
+
+    thread = threading.Thread(target=waiting_here)
+    thread.start()
+    try:
+        assert reached.wait(30)
+        with TemporaryFile("w+") as file:
+            for _ in range(2):
+                names = [name for _, _, name in _stack(thread.ident or 0, file)]
+                assert "waiting_here" in names
+                assert "test_the_stack_of_another_thread_is_read" not in names
+    finally:
+        over.set()
+        thread.join()

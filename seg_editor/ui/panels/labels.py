@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, Q
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.icons import icon
+from seg_editor.ui.painting import painting
 from seg_editor.ui.panels.parts import Section, Segments, field_label, named, restyle, row
 from seg_editor.ui.state import UiState
 from seg_editor.ui.theme import TISSUE_COLORS, Theme, label_colors
@@ -25,18 +26,18 @@ class _Swatch(QWidget):
         self.setFixedSize(QSize(16, 16))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        fill = QColor(self._color)
-        fill.setAlpha(120)
-        painter.setBrush(fill)
-        painter.setPen(QPen(self._color, 1.5))
-        painter.drawRoundedRect(QRectF(1.5, 1.5, 13, 13), 3, 3)
-        edge = QColor(self.palette().color(self.foregroundRole()))
-        edge.setAlpha(90)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(edge, 1))
-        painter.drawRoundedRect(QRectF(0.5, 0.5, 15, 15), 4, 4)
+        with painting(QPainter(self)) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            fill = QColor(self._color)
+            fill.setAlpha(120)
+            painter.setBrush(fill)
+            painter.setPen(QPen(self._color, 1.5))
+            painter.drawRoundedRect(QRectF(1.5, 1.5, 13, 13), 3, 3)
+            edge = QColor(self.palette().color(self.foregroundRole()))
+            edge.setAlpha(90)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(edge, 1))
+            painter.drawRoundedRect(QRectF(0.5, 0.5, 15, 15), 4, 4)
 
 
 class LabelRow(QFrame):

@@ -23,6 +23,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from seg_editor.ui.painting import painting
+
 RESTED_MS = 40
 """What is not a picture follows the slice on display so long after its last change."""
 _SEGMENT_PADDING = 9
@@ -243,9 +245,10 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the shortened text."""
-        painter, room, text = QStylePainter(self), self.contentsRect(), self.drawn_text
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
+        room, text = self.contentsRect(), self.drawn_text
+        with painting(QStylePainter(self)) as painter:
+            painter.setPen(self.palette().color(self.foregroundRole()))
+            painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
 
 
 class ElidedCombo(QComboBox):
@@ -262,15 +265,16 @@ class ElidedCombo(QComboBox):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw frame and shortened text."""
-        painter, option, style = QStylePainter(self), QStyleOptionComboBox(), self.style()
-        self.initStyleOption(option)
-        if style is not None:
-            part = QStyle.SubControl.SC_ComboBoxEditField
-            room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - 2
-            text = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
-            option.currentText = text
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        option, style = QStyleOptionComboBox(), self.style()
+        with painting(QStylePainter(self)) as painter:
+            self.initStyleOption(option)
+            if style is not None:
+                part = QStyle.SubControl.SC_ComboBoxEditField
+                room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - 2
+                text = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+                option.currentText = text
+            painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+            painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 def combo(choices: Sequence[tuple[str, str]], chosen: Callable[[str], object], tip: str = "") -> QComboBox:
