@@ -56,7 +56,7 @@ def test_the_place_is_named(qapp: QApplication) -> None:
 
 
 def test_looking_at_a_thread_holds_nothing_of_it() -> None:
-    """A painter that the looking thread frees would end in the middle of another one's work, and the program with it."""
+    """A painter that the looking thread frees would end while another one paints, and the program with it."""
     freed: list[int] = []
 
     class Held:
