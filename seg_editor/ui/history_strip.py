@@ -331,7 +331,7 @@ def thumbnail(workspace: Workspace, entry: Entry, size: int = 2 * THUMB) -> QIma
     )
     part = picture[row : row + side, column : column + side]
     gray = np.ascontiguousarray(to_gray(part, workspace.view.window(modality)))
-    image = QImage(gray.tobytes(), side, side, side, QImage.Format.Format_Grayscale8)
+    image = QImage(gray.tobytes(), side, side, side, QImage.Format.Format_Grayscale8).copy()
     return image.scaled(size, size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation)
 
 
