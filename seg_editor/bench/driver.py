@@ -66,9 +66,12 @@ class Driver:
         return workspace
 
     def close(self) -> None:
-        """Close the window and remove its preferences."""
+        """Close the window for good and remove its preferences."""
+        from seg_editor.ui.app import dispose
+
         self.window.close()
         self.application.processEvents()
+        dispose(self.window)
         self._folder.cleanup()
 
     def until(self, true: Callable[[], bool], seconds: float = 120.0) -> None:

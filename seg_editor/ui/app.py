@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from PyQt6 import sip
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QApplication
 
@@ -74,6 +75,14 @@ def make_window(
     return window
 
 
+def dispose(window: MainWindow) -> None:
+    """Destroy a closed window with all that it holds.
+
+    PyQt's own cleanup at the end of the program deletes objects while it walks along their list, which may crash.
+    """
+    sip.delete(window)
+
+
 def run(case_path: Path | None = None, *, demo: bool = False, theme: str = "") -> int:
     """Open the editor and return the exit code when it is closed.
 
@@ -101,6 +110,7 @@ def run(case_path: Path | None = None, *, demo: bool = False, theme: str = "") -
         return application.exec()
     finally:
         sys.excepthook = sys.__excepthook__
+        dispose(window)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PyQt6 import sip
 from PyQt6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PyQt6.QtTest import QTest
@@ -17,6 +19,7 @@ from PyQt6.QtWidgets import QApplication, QMessageBox
 from seg_editor.cases import open_case
 from seg_editor.editing import RemoveTumor
 from seg_editor.errors import CaseError
+from seg_editor.ui import app
 from seg_editor.ui.app import ExceptionHook, make_window
 from seg_editor.ui.case_actions import CANCEL, DISCARD, SAVE
 from seg_editor.ui.generation import Status
@@ -292,3 +295,23 @@ def test_the_window_imports_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_the_program_leaves_no_window_to_the_cleanup_at_its_end(
+    qapp: QApplication, preferences: Preferences, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyQt's own cleanup deletes what it walks along."""
+    made: list[MainWindow] = []
+
+    def make(application: QApplication, **options: Any) -> MainWindow:
+        made.append(make_window(application, backend=backend, preferences=preferences, **options))
+        return made[0]
+
+    def until_closed() -> int:
+        made[0].close()
+        return 0
+
+    monkeypatch.setattr(app, "make_window", make)
+    monkeypatch.setattr(QApplication, "exec", until_closed)
+    assert app.run() == 0
+    assert sip.isdeleted(made[0])
