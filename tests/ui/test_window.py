@@ -307,7 +307,7 @@ def test_the_program_leaves_no_window_to_the_cleanup_at_its_end(
         made.append(make_window(application, backend=backend, preferences=preferences, **options))
         return made[0]
 
-    def until_closed() -> int:
+    def until_closed(_application: QApplication) -> int:
         made[0].close()
         return 0
 
