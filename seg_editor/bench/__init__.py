@@ -40,7 +40,7 @@ def run_bench(
     os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # the offscreen plugin is talkative
     from seg_editor.bench.comparing import comparing
     from seg_editor.bench.driver import Driver, window_visible
-    from seg_editor.bench.latency import editing, generating, next_case, opening
+    from seg_editor.bench.latency import editing, generating, next_case, opening, overlays
     from seg_editor.bench.session import other_process, repeated, scripted_session
     from seg_editor.cases import open_case
 
@@ -51,6 +51,7 @@ def run_bench(
         figures |= next_case(driver)
         figures |= opening(driver)
         figures |= editing(driver, strokes, dabs)
+        figures |= overlays(driver)
         figures |= generating(driver)
         figures |= comparing(driver)
         figures |= repeated(driver, generations)

@@ -38,7 +38,13 @@ def window_visible() -> float:
 
 
 class Driver:
-    """A window with its own preferences, which asks nothing and keeps no journal."""
+    """A window with preferences, journal and history of its own, which asks nothing.
+
+    Attributes
+    ----------
+    commits : list of float
+        Milliseconds of every release of the mouse that ended a stroke.
+    """
 
     def __init__(self, case: Path) -> None:
         from seg_editor.ui.app import make_application, make_window
@@ -46,14 +52,16 @@ class Driver:
         from seg_editor.ui.preferences import Preferences
 
         self.path = case
+        self.commits: list[float] = []
         self.case_id = case.name
         self.application = make_application()
         self._folder = tempfile.TemporaryDirectory()
+        self._state = os.environ.get("SEG_EDITOR_STATE")
+        os.environ["SEG_EDITOR_STATE"] = self._folder.name
         self.window = make_window(
             self.application, preferences=Preferences(Path(self._folder.name) / "preferences.ini")
         )
         Collecting(self.window)
-        self.window.cases.journal = False
         self.window.cases.ask = lambda _purpose: "discard"
         self.window.resize(1440, 900)
         self.window.show()
@@ -72,6 +80,10 @@ class Driver:
         self.window.close()
         self.application.processEvents()
         dispose(self.window)
+        if self._state is None:
+            del os.environ["SEG_EDITOR_STATE"]
+        else:
+            os.environ["SEG_EDITOR_STATE"] = self._state
         self._folder.cleanup()
 
     def until(self, true: Callable[[], bool], seconds: float = 120.0) -> None:
@@ -110,7 +122,9 @@ class Driver:
         points = [QPointF(port.width() * (0.3 + 0.4 * i / dabs), row) for i in range(dabs)]
         self.timed(lambda: self._mouse(pane, QEvent.Type.MouseButtonPress, points[0], left, left))
         times = [self.timed(lambda p=p: self._mouse(pane, QEvent.Type.MouseMove, p, none, left)) for p in points[1:]]  # type: ignore[misc]
-        self.timed(lambda: self._mouse(pane, QEvent.Type.MouseButtonRelease, points[-1], left, none))
+        self.commits.append(
+            self.timed(lambda: self._mouse(pane, QEvent.Type.MouseButtonRelease, points[-1], left, none))
+        )
         return times
 
     def strokes(self, count: int, dabs: int) -> list[float]:

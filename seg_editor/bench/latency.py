@@ -53,18 +53,53 @@ def next_case(driver: Driver) -> dict[str, float]:
 
 
 def editing(driver: Driver, strokes: int, dabs: int) -> dict[str, float]:
-    """Strokes of radius 20 voxels across the axial pane, three panes visible; then undo all."""
+    """Strokes of radius 20 voxels across the axial pane, three panes visible, each in another slice; then undo all."""
     from seg_editor.editing import Brush
 
     driver.trigger("paint")
     workspace = driver.workspace
     spacing = min(workspace.case.grid.spacing)
+    driver.commits.clear()
     workspace.view.brush = Brush("round", 20.0 * spacing)
-    flat = driver.strokes(strokes, dabs)
+    flat = _in_several_slices(driver, strokes, dabs)
     workspace.view.brush = Brush("round", 10.0 * spacing, True)
-    solid = driver.strokes(max(2, strokes // 3), dabs)
+    solid = _in_several_slices(driver, max(2, strokes // 3), dabs)
+    committed = spread("commit", driver.commits)
     undo = [driver.timed(lambda: driver.trigger("undo")) for _ in range(len(workspace.history.names))]
-    return {**spread("dab", flat), **spread("three_d_dab", solid), **spread("undo", undo)}
+    return {**spread("dab", flat), **spread("three_d_dab", solid), **committed, **spread("undo", undo)}
+
+
+def _in_several_slices(driver: Driver, strokes: int, dabs: int) -> list[float]:
+    """Paint every stroke some slices from the last, so that undo has to jump; milliseconds of each mouse move."""
+    times: list[float] = []
+    for number in range(strokes):
+        times += driver.stroke(dabs, 0.35 + 0.3 * number / strokes)
+        driver.timed(lambda: driver.wheel(3 if number % 4 < 2 else -3))  # noqa: B023
+    return times
+
+
+def overlays(driver: Driver) -> dict[str, float]:
+    """Color, opacity and visibility of a label, and the volumes of all."""
+    view, ui = driver.workspace.view, driver.window.ui
+    label, colors, opacity = view.active_label, dict(ui.label_colors), view.opacity
+    name = str(driver.workspace.case.scheme.subregion(label))
+    segmentation = driver.workspace.segmentation
+
+    def colored(number: int) -> None:
+        ui.label_colors = {**colors, name: f"#{60 + number:02x}80c0"}
+
+    figures = spread("label_color", [driver.timed(lambda n=n: colored(n)) for n in range(20)])  # type: ignore[misc]
+    ui.label_colors = colors
+    figures |= spread("opacity", [driver.timed(lambda n=n: setattr(view, "opacity", n / 20)) for n in range(20)])  # type: ignore[misc]
+    view.opacity = opacity
+    hidden = [frozenset({label}), frozenset()] * 10
+    figures |= spread("visibility", [driver.timed(lambda h=h: setattr(ui, "hidden_labels", h)) for h in hidden])  # type: ignore[misc]
+    volumes = []
+    for _ in range(20):
+        began = time.perf_counter()
+        sum(segmentation.volume_ml(value) for value in segmentation.scheme.label_values)
+        volumes.append((time.perf_counter() - began) * 1000)
+    return figures | spread("label_volumes", volumes)
 
 
 def generating(driver: Driver) -> dict[str, float]:

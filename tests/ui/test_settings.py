@@ -64,6 +64,8 @@ def test_a_label_color_changes_tables_and_no_voxel(hands: Hands, dialog: Setting
     page, pane = colors(dialog), hands.pane()
     labels = hands.workspace.segmentation.labels.copy()
     shown = pane.labels.image.copy()
+    swatch = hands.window.labels_panel.rows[2].swatch
+    before = swatch.grab().toImage()
     QTest.mouseClick(page.buttons["ed"], LEFT)
     chooser = page.findChild(QColorDialog)
     assert chooser is not None
@@ -79,6 +81,7 @@ def test_a_label_color_changes_tables_and_no_voxel(hands: Hands, dialog: Setting
     assert hands.window.ui.label_colors == {"ed": "#102030"}
     assert np.array_equal(hands.workspace.segmentation.labels, labels)
     assert np.array_equal(pane.labels.image, shown)
+    assert swatch.grab().toImage() != before
 
 
 def test_the_palette_comes_back(hands: Hands, dialog: SettingsDialog) -> None:

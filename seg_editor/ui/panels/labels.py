@@ -25,6 +25,12 @@ class _Swatch(QWidget):
         self._color = color
         self.setFixedSize(QSize(16, 16))
 
+    def show_color(self, color: QColor) -> None:
+        """Take another color."""
+        if color != self._color:
+            self._color = color
+            self.update()
+
     def paintEvent(self, event: QPaintEvent | None) -> None:
         with painting(QPainter(self)) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -69,7 +75,8 @@ class LabelRow(QFrame):
         self.lock.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.lock.setFixedSize(QSize(28, 28))
         self.lock.clicked.connect(self.lock_clicked)
-        line.addWidget(_Swatch(color))
+        self.swatch = _Swatch(color)
+        line.addWidget(self.swatch)
         line.addWidget(QLabel(name))
         line.addStretch(1)
         line.addWidget(self._volume)
@@ -176,8 +183,9 @@ class LabelsPanel(Section):
     def _on_ui(self, name: str) -> None:
         if name == "hidden_labels":
             self._show_eyes()
-        elif name == "label_colors":
-            self.set_workspace(self._workspace)
+        elif name == "label_colors" and self._workspace is not None:
+            for value, color in self._colors(self._workspace).items():
+                self.rows[value].swatch.show_color(QColor(*color))
 
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""
