@@ -289,21 +289,20 @@ def _segment(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     from seg_editor.export import verify
+    from seg_editor.export.names import steps_text
     from seg_editor.export.provenance import UNSEALED
+    from seg_editor.export.view import describe
 
     found = verify(args.file)
     if not found.intact:
         raise ExportError("it was altered after it was written", path=args.file, remedy="Export it again")
-    if found.state == UNSEALED:
-        makers = [f"{r['model']}, seed {r['seed']}, {r['steps']} steps" for r in found.sidecar["requests"]]
-        origin = f"made by {'; '.join(makers)}" if makers else "nothing in it was generated"
-        print(f"{args.file}: a picture of {found.sidecar['case_id']}, {origin}; its pixels carry no hash")
+    if "requests" in found.sidecar:
+        state = "its pixels carry no hash" if found.state == UNSEALED else found.state
+        print(f"{args.file}: {state}, a picture of {found.sidecar['case_id']}: {describe(found.sidecar)}")
         return 0
     request = found.sidecar["request"]
-    made = (
-        f"made from {found.sidecar['case_id']} by {request['model']}, seed {request['seed']}, {request['steps']} steps"
-    )
-    print(f"{args.file}: {found.state}, {made}")
+    made = f"{request['model']}, seed {request['seed']}, {steps_text(request['steps'])}"
+    print(f"{args.file}: {found.state}, made from {found.sidecar['case_id']} by {made}")
     return 0
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
+
+NO_MEMORY = "not enough memory. Close other programs, then try again."
+_ALLOCATION = re.compile(r"bad_?alloc|out of memory|not enough memory|allocate (host )?memory", re.IGNORECASE)
 
 
 class SegEditorError(Exception):
@@ -54,3 +59,24 @@ def reason(error: Exception) -> str:
     """What an error says, without the path and the number that the operating system's errors carry."""
     said = error.strerror if isinstance(error, OSError) else None
     return said.lower() if said else str(error)
+
+
+def out_of_memory(error: object) -> bool:
+    """True for an error that stands for memory that could not be had, whatever library raised it."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, Exception) and _ALLOCATION.search(str(error)) is not None
+
+
+def told(error: object) -> str:
+    """What to tell the user of any error, in one line that is never empty: its words, or else the name of its type.
+
+    What a library says when memory runs out is for programmers: :data:`NO_MEMORY` stands for it.
+    """
+    if isinstance(error, SegEditorError):
+        return str(error)
+    if out_of_memory(error):
+        return NO_MEMORY
+    return " ".join(str(error).split()) or type(error).__name__

@@ -28,6 +28,7 @@ _STEM = 40
 _GZIP_WBITS = 31
 _CHUNK = 4 * 1024**2
 _ELSEWHERE = "Choose another folder or change its permissions"
+_WRITABLE = 0o222
 _REMEDIES = {
     errno.EACCES: _ELSEWHERE,
     errno.EPERM: _ELSEWHERE,
@@ -73,6 +74,7 @@ def write_like(source: NiftiSource, raw: NDArray[Any], path: Path | str, *, desc
         raise ExportError("the file name must end in .nii or .nii.gz", path=path, remedy="Choose such a name")
     target = Path(os.path.realpath(path))
     with _write_errors(path):
+        refuse_protected(path)
         payload = _payload(source, raw, path, descrip)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
@@ -85,6 +87,23 @@ def write_like(source: NiftiSource, raw: NDArray[Any], path: Path | str, *, desc
                 temporary.unlink(missing_ok=True)
         _sync_folder(target.parent)
     return path
+
+
+def refuse_protected(path: Path | str) -> None:
+    """Refuse to put another file in the place of one that is write-protected, though its folder would allow that.
+
+    The permission bits count even for an administrator, who may write to anything.
+
+    Raises
+    ------
+    ExportError
+        The file is there and cannot be written.
+    """
+    path = Path(path)
+    if os.path.isfile(path) and not (path.stat().st_mode & _WRITABLE and os.access(path, os.W_OK)):
+        raise ExportError(
+            "the file is write-protected", path=path, remedy="Save under another name, or allow writing to the file"
+        )
 
 
 def remove_leftovers(path: Path | str, before: float = _STARTED) -> list[Path]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seg_editor.editing.brush import PaintOver, paintable
-from seg_editor.editing.delta import Box, Labels, Mask, inner_box, outer_box, tight_box, union_box
+from seg_editor.cases import LabelScheme
+from seg_editor.editing.brush import PaintOver
+from seg_editor.editing.delta import Box, Labels, Mask, common_box, inner_box, outer_box, tight_box, union_box
 from seg_editor.editing.regions import component_at
-from seg_editor.editing.segmentation import Patch, Voxel
+from seg_editor.editing.segmentation import Patch, Spacing, Voxel
+from seg_editor.editing.tally import milliliters
 from seg_editor.errors import UsageError
 
 
@@ -82,24 +84,43 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class MovePiece:
-    """Move a piece by whole voxels; the place it leaves becomes background.
+    """Move a piece by whole voxels; the place it leaves becomes background. It arrives whole, or stays where it is.
 
     Parameters
     ----------
     piece : Piece
     offset : (int, int, int)
         Voxels along x, y, z; see :meth:`Piece.kept_inside`.
-    over : PaintOver
+    over : "all" or "background"
         What the piece may cover where it arrives.
-    only_label : int, optional
-        For ``PaintOver.ACTIVE``.
+    locked : frozenset of int
+        Labels that it never covers.
+    within : bool array (x, y, z), optional
+        What lies inside it (the brain) stays inside.
+    scheme : LabelScheme, optional
+    spacing : (float, float, float)
+        Names and mm per voxel for the reason of a refusal; `Segmentation.apply` fills them in.
     """
 
     piece: Piece
     offset: Voxel
     over: PaintOver = PaintOver.ALL
-    only_label: int | None = None
+    locked: frozenset[int] = frozenset()
+    within: Mask | None = None
+    scheme: LabelScheme | None = None
+    spacing: Spacing = (1.0, 1.0, 1.0)
     name: str = "Move piece"
+
+    def bind(self, scheme: LabelScheme, spacing: Spacing) -> MovePiece:
+        """The same edit with the names of labels, on a grid of `spacing`."""
+        return replace(self, scheme=self.scheme or scheme, spacing=spacing)
+
+    def stranded(self, labels: Labels) -> Mask:
+        """Voxels of the piece that may not lie where they would arrive; bool array of the shape of the piece."""
+        stranded = np.zeros(self.piece.mask.shape, dtype=np.bool_)
+        for _, there in self._obstacles(labels):
+            stranded |= there
+        return stranded
 
     def __call__(self, labels: Labels) -> Patch | None:
         """Patch of both places.
@@ -107,25 +128,41 @@ class MovePiece:
         Raises
         ------
         UsageError
-            The piece would leave the volume.
+            A part of the piece may not lie where it would arrive, or would leave the volume.
         """
         if not any(self.offset):
             return None
         if self.piece.kept_inside(self.offset) != self.offset:
             raise UsageError("the piece would leave the picture")
+        obstacles = self._obstacles(labels)
+        if obstacles:
+            ml = float(np.prod(self.spacing)) / 1000.0
+            parts = (f"{milliliters(np.count_nonzero(there) * ml)} would land {where}" for where, there in obstacles)
+            raise UsageError(", ".join(parts), remedy="The piece stays where it was")
         target = self.piece.moved(self.offset)
         box = union_box(self.piece.box, target)
         wanted = labels[box].copy()
-        old, new = inner_box(self.piece.box, box), inner_box(target, box)
-        values = labels[self.piece.box][self.piece.mask]
-        wanted[old][self.piece.mask] = 0
-        arriving = self.piece.mask
-        allowed = paintable(wanted[new], 1, self.over, self.only_label)
-        if allowed is not None:
-            values, arriving = values[allowed[self.piece.mask]], self.piece.mask & allowed
-        wanted[new][arriving] = values
+        wanted[inner_box(self.piece.box, box)][self.piece.mask] = 0
+        wanted[inner_box(target, box)][self.piece.mask] = labels[self.piece.box][self.piece.mask]
         changed: Mask = wanted != labels[box]
-        return Patch(box, changed, wanted[changed])
+        return Patch(box, changed, wanted[changed], whole=True)
+
+    def _obstacles(self, labels: Labels) -> list[tuple[str, Mask]]:
+        """Where a part of the piece would land that may not, in words, and which part."""
+        piece, target = self.piece, self.piece.moved(self.offset)
+        ground = labels[target].copy()
+        shared = common_box(piece.box, target)
+        if shared is not None:
+            ground[inner_box(shared, target)][piece.mask[inner_box(shared, piece.box)]] = 0
+        found: list[tuple[str, Mask]] = []
+        for value in sorted(self.locked):
+            name = f"label {value}" if self.scheme is None else self.scheme.name_of(value)
+            found.append((f"on locked {name}", piece.mask & (ground == value)))
+        if self.within is not None:
+            found.append(("outside the brain", piece.mask & self.within[piece.box] & ~self.within[target]))
+        if self.over is PaintOver.BACKGROUND:
+            found.append(("on other labels", piece.mask & (ground != 0) & ~np.isin(ground, list(self.locked))))
+        return [(where, there) for where, there in found if there.any()]
 
 
 class MirrorOperation(StrEnum):

@@ -10,6 +10,7 @@ import numpy as np
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.delta import Box, Labels, Mask, between, outer_box, whole_box
 from seg_editor.editing.segmentation import Bindable, Edit, Patch, Spacing
+from seg_editor.errors import UsageError
 
 Gate = Callable[[Box], Mask]
 
@@ -75,6 +76,11 @@ class Within:
         Box -> bool array of its shape: where labels may be set. Clearing ignores it.
     called : str
         Name of the step, in place of the edit's.
+
+    Raises
+    ------
+    UsageError
+        When called: a part of a patch that is whole may not change.
     """
 
     edit: Edit
@@ -126,6 +132,8 @@ class Within:
             setting[patch.mask] = np.asarray(patch.new) != 0
             allowed &= ~setting | self.gate(patch.box)
         kept = patch.mask & allowed
+        if patch.whole and not np.array_equal(kept, patch.mask):
+            raise UsageError("a part of it would change what may not change", remedy="Nothing was done")
         new = patch.new if isinstance(patch.new, int) else patch.new[kept[patch.mask]]
         return patch._replace(mask=kept, new=new)
 

@@ -46,12 +46,16 @@ class OriginalRule(StrEnum):
 
 
 class Patch(NamedTuple):
-    """What an edit wants: `new` (int, or 1-D in C order of `mask`) at the voxels of `mask` in `box`."""
+    """What an edit wants: `new` (int, or 1-D in C order of `mask`) at the voxels of `mask` in `box`.
+
+    With `whole`, all of it or nothing: a part alone would lose labels that only change their place.
+    """
 
     box: Box
     mask: Mask
     new: Values
     original: OriginalRule = OriginalRule.KEEP
+    whole: bool = False
 
 
 EditResult = Patch | tuple[Box, Mask, Values] | None

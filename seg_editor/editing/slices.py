@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,13 @@ from scipy import ndimage
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.brush import PaintOver, paintable
 from seg_editor.editing.delta import Box, Labels, Mask, tight_box, whole_box
+from seg_editor.editing.regions import NEIGHBORS_26
 from seg_editor.editing.segmentation import Patch, Spacing
 from seg_editor.errors import UsageError
+
+_PAINT_TWO = "Paint the label in two slices that are apart"
+_REACH = 3.0
+"""Pieces face each other over up to this many times the sum of their widths: specks far apart are no drawing."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,18 @@ class CopySlice:
 
 @dataclass(frozen=True)
 class InterpolateSlices:
-    """Fill the slices between painted ones by blending signed distances to their outlines.
+    """Fill the gap between pieces that face each other across slices, by blending signed distances to their outlines.
+
+    The pieces are 26-connected. One faces the next where its last slice, seen along the axis, overlaps the first slice
+    of the other with nothing in between; so neither a hollow of one piece nor what lies beside is touched.
 
     Parameters
     ----------
     axis : int
         Normal of the slices.
     label : int or None
-        The label painted; None for all labels: where no slice between two is painted, their union is blended and each
-        voxel takes the label that lies deepest there, so that nested labels stay nested. Only background is covered.
+        The label painted; None for all labels: between pieces of their union the union is blended, and each voxel takes
+        the label that lies deepest there, so that nested labels stay nested. Only background is covered.
     spacing : (float, float, float)
         mm per voxel; `Segmentation.apply` fills it in.
     """
@@ -92,43 +99,136 @@ class InterpolateSlices:
         Raises
         ------
         UsageError
-            No two painted slices with unpainted ones in between.
+            No two pieces face each other across slices without them, or what lies between is labeled already.
         """
         wanted = labels > 0 if self.label is None else labels == self.label
         box = tight_box(wanted)
-        stack = np.zeros((0, 0, 0), np.uint8) if box is None else np.moveaxis(labels[box], self.axis, 0)
+        if box is None:
+            raise UsageError("there is nothing to interpolate", remedy=_PAINT_TWO)
+        stack = np.moveaxis(labels[box], self.axis, 0)
         values = [int(v) for v in np.unique(stack) if v] if self.label is None else [self.label]
-        gaps = _gaps(np.isin(stack, values))
-        own = [(gap, [value]) for value in values for gap in _gaps(stack == value) if gap not in gaps]
-        if box is None or not (gaps or own):
-            raise UsageError(
-                "there is no gap between painted slices", remedy="Paint the label in two slices that are apart"
-            )
         spacing = [step for axis, step in enumerate(self.spacing) if axis != self.axis]
+        seen = _Seen(self.spacing[self.axis], spacing)
+        together = seen.gaps(np.isin(stack, values))
+        among = [(gap, values) for gap in together]
+        if len(values) > 1:
+            alone = ((gap, value) for value in values for gap in seen.gaps(stack == value))
+            among += [(gap, [value]) for gap, value in alone if not any(gap.lies_in(other) for other in together)]
+        if not among:
+            raise seen.refusal()
         filled = stack.copy()
-        for (first, last), among in [*((gap, values) for gap in gaps), *own]:
-            _blend(filled, stack, first, last, among, spacing)
+        for gap, present in among:
+            _blend(filled, stack, gap, present, spacing)
         made = np.moveaxis(filled, 0, self.axis)
         mask: Mask = (made != 0) & (labels[box] == 0)
+        if not mask.any():
+            raise UsageError("what lies between the painted slices is labeled already")
         return Patch(box, mask, made[mask])
 
 
-def _gaps(painted: Mask) -> list[tuple[int, int]]:
-    """Neighbors among the painted slices of a stack ``(slices, u, v)`` that have unpainted ones in between."""
-    places = np.flatnonzero(painted.any(axis=(1, 2)))
-    return [(int(a), int(b)) for a, b in pairwise(places) if b - a > 1]
+@dataclass(frozen=True, eq=False)
+class _Gap:
+    """Slices of a stack ``(slices, u, v)`` between two that hold pieces facing each other.
+
+    Parameters
+    ----------
+    first, last : int
+        The slices that hold them.
+    lower, upper : bool array (u, v)
+        The pieces there.
+    """
+
+    first: int
+    last: int
+    lower: Mask
+    upper: Mask
+
+    def lies_in(self, other: _Gap) -> bool:
+        """Whether another gap between the same slices covers this one."""
+        same = (self.first, self.last) == (other.first, other.last)
+        return same and bool((self.lower & other.lower).any() and (self.upper & other.upper).any())
+
+    def meets(self, other: _Gap) -> bool:
+        """Whether both lie between the same slices and share a piece there, as where a shape forks."""
+        same = (self.first, self.last) == (other.first, other.last)
+        return same and bool((self.lower & other.lower).any() or (self.upper & other.upper).any())
+
+    def joined(self, other: _Gap) -> _Gap:
+        """Both as one."""
+        return _Gap(self.first, self.last, self.lower | other.lower, self.upper | other.upper)
 
 
-def _blend(filled: Labels, stack: Labels, first: int, last: int, values: list[int], spacing: list[float]) -> None:
-    """Write into the background of `filled`, between two slices of `stack` ``(slices, u, v)``, what lies between."""
-    ends = [_end_distances(stack[[first, last]] == value, spacing) for value in values]
-    union = _end_distances(np.isin(stack[[first, last]], values), spacing)
+class _Seen:
+    """Looks for gaps, and remembers why there are none.
+
+    Parameters
+    ----------
+    step : float
+        mm from slice to slice.
+    spacing : list of float
+        mm per voxel in a slice.
+    """
+
+    def __init__(self, step: float, spacing: list[float]) -> None:
+        self._step, self._cell = step, spacing[0] * spacing[1]
+        self._pieces = 0
+        self._far = False
+
+    def gaps(self, painted: Mask) -> list[_Gap]:
+        """The gaps of a stack ``(slices, u, v)``, each piece with the next one that it faces."""
+        parts, number = ndimage.label(painted, structure=NEIGHBORS_26)
+        boxes = ndimage.find_objects(parts)
+        self._pieces = max(self._pieces, number)
+        found: list[_Gap] = []
+        for piece, (depth, u, v) in enumerate(boxes, start=1):
+            first = depth.stop - 1
+            lower = parts[first] == piece
+            above = parts[depth.stop :, u, v][:, lower[u, v]]
+            facing = np.flatnonzero(above.any(axis=1))
+            if not facing.size:
+                continue
+            last = depth.stop + int(facing[0])
+            for other in np.unique(above[facing[0]]):
+                if other and boxes[other - 1][0].start == last:
+                    self._take(found, _Gap(first, last, lower, parts[last] == other))
+        return found
+
+    def refusal(self) -> UsageError:
+        """Why there is no gap."""
+        if self._far:
+            return UsageError("the painted slices lie too far apart for their size", remedy="Paint one in between")
+        if self._pieces > 1:
+            return UsageError(
+                "there is no gap between painted slices that face each other",
+                remedy="Paint two that overlap when seen through the slices",
+            )
+        return UsageError("there is no gap: what is painted hangs together", remedy=_PAINT_TWO)
+
+    def _take(self, found: list[_Gap], gap: _Gap) -> None:
+        reach = sum(float(np.sqrt(np.count_nonzero(end) * self._cell)) for end in (gap.lower, gap.upper))
+        if (gap.last - gap.first) * self._step > _REACH * reach:
+            self._far = True
+            return
+        for other in [other for other in found if gap.meets(other)]:
+            found.remove(other)
+            gap = gap.joined(other)
+        found.append(gap)
+
+
+def _blend(filled: Labels, stack: Labels, gap: _Gap, values: list[int], spacing: list[float]) -> None:
+    """Write into the background of `filled` what lies in a gap of `stack` ``(slices, u, v)``."""
+    rows, columns = (slice(int(k[0]), int(k[-1]) + 1) for k in map(np.unique, np.nonzero(gap.lower | gap.upper)))
+    pieces = np.stack([gap.lower, gap.upper])[:, rows, columns]
+    shown = np.where(pieces, stack[[gap.first, gap.last], rows, columns], 0)
+    ends = [_end_distances(shown == value, spacing) for value in values]
+    union = _end_distances(np.isin(shown, values), spacing)
     codes = np.asarray(values, dtype=stack.dtype)
-    for k in range(first + 1, last):
-        part = (k - first) / (last - first)
-        inside: Mask = ((1 - part) * union[0] + part * union[1] > 0) & (filled[k] == 0)
+    for k in range(gap.first + 1, gap.last):
+        part = (k - gap.first) / (gap.last - gap.first)
+        here = filled[k, rows, columns]
+        inside: Mask = ((1 - part) * union[0] + part * union[1] > 0) & (here == 0)
         depths = np.stack([(1 - part) * start[inside] + part * end[inside] for start, end in ends])
-        filled[k][inside] = codes[depths.argmax(axis=0)]
+        here[inside] = codes[depths.argmax(axis=0)]
 
 
 def _end_distances(ends: Mask, spacing: list[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

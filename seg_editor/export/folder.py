@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from seg_editor.cases.write import refuse_protected
 from seg_editor.errors import ExportError
 
 _ELSEWHERE = "Choose another folder or change its permissions"
@@ -53,6 +54,7 @@ class Staging:
         for name in self.names:
             if (self.out / name).is_dir():
                 raise ExportError("there is a folder of that name", path=self.out / name, remedy="Rename or remove it")
+            refuse_protected(self.out / name)
         backup = self.folder / "replaced"
         backup.mkdir()
         done: list[str] = []

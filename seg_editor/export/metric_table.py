@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seg_editor.export.names import steps_text
 from seg_editor.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def _row(
 
 def headline(request: GenerationRequest, case_id: str, modality: str) -> str:
     """Return one line on what was measured."""
-    steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
-    made = f"{request.model.upper()}, {steps}, seed {request.seed}, request {request.key[:12]}"
+    made = f"{request.model.upper()}, {steps_text(request.steps)}, seed {request.seed}, request {request.key[:12]}"
     return f"{case_id} · {modality} · {made} · synthetic, not for clinical use"
 
 

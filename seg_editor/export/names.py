@@ -35,6 +35,11 @@ def provenance_name(case: Case) -> str:
     return f"{case.case_id}_provenance.json"
 
 
+def steps_text(steps: int) -> str:
+    """Return a number of network passes in words."""
+    return "1 step" if steps == 1 else f"{steps} steps"
+
+
 def file_slice_index(source: NiftiSource, k: int) -> int:
     """Return the index, along the file's own axis, of canonical axial slice `k` (0 is the lowest slice).
 

@@ -109,7 +109,7 @@ def write_text(
         else:
             advance = face.getlength(part)
             stroke = {"stroke_width": 0.4, "stroke_fill": color} if bold else {}
-            draw.text((x, baseline), part, fill=color, font=face, anchor="ls", **stroke)  # type: ignore[arg-type]
+            draw.text((round(x), baseline), part, fill=color, font=face, anchor="ls", **stroke)  # type: ignore[arg-type]
         x += advance
 
 

@@ -107,6 +107,7 @@ def picture_text(
     modality: Modality,
     index: int,
     axis: int = 2,
+    zoom: tuple[int, int] | None = None,
     counterfactual: Counterfactual | None = None,
 ) -> dict[str, str]:
     """Return the provenance of one picture for the text chunks of a PNG.
@@ -119,6 +120,8 @@ def picture_text(
     modality : Modality
     index, axis : int
         Canonical slice index and the axis that it counts (0 sagittal, 1 coronal, 2 axial).
+    zoom : (int, int), optional
+        Pixels of a voxel, across and down.
     counterfactual : Counterfactual, optional
         The result that is shown.
     """
@@ -130,6 +133,8 @@ def picture_text(
         "plane": ("sagittal", "coronal", "axial")[axis],
         "canonical_index": index,
     }
+    if zoom is not None:
+        text["pixels_per_voxel"] = f"{zoom[0]} x {zoom[1]}"
     if counterfactual is not None:
         text["request"] = counterfactual.request.to_json()
         text["request_key"] = counterfactual.request.key

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from seg_editor import __version__
 from seg_editor.errors import CaseError, ExportError
 from seg_editor.export.picture import SYNTHETIC_ASCII
+from seg_editor.export.view import PIXELS, VIEW_CHUNK, pixels_sha256
 from seg_editor.hashing import file_sha256
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 FORMAT = "seg-editor provenance 1"
 _PROGRAMS = ("numpy", "scipy", "torch", "nibabel", "scikit-image", "pillow", "antspyx")
 _SUFFIX = "_provenance.json"
-VIEW_CHUNK = "seg-editor"
 UNSEALED = "unsealed"
 
 
@@ -101,7 +101,7 @@ class Verification:
     path : Path
     state : str
         ``intact`` (byte for byte as written), ``repacked`` (other bytes, the same voxels and grid) or ``altered``;
-        ``unsealed`` for a picture of the view, which says itself where it came from and has no hash.
+        A picture of the view says itself where it came from; ``unsealed`` is one of an early version, without a hash.
     sidecar : mapping
         The provenance that belongs to the file.
     """
@@ -129,7 +129,7 @@ def verify(path: Path | str) -> Verification:
         raise ExportError("there is no such file", path=path, remedy="Name a file that seg-editor exported")
     told = _view_provenance(path)
     if told is not None:
-        return Verification(path, UNSEALED, told)
+        return told
     data = _find_sidecar(path)
     known: Mapping[str, str] = data["results"][path.name]
     if not isinstance(known, Mapping) or "sha256" not in known or not isinstance(data.get("request"), Mapping):
@@ -143,8 +143,9 @@ def verify(path: Path | str) -> Verification:
     return Verification(path, state, data)
 
 
-def _view_provenance(path: Path) -> dict[str, Any] | None:
+def _view_provenance(path: Path) -> Verification | None:
     """What a picture of the view says of itself in its text chunk; None for any other file."""
+    import numpy as np
     from PIL import Image
 
     if path.suffix.lower() != ".png":
@@ -153,9 +154,14 @@ def _view_provenance(path: Path) -> dict[str, Any] | None:
         with Image.open(path) as image:
             image.load()
             told = json.loads(image.info.get(VIEW_CHUNK, "null"))
+            if not (isinstance(told, dict) and {"case_id", "requests"} <= told.keys()):
+                return None
+            if PIXELS not in told:
+                return Verification(path, UNSEALED, told)
+            same = told[PIXELS] == pixels_sha256(np.asarray(image.convert("RGB")))
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and {"case_id", "requests"} <= told.keys() else None
+    return Verification(path, "intact" if same else "altered", told)
 
 
 def _voxels(path: Path) -> str | None:

@@ -15,7 +15,7 @@ from seg_editor import __version__
 from seg_editor.cases import Case, Modality, Volume, write_like
 from seg_editor.export import names
 from seg_editor.export.folder import Staging, staging
-from seg_editor.export.panel import panel_image, panel_modality, panel_slice
+from seg_editor.export.panel import draw_panel, panel_modality, panel_slice
 from seg_editor.export.picture import SYNTHETIC_ASCII
 from seg_editor.export.png import picture_text, png_bytes
 from seg_editor.export.provenance import sidecar, source_hashes
@@ -235,10 +235,10 @@ def _write_panel(
     stage: Staging, case: Case, counterfactual: Counterfactual, metrics: Metrics, hashes: dict[str, dict[str, str]]
 ) -> None:
     modality, k = panel_modality(counterfactual), panel_slice(counterfactual)
-    image = panel_image(case, counterfactual, metrics=metrics, modality=modality, index=k)
-    text = picture_text(case, view="panel", modality=modality, index=k, counterfactual=counterfactual)
+    panel = draw_panel(case, counterfactual, metrics=metrics, modality=modality, index=k)
+    text = picture_text(case, view="panel", modality=modality, index=k, zoom=panel.zoom, counterfactual=counterfactual)
     name = names.panel_name(case)
-    stage.write_bytes(name, png_bytes(image, text, synthetic=True))
+    stage.write_bytes(name, png_bytes(panel.image, text, synthetic=True))
     hashes[name] = {"sha256": file_sha256(stage.folder / name)}
 
 

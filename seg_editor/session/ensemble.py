@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from seg_editor.errors import UsageError
 if TYPE_CHECKING:
     from seg_editor.cases import Case, Modality
     from seg_editor.generation.counterfactual import Counterfactual
+    from seg_editor.generation.request import GenerationRequest
 
 FIGURES = ("tumor_residual", "diffmap_iou", "texture_ratio", "seam_ratio")
 
@@ -65,6 +66,26 @@ class Ensemble:
     def seeds(self) -> tuple[int, ...]:
         """The seeds, in the order in which they were made."""
         return tuple(result.request.seed for result in self.results)
+
+    @property
+    def slices(self) -> tuple[int, ...]:
+        """The axial slices that were generated."""
+        return self.results[0].slices
+
+    def alike(self, request: GenerationRequest) -> bool:
+        """True when a request differs from those of the seeds by seed and slices at most."""
+        own = self.results[0].request
+        return replace(request, seed=own.seed, slices=own.slices) == own
+
+    def stands_for(self, result: Counterfactual | None, index: int, axis: int = 2) -> bool:
+        """True where mean and deviation may take the place of a result in slice `index` of a plane.
+
+        That is where they are of the same mask and the same way to generate it, in an axial slice of the ensemble; in
+        the other planes, where they are of the same axial slices. Anywhere else they would show untouched tumor.
+        """
+        if result is None or not self.alike(result.request):
+            return False
+        return index in self.slices if axis == 2 else result.slices == self.slices
 
     def mean(self, case: Case, modality: Modality, index: int, axis: int = 2) -> NDArray[np.float32]:
         """The mean of a slice over the seeds, 2-D, stored values; the source's own outside the hole."""

@@ -230,6 +230,14 @@ class Results:
         """What is kept of the request with this key, or None."""
         return self._entries.get(key)
 
+    def number_of(self, key: str) -> int:
+        """The number of a result whose model, steps and seed another result has too; 0 where these name it."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return 0
+        alike = [_settings(other.request) == _settings(entry.request) for other in self._entries.values()]
+        return entry.number if sum(alike) > 1 else 0
+
     def set_metrics(self, key: str, metrics: Any) -> None:
         """Remember the figures of a result."""
         entry = self._entries.get(key)
@@ -302,6 +310,10 @@ class Known(Mapping[str, "Counterfactual"]):
 
     def __len__(self) -> int:
         return len(self._packed)
+
+
+def _settings(request: GenerationRequest) -> tuple[str, int, int]:
+    return request.model, request.steps, request.seed
 
 
 def opened_labels(case: Case) -> NDArray[Any]:

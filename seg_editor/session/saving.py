@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_editor.cases import NiftiSource, write_like
-from seg_editor.cases.write import remove_leftovers
+from seg_editor.cases.write import refuse_protected, remove_leftovers
 from seg_editor.editing.delta import between, whole_box
 from seg_editor.errors import ExportError
 from seg_editor.hashing import file_sha256
@@ -76,6 +76,7 @@ class Save:
         ExportError
             The file cannot be written, or was changed by another program. What was there is as it was.
         """
+        refuse_protected(self.path)
         before = file_hash(self.path)
         if self.expected is not None and before not in (self.expected, ""):
             raise ExportError(

@@ -62,10 +62,11 @@ class Stage:
     @property
     def stale(self) -> bool:
         """True when the mask is not the one that the result on display was made for."""
-        shown = self.shown
-        if shown is None:
-            return False
-        entry = self._workspace.results.entry(shown.request.key)
+        return self.shown is not None and self.outdated(self.shown.request.key)
+
+    def outdated(self, key: str) -> bool:
+        """True when the mask is not the one that the result of a request was made for."""
+        entry = self._workspace.results.entry(key)
         return entry is None or entry.mask is None or not self.fits(entry.mask.token)
 
     def fits(self, token: Hashable) -> bool:

@@ -31,9 +31,12 @@ class ActionSet(QObject):
     -------
     pressed()
         An action was done; Qt turned a checkable one over, whatever it did, so its state has to be shown again.
+    preset_changed(str)
+        Other keys are in force.
     """
 
     pressed = pyqtSignal()
+    preset_changed = pyqtSignal(str)
 
     def __init__(
         self, window: QWidget, handlers: Mapping[str, Callable[[], object]], preset: str = "seg-editor"
@@ -69,6 +72,7 @@ class ActionSet(QObject):
         self._reasons = {}
         for name, action in self._actions.items():
             action.setShortcuts([QKeySequence(key) for key in BY_ID[name].keys_for(preset)])
+        self.preset_changed.emit(preset)
 
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""

@@ -46,7 +46,9 @@ _REST: tuple[Action, ...] = (
         "file", needs_previous_case
     ),
     Action(
-        "save", "Save segmentation", _k("Ctrl+S"), "Save the segmentation into its file", "save", "file", needs_save
+        "save", "Save", _k("Ctrl+S"),
+        "Save every unsaved change: the segmentation and an edited tissue map, each into its file", "save", "file",
+        needs_save
     ),
     Action(
         "save_as", "Save segmentation as…", _k("Ctrl+Shift+S"), "Save the segmentation into another file", "",
@@ -212,12 +214,14 @@ _REST: tuple[Action, ...] = (
         "view", needs_always, True
     ),
     Action(
-        "export_png", "Export picture of the view (PNG)…", _k("Ctrl+E"), "Save what the panes show as a PNG",
-        "image", "export", needs_case
+        "export_png", "Export view as on screen (PNG)…", _k("Ctrl+E"),
+        "Save the panes as they are on screen: its zoom, overlays and captions, twice as fine. For pictures at an "
+        "integer zoom of the voxels, export the counterfactual", "image", "export", needs_case
     ),
     Action(
         "export_result", "Export counterfactual…", _k("Ctrl+Shift+E"),
-        "Write NIfTI volumes, panel and metrics into a folder", "export", "export", needs_result
+        "Write NIfTI volumes, pictures at an integer zoom of the voxels (PNG panel) and metrics into a folder",
+        "export", "export", needs_result
     ),
     Action(
         "theme_system", "Follow the system", _k(), "Dark or light as the system is", "", "theme", needs_always, True
@@ -225,7 +229,7 @@ _REST: tuple[Action, ...] = (
     Action("theme_dark", "Dark", _k(), "Dark theme", "", "theme", needs_always, True),
     Action("theme_light", "Light", _k(), "Light theme", "", "theme", needs_always, True),
     Action(
-        "settings", "Settings…", _k("Ctrl+,"), "Theme, display, label colors", "settings", "view"
+        "settings", "Settings…", _k("Ctrl+,"), "Theme, display, label colors, device, keys", "settings", "view"
     ),
     Action(
         "panel_focus", "Picture or panels", _k("F6"), "Move the keyboard between the picture and the panels", "",

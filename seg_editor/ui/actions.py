@@ -45,6 +45,7 @@ class Facts:
 
 
 Why = Callable[[Facts], str]
+TUMOR_ONLY = "This works on the tumor: stop editing the tissue map first"
 SPREAD_ALONE = "The SD of the seeds has no second picture: choose One or Mean beside the history"
 
 
@@ -75,7 +76,7 @@ def needs_edit(facts: Facts) -> str:
 
 def needs_save(facts: Facts) -> str:
     """A case that is not being saved."""
-    return needs_edit(facts) or ("The segmentation is being saved" if facts.saving else "")
+    return needs_edit(facts) or ("The labels are being saved" if facts.saving else "")
 
 
 def needs_recovery(facts: Facts) -> str:
@@ -97,9 +98,12 @@ def needs_redo(facts: Facts) -> str:
 
 def needs_tumor_layer(facts: Facts) -> str:
     """The tumor in hand, not the tissue map: its undo would not take the edit back."""
-    return needs_edit(facts) or (
-        "This works on the tumor: stop editing the tissue map first" if facts.on_tissue else ""
-    )
+    return needs_edit(facts) or (TUMOR_ONLY if facts.on_tissue else "")
+
+
+def needs_tumor_tool(facts: Facts) -> str:
+    """A case, and the tumor in hand; a stroke in progress does not matter."""
+    return needs_case(facts) or (TUMOR_ONLY if facts.on_tissue else "")
 
 
 def needs_remove(facts: Facts) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seg_editor.cases import Case, Grid, Modality, NiftiSource
 from seg_editor.session import Plane
+from seg_editor.ui.compare import EnsembleView
 from seg_editor.ui.layouts import Slot
 from seg_editor.ui.planes import plane_name
 from seg_editor.ui.state import Role
+
+if TYPE_CHECKING:
+    from seg_editor.generation.counterfactual import Counterfactual
+    from seg_editor.session.ensemble import Ensemble
 
 CLICK_ONE = "Click a picture below to compare"
 
@@ -70,6 +76,24 @@ def kept_text(kept: Mapping[str, int]) -> str:
 def steps_text(steps: int) -> str:
     """Return a number of steps in words."""
     return "1 step" if steps == 1 else f"{steps} steps"
+
+
+def seeds_of(case: Case, ensemble: Ensemble, result: Counterfactual | None) -> str:
+    """Return what the seeds of an ensemble are of, in as far as that tells them from a result."""
+    made = ensemble.results[0].request
+    if result is None or result.request.hole_hash != made.hole_hash:
+        return "another mask"
+    if result.request.model != made.model:
+        return "another model"
+    if not ensemble.alike(result.request):
+        return "other settings"
+    count = len(made.slices)
+    return f"axial {slice_number(case, Plane.AXIAL, made.slices[0])}" if count == 1 else f"{count} axial slices"
+
+
+def one_seed(wanted: EnsembleView, of: str) -> str:
+    """Return why a pane shows the picture of one seed where mean or deviation are asked for."""
+    return f"one seed: {'SD' if wanted is EnsembleView.SD else 'mean'} is of {of}"
 
 
 def headings(slot: Slot, name: str, modality: Modality, plane: Plane, number: int, last: int) -> tuple[str, str]:

@@ -1,29 +1,26 @@
-"""Opening, saving, closing and recovering a case, with the question about unsaved changes."""
+"""Opening, closing and recovering a case, with the question about unsaved changes."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PyQt6.QtCore import QEventLoop, QObject, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from seg_editor.cases import Case, Modality
 from seg_editor.cases.stream import read_errors
-from seg_editor.errors import CaseError, SegEditorError
+from seg_editor.errors import CaseError
 from seg_editor.resources import resource_path
 from seg_editor.session import Workspace
-from seg_editor.session.saving import Loss, Save, Written, copy_path
 from seg_editor.ui.error_bar import ErrorBar, sentence
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.questions import question
-from seg_editor.ui.recovery import Confirm, Recoveries, make_confirm
+from seg_editor.ui.recovery import Confirm, Recoveries, layer_name, make_confirm
+from seg_editor.ui.saves import Saves, changed_layers, lost_text, own_path
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
-log = logging.getLogger(__name__)
 SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
-SAVE_EMPTY, SAVE_LESS, SAVE_AS, REPLACE = "Save without tumor", "Save anyway", "Save as…", "Replace"
 OPEN = "open another case"
 
 
@@ -34,7 +31,7 @@ def demo_folder() -> Path | None:
 
 
 class CaseActions(QObject):
-    """What the File menu does.
+    """What the Case menu does.
 
     Signals
     -------
@@ -42,14 +39,14 @@ class CaseActions(QObject):
         A new :class:`Workspace`, or None after closing.
     opening(str)
         What is being opened; empty when it ended.
-    save_changed(str)
-        What is being saved; empty when it ended.
+
+    Attributes
+    ----------
+    saves : Saves
     """
 
     opened = pyqtSignal(object)
     opening = pyqtSignal(str)
-    save_changed = pyqtSignal(str)
-    _save_ended = pyqtSignal()
 
     def __init__(self, window: QWidget, errors: ErrorBar, tasks: Tasks, preferences: Preferences) -> None:
         super().__init__(window)
@@ -58,14 +55,17 @@ class CaseActions(QObject):
         self._tasks = tasks
         self._preferences = preferences
         self._task: Task | None = None
-        self._save_task: Task | None = None
         self.workspace: Workspace | None = None
         self.journal = True
         self.ask: Callable[[str], str] = self._ask
         self.confirm: Confirm = make_confirm(window)
-        self.recoveries = Recoveries(errors, lambda *question: self.confirm(*question))
+        self.recoveries = Recoveries(errors, self._confirmed)
+        self.saves = Saves(window, errors, tasks, self.recoveries, lambda: self.workspace, self._confirmed)
         self.ahead: Callable[[Path], Case | None] = lambda _path: None
         self.segment: Callable[[], object] = lambda: None
+
+    def _confirmed(self, text: str, detail: str, choices: Sequence[str]) -> str:
+        return self.confirm(text, detail, choices)
 
     @property
     def loading(self) -> bool:
@@ -175,24 +175,24 @@ class CaseActions(QObject):
 
         False when the user wants to stay, or saving failed.
         """
-        self.wait_for_save()
+        self.saves.wait()
         if self.workspace is None or not self.workspace.dirty:
             return True
         answer = self.ask(purpose)
-        return answer == DISCARD or (answer == SAVE and self._save_all())
+        return answer == DISCARD or (answer == SAVE and self.saves.save_to_leave())
 
     def _ask(self, purpose: str) -> str:
-        assert self.workspace is not None
-        loss = self.workspace.loss if self.workspace.tumor.dirty else None
-        target = self.workspace.segmentation_path
-        how = "writes over" if target.exists() else "writes"
-        what = f"Save {how} {target.name}."
-        tissue = self.workspace.tissue
-        if tissue is not None and tissue.dirty:
-            what = f"{what[:-1]} and the tissue map." if self.workspace.tumor.dirty else "Save writes the tissue map."
-        if loss is not None and target.exists():
-            what = f"{what} {lost_text(loss, target)}"
-        text = f"Save the changes to the segmentation of {self.workspace.case.case_id}?"
+        workspace = self.workspace
+        assert workspace is not None
+        layers = changed_layers(workspace)
+        files = [own_path(workspace, layer) for layer in layers]
+        writes = [f"{'writes over' if file.exists() else 'writes'} {file.name}" for file in files]
+        what = f"Save {' and '.join(writes)}."
+        loss = workspace.loss if workspace.tumor.dirty else None
+        if loss is not None and workspace.segmentation_path.exists():
+            what = f"{what} {lost_text(loss, workspace.segmentation_path)}"
+        names = " and ".join(f"the {layer_name(layer)}" for layer in layers)
+        text = f"Save the changes to {names} of {workspace.case.case_id}?"
         detail = f"{what} The changes are lost if you {purpose} without saving."
         box = question(self._window, text, detail, title="Unsaved changes")
         save = box.addButton("Save", QMessageBox.ButtonRole.AcceptRole)
@@ -202,111 +202,6 @@ class CaseActions(QObject):
         box.exec()
         pressed = box.clickedButton()
         return SAVE if pressed is save else DISCARD if pressed is discard else CANCEL
-
-    @property
-    def saving(self) -> bool:
-        """True while a file is being written."""
-        return self._save_task is not None
-
-    def save(self) -> bool:
-        """Save the segmentation into its file, new when the case has none. False when that could not begin.
-
-        Asks before more than half of the tumor in the file is lost.
-        """
-        workspace = self.workspace
-        if workspace is None:
-            return False
-        loss, path = workspace.loss, workspace.segmentation_path
-        if loss is not None and path.exists():
-            text = "Save without most of the tumor?" if loss.left_ml else "Save a segmentation without tumor?"
-            go_on = SAVE_LESS if loss.left_ml else SAVE_EMPTY
-            chosen = self.confirm(text, lost_text(loss, path), (SAVE_AS, go_on))
-            if chosen != go_on:
-                return chosen == SAVE_AS and self.save_as()
-        return self._begin_save(None)
-
-    def save_tissue(self) -> bool:
-        """Save the tissue map beside the case. False when that could not begin.
-
-        Asks before it replaces a file that this session neither read nor wrote.
-        """
-        workspace = self.workspace
-        if workspace is None:
-            return False
-        known = workspace.knows(workspace.tissue_path)
-        if not known:
-            name = workspace.tissue_path.name
-            detail = "The file was there before this case was opened, and may hold edits that the map shown now lacks."
-            if self.confirm(f"Replace {name}?", detail, (REPLACE,)) != REPLACE:
-                return False
-        return self._begin_save(None, tissue=True, overwrite=not known)
-
-    def save_as(self) -> bool:
-        """Ask for a file and save the segmentation into it."""
-        if self.workspace is None:
-            return False
-        start, pattern = str(self.workspace.segmentation_path), "NIfTI images (*.nii.gz *.nii)"
-        name, _ = QFileDialog.getSaveFileName(self._window, "Save segmentation as", start, pattern)
-        return bool(name) and self._begin_save(Path(name))
-
-    def _begin_save(self, path: Path | None, *, tissue: bool = False, overwrite: bool = False) -> bool:
-        """Copy what is to be written here, write it in a worker; editing may go on."""
-        workspace = self.workspace
-        assert workspace is not None
-        target = (path or workspace.segmentation_path).resolve()
-        ends_recovery = not tissue and target == workspace.case.labels_path.resolve()
-        if self.saving or (ends_recovery and not self.recoveries.may_save(workspace.tumor)):
-            return False
-        try:
-            job = workspace.begin_save(path, tissue=tissue, overwrite=overwrite)
-        except SegEditorError as error:
-            self._save_failed(error, tissue=tissue)
-            return False
-        self._save_task = task = self._tasks.start(lambda _progress, _cancelled: job.run(), "save")
-        task.done.connect(lambda written: self._saved(workspace, job, written))
-        task.failed.connect(lambda error: self._not_saved(workspace, job, error, tissue=tissue))
-        self.save_changed.emit(f"Saving {job.path.name}…")
-        return True
-
-    def _saved(self, workspace: Workspace, job: Save, written: Written) -> None:
-        workspace.end_save(job, written)
-        if job.layer is workspace.tumor and written.path.resolve() == workspace.case.labels_path.resolve():
-            self.recoveries.give_up(workspace.tumor)
-        self._end_save()
-        kept = "" if written.copy is None else f", the one before is kept as {written.copy.name}"
-        meanwhile = " Edits made meanwhile are not in it." if workspace.dirty else ""
-        self._errors.show_note(f"Saved {written.path.name}{kept}.{meanwhile}")
-
-    def _not_saved(self, workspace: Workspace, job: Save, error: object, *, tissue: bool) -> None:
-        workspace.end_save(job, None)
-        self._end_save()
-        self._save_failed(error, tissue=tissue)
-
-    def _save_failed(self, error: object, *, tissue: bool) -> None:
-        shown = error if isinstance(error, BaseException) else str(error)
-        self._errors.show_error(shown, () if tissue else (("Save as…", self.save_as),))
-
-    def _end_save(self) -> None:
-        self._save_task = None
-        self.save_changed.emit("")
-        self._save_ended.emit()
-
-    def wait_for_save(self) -> None:
-        """Let the window live until the save that is running has ended; the user's input waits."""
-        while self.saving:
-            loop = QEventLoop()
-            self._save_ended.connect(loop.quit)
-            loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
-
-    def _save_all(self) -> bool:
-        """Save every layer that is dirty and wait; False when one could not be."""
-        workspace = self.workspace
-        assert workspace is not None
-        for layer in workspace.layers:
-            if layer.dirty:
-                _ = self._begin_save(None) if layer is workspace.tumor else self.save_tissue()
-                self.wait_for_save()
-        return not workspace.dirty
 
     def close(self) -> bool:
         """Close the case; False when the user wants to stay."""
@@ -325,18 +220,5 @@ class CaseActions(QObject):
     def shut_down(self) -> None:
         """End the session of the open case; ask before."""
         self.cancel_opening()
-        self.wait_for_save()
+        self.saves.wait()
         self._release()
-
-
-def lost_text(loss: Loss, path: Path) -> str:
-    """Say what a save over a file leaves of the tumor in it, and where the file is kept."""
-    left = f"; {_milliliters(loss.left_ml)} would be left" if loss.left_ml else " and would be left without tumor"
-    return (
-        f"{path.name} holds {_milliliters(loss.held_ml)} of tumor{left}. "
-        f"The file as it is now is kept as {copy_path(path).name}."
-    )
-
-
-def _milliliters(volume: float) -> str:
-    return f"{volume:.2g} ml" if volume < 1 else f"{volume:.1f} ml"

@@ -56,7 +56,7 @@ class Marks:
     footer : float
         Height in pixels kept free for that strip, with or without it.
     outdated : bool
-        A thin border warns that the picture is from an earlier mask; the picture itself stays as it is.
+        A thin border warns that the picture is from an earlier mask.
     corner : str
         Lower right corner: gray window.
     badge : str

@@ -60,8 +60,8 @@ class Commands:
             "open_demo": cases.open_demo,
             "next_case": lambda: self._open(window.neighbors.next),
             "previous_case": lambda: self._open(window.neighbors.previous),
-            "save": cases.save,
-            "save_as": cases.save_as,
+            "save": cases.saves.save,
+            "save_as": cases.saves.save_as,
             "recover": cases.recover,
             "close": cases.close,
             "quit": window.close,
@@ -230,6 +230,7 @@ class Commands:
     def _show_shortcuts(self) -> None:
         sheet = ShortcutSheet(self._window.actions_table.preset, self._window)
         sheet.preset_chosen.connect(self._window.choose_keys)
+        self._window.actions_table.preset_changed.connect(sheet.show_preset)
         sheet.show()
 
     def _about(self) -> None:

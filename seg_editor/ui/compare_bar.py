@@ -260,7 +260,8 @@ class CompareBar(QFrame):
         key, workspace = self._link.state.against, self._workspace
         self.source.setVisible(bool(key))
         if key and workspace is not None:
-            self.source.setText(f"against {title_of(workspace.results.find(key))}")
+            number = workspace.results.number_of(key)
+            self.source.setText(f"against {title_of(workspace.results.find(key), number=number)}")
 
     def _show_steps(self) -> None:
         workspace, steps = self._workspace, self._generation.steps
@@ -274,8 +275,9 @@ class CompareBar(QFrame):
         self._fit()
         if not usable:
             self.steps.show_value(1.0, "result")
-        elif not self.steps.slider.isSliderDown() and not self.steps.slider.hasFocus():
-            self._show_step(len(steps), len(steps))
+        else:
+            step = self._link.step
+            self._show_step(len(steps) if step is None else step, len(steps))
 
     def _show_step(self, number: int, count: int) -> None:
         self.steps.slider.setSingleStep(max(1, round(_TICKS / max(count, 1))))

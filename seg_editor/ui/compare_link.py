@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from seg_editor.metrics import diffmap_iou, display01, display_window
 from seg_editor.session import Workspace
 from seg_editor.session.results import Entry
 from seg_editor.ui.bind import bind
+from seg_editor.ui.captions import seeds_of
 from seg_editor.ui.compare import CompareState, EnsembleView, Mode
 from seg_editor.ui.content import Preview
 from seg_editor.ui.ensemble import EnsembleRun
@@ -56,10 +58,13 @@ class CompareLink(QObject):
         self._unbind: list[Callable[[], None]] = []
         self._dragged: PaneContent | None = None
         self._scrubbed: Preview | None = None
+        self._number = 0
+        self._pool = ("", False)
         self._panes: dict[QObject, PaneContent] = {}
         self._blink = QTimer(self)
         self._blink.timeout.connect(self._flip)
         bind(self, self.state.changed, self._on_state)
+        bind(self, ui.changed, lambda name: self._follow_pool() if name in ("layout", "picture") else None)
         viewer.pane_made.connect(self._watch)
         generation.changed.connect(self._on_generation)
         generation.recalled.connect(self._on_recalled)
@@ -77,6 +82,8 @@ class CompareLink(QObject):
         self.ensemble.set_workspace(workspace)
         if workspace is not None and self._viewer.pictures is not None:
             self._viewer.pictures.compare = self.state
+            self._viewer.pictures.number_of = workspace.results.number_of
+            self._viewer.pictures.outdated = self._generation.outdated
             self._unbind = [
                 bind(self, workspace.results.changed, self._on_results),
                 bind(self, workspace.view.changed, self._on_view),
@@ -136,17 +143,47 @@ class CompareLink(QObject):
     @property
     def spread_alone(self) -> bool:
         """True when the counterfactual panes show the deviation of the seeds: no picture to mix with the source."""
-        spread = self.state.ensemble is EnsembleView.SD
-        return spread and not any(made.role is Role.RESULT and made.slot.rank for made in self._viewer.contents)
+        pictures = self._viewer.pictures
+        if pictures is None or self.state.ensemble is not EnsembleView.SD:
+            return False
+        if any(made.role is Role.RESULT and made.slot.rank for made in self._viewer.contents):
+            return False
+        return all(pictures.pooled(made.view, made.index) for made in self._seed_panes())
+
+    @property
+    def seeds_elsewhere(self) -> str:
+        """What the seeds are of, where the ensemble may not take the place of the result in any pane; else empty."""
+        pictures, workspace = self._viewer.pictures, self._workspace
+        if pictures is None or workspace is None or pictures.ensemble is None:
+            return ""
+        if any(pictures.pooled(made.view, made.index) for made in self._seed_panes()):
+            return ""
+        return seeds_of(workspace.case, pictures.ensemble, pictures.result)
+
+    def _seed_panes(self) -> list[PaneContent]:
+        """The panes that an ensemble shows in; where there is none the one that would show it."""
+        shown = [made for made in self._viewer.contents if made.role is Role.RESULT and not made.slot.rank]
+        active = self._viewer.active
+        return shown or ([] if active is None else [active])
+
+    @property
+    def step(self) -> int | None:
+        """The number of the step on display in place of its result; None where none is."""
+        pictures = self._viewer.pictures
+        shown = pictures is not None and self._scrubbed is not None and pictures.preview is self._scrubbed
+        return self._number if shown else None
 
     def scrub(self, number: int) -> None:
         """Show a step of the last run in place of its result; the number of steps ends that."""
         steps = self._generation.steps
         if 0 <= number < len(steps):
             step = steps[number]
-            total = self._passes(steps.key)
-            title = f"Step {step.k} of {total}" if total else f"Step {step.k}"
-            self._scrubbed = Preview(step.slice_index, step.pictures, title)
+            entry = None if self._workspace is None else self._workspace.results.entry(steps.key)
+            shown = Preview(step.slice_index, step.pictures, step.k)
+            if entry is not None:
+                run = entry.request
+                shown = replace(shown, total=run.steps, model=run.model, seed=run.seed, key=run.key)
+            self._scrubbed, self._number = shown, number
         else:
             self._scrubbed = None
         self._viewer.set_preview(self._scrubbed)
@@ -158,22 +195,27 @@ class CompareLink(QObject):
         self.scrub(len(self._generation.steps))
         self.changed.emit()
 
-    def _passes(self, key: str) -> int:
-        """Network passes a slice of a result; 0 when it is kept no more."""
-        entry = None if self._workspace is None else self._workspace.results.entry(key)
-        return 0 if entry is None else entry.request.steps
-
     def _tell_foreign(self) -> None:
         """Say what the figures belong to where the slice on display shows something else."""
         z = None if self._workspace is None else self._workspace.view.cursor[2]
-        if self._scrubbed is not None and self._scrubbed.slice_index == z:
+        if self.step is not None and self._scrubbed is not None and self._scrubbed.slice_index == z:
             self.foreign.emit("of the result, not of this step")
         else:
-            self.foreign.emit("of one seed, not of all" if self.state.ensemble is not EnsembleView.OFF else "")
+            pooled = self.state.ensemble is not EnsembleView.OFF and not self.seeds_elsewhere
+            self.foreign.emit("of one seed, not of all" if pooled else "")
 
     def _on_view(self, name: str) -> None:
-        if name == "cursor":
+        if name in ("cursor", "plane"):
             self._tell_foreign()
+            self._follow_pool()
+
+    def _follow_pool(self) -> None:
+        """Tell when the ensemble can be shown no more, or again."""
+        now = self.seeds_elsewhere, self.spread_alone
+        if now != self._pool:
+            self._pool = now
+            self._tell_foreign()
+            self.changed.emit()
 
     def _on_results(self) -> None:
         workspace, pictures = self._workspace, self._viewer.pictures
@@ -184,7 +226,7 @@ class CompareLink(QObject):
         if self._scrubbed is not None:
             self._scrubbed = None
             self._viewer.set_preview(None)
-            self._tell_foreign()
+        self._tell_foreign()
         others = tuple(self._others(workspace))
         if [o.request.key for o in others] != [o.request.key for o in pictures.others]:
             pictures.others = others
@@ -263,6 +305,7 @@ class CompareLink(QObject):
             pictures.underway = underway
             if pictures.result is None:
                 self._redraw()
+        self._tell_foreign()
         self._on_measured()
 
     def _on_measured(self) -> None:
@@ -286,6 +329,7 @@ class CompareLink(QObject):
             if pictures.ensemble is None:
                 self.state.ensemble = EnsembleView.OFF
             self._redraw(Role.RESULT)
+            self._tell_foreign()
         self.changed.emit()
 
     def _watch(self, pane: SlicePane, made: PaneContent) -> None:

@@ -119,28 +119,29 @@ class Comparison:
         under, over = "≤ " if low < -self.reach else "", "≥ " if high > self.reach else ""
         return f"{under}−{short(reach)}", f"{over}+{short(reach)}"
 
-    def mark(self, marks: Marks, pictures: Pictures, rank: int | None, hole: np.ndarray | None) -> None:
-        """Write what is shown: which results, the mode, the color bar in image units, the change outside the hole."""
+    def mark(
+        self, marks: Marks, pictures: Pictures, rank: int | None, hole: np.ndarray | None, step: str = ""
+    ) -> None:
+        """Write what is shown: which results, the mode, the color bar in image units, the change outside the hole.
+
+        `step` is what the step of a run is called that shows in place of its result; empty for none.
+        """
         shown = pictures.rank(rank or 0)
         if self.spread_shown or self.role is Role.DIFFERENCE:
             marks.color_bar = self._ends()
             marks.corner = ""
         if self.averaged is not None and pictures.ensemble is not None:
             what = "SD" if self.spread_shown else "Mean"
-            marks.title = f"{what} of {len(pictures.ensemble.results)} seeds"
+            rename(marks, Role.RESULT, f"{what} of {len(pictures.ensemble.results)} seeds")
         elif self.role is Role.RESULT:
-            if rank is not None:
-                marks.title = title_of(shown)
             if self.state.mode is not Mode.PLAIN and self.second is not None:
-                left = "Source" if pictures.against is None else title_of(pictures.against)
-                marks.title = f"{left} | {title_of(shown)}"
-                marks.subtitle = f"{self.state.mode.display} · {marks.subtitle}"
+                rename(marks, Role.RESULT, both(shown, pictures, step), self.state.mode.display)
+            elif step or rank is not None or pictures.against is not None:
+                rename(marks, Role.RESULT, step or name_of(shown, pictures))
         if shown is not None and self.role is not Role.SOURCE and for_comparison(shown.request.model):
             marks.subtitle = f"{marks.subtitle} · {FOR_COMPARISON}"
         if self.role is Role.DIFFERENCE and self.second is not None:
-            told = f"{Role.DIFFERENCE.display}: {difference_of(shown, pictures.against)}"
-            marks.title = marks.title.replace(Role.DIFFERENCE.display, told)
-            marks.subtitle = marks.subtitle.replace(Role.DIFFERENCE.display, told)
+            rename(marks, Role.DIFFERENCE, f"{Role.DIFFERENCE.display}: {difference_of(shown, pictures, step)}")
             low, high = display_window(self.volume.raw).low, display_window(self.volume.raw).high
             marks.color_ticks = (self.state.threshold * (high - low) / self.reach,)
             if pictures.against is None and hole is not None:
@@ -153,30 +154,73 @@ def short(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def title_of(result: Counterfactual | None, beside: Counterfactual | None = None) -> str:
-    """Return what tells a result from another: model, steps and seed; of the first two what `beside` has otherwise."""
+def rename(marks: Marks, role: Role, text: str, mode: str = "") -> None:
+    """Put a name in the place of a role's in the heading, and a mode beside it.
+
+    Plane, slice and modality stay: in the second line they come first, for its end is cut where the room ends.
+    """
+    if role.display in marks.title:
+        marks.title = marks.title.replace(role.display, text)
+        marks.subtitle = f"{mode} · {marks.subtitle}" if mode else marks.subtitle
+    else:
+        place = [part for part in marks.subtitle.split(" · ") if part != role.display]
+        marks.subtitle = " · ".join(filter(None, (*place, mode, text)))
+
+
+def title_of(result: Counterfactual | None, beside: Counterfactual | None = None, number: int = 0) -> str:
+    """Return what tells a result from another: model, steps and seed; of the first two what `beside` has otherwise.
+
+    `number` is that of the history, where all three are alike; 0 for none.
+    """
     if result is None:
-        return "Counterfactual"
+        return Role.RESULT.display
     request, other = result.request, None if beside is None else beside.request
     parts = [f"seed {request.seed}"]
     if other is None or (other.model, other.steps) != (request.model, request.steps):
         parts.insert(0, steps_text(request.steps))
     if other is None or other.model != request.model:
         parts.insert(0, model_name(request.model))
-    return " · ".join(parts)
+    return " · ".join([f"#{number}", *parts] if number else parts)
 
 
-def difference_of(shown: Counterfactual | None, against: Counterfactual | None) -> str:
+def name_of(result: Counterfactual | None, pictures: Pictures) -> str:
+    """Return the title of a result; its number leads where another one in the history has the same title."""
+    return title_of(result, number=0 if result is None else pictures.number_of(result.request.key))
+
+
+def _numbers(shown: Counterfactual | None, pictures: Pictures) -> tuple[str, str]:
+    """The numbers of the result on display and of the one it is compared with, if nothing else tells them apart."""
+    against = pictures.against
+    if shown is None or against is None or title_of(shown) != title_of(against):
+        return "", ""
+    one, other = pictures.number_of(shown.request.key), pictures.number_of(against.request.key)
+    return (f"#{one}", f"#{other}") if one != other else ("", "")
+
+
+def both(shown: Counterfactual | None, pictures: Pictures, step: str = "") -> str:
+    """Return the names of the two pictures of a mixture, first and second."""
+    second, first = _numbers(shown, pictures)
+    if first and not step:
+        return f"{first} | {second} · {title_of(shown)}"
+    left = Role.SOURCE.display if pictures.against is None else name_of(pictures.against, pictures)
+    return f"{left} | {step or name_of(shown, pictures)}"
+
+
+def difference_of(shown: Counterfactual | None, pictures: Pictures, step: str = "") -> str:
     """Return what is taken from what; the steps of a result only where they tell it from the other one."""
+    against, source = pictures.against, Role.SOURCE.display.lower()
+    if step:
+        return f"{step} − {source if against is None else name_of(against, pictures)}"
     if shown is None:
-        return "counterfactual − source"
-    if against is not None:
-        return f"{title_of(shown)} − {title_of(against, shown)}"
-    return f"{model_name(shown.request.model)} · seed {shown.request.seed} − source"
+        return f"counterfactual − {source}"
+    if against is None:
+        return f"{model_name(shown.request.model)} · seed {shown.request.seed} − {source}"
+    second, first = _numbers(shown, pictures)
+    return f"{second} − {first}" if first else f"{title_of(shown)} − {title_of(against, shown)}"
 
 
 def title_of_first(marks: Marks, pictures: Pictures, synthetic: bool) -> None:
     """Say when another result stands in the place of the source; `synthetic` where it has generated voxels."""
     if pictures.against is not None:
-        marks.title = title_of(pictures.against)
+        rename(marks, Role.SOURCE, name_of(pictures.against, pictures))
         marks.synthetic = synthetic

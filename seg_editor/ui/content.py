@@ -26,11 +26,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Preview:
-    """A step of a generation: one axial slice in image values, array order ``(x, y)``, and what to call it."""
+    """A step of a generation: one axial slice in image values, array order ``(x, y)``, and of which run it is.
+
+    Parameters
+    ----------
+    slice_index : int
+    pictures : mapping of Modality to array
+    k, total : int
+        Number of the step, and how many there are; 0 where that is not known.
+    model : str
+    seed : int
+    key : str
+        Of the result that the run led to; empty while it is under way.
+    """
 
     slice_index: int
     pictures: Mapping[Any, np.ndarray]
-    title: str = ""
+    k: int = 0
+    total: int = 0
+    model: str = ""
+    seed: int = 0
+    key: str = ""
+
+    @property
+    def title(self) -> str:
+        """What to call it; empty where the step has no number."""
+        return f"Step {self.k}{f' of {self.total}' if self.total else ''}" if self.k else ""
 
 
 class _Shared:
@@ -64,8 +85,10 @@ class Pictures:
         self._result: Counterfactual | None = None
         self.preview: Preview | None = None
         self.underway = False
+        self.outdated: Callable[[str], bool] = lambda _key: False
         self.compare = CompareState()
         self.against: Counterfactual | None = None
+        self.number_of: Callable[[str], int] = lambda _key: 0
         self.others: tuple[Counterfactual, ...] = ()
         self.ensemble: Ensemble | None = None
         self.measured: Measured | None = None
@@ -124,10 +147,20 @@ class Pictures:
         key = (result.request.key, modality, view, index)
         return self._shared.get(key, lambda: view.flat(result.slice_raw(self.case, modality, index, int(view.plane))))
 
+    def pooled(self, view: PlaneView, index: int) -> bool:
+        """True where the ensemble may take the place of the current result, see `Ensemble.stands_for`."""
+        return self.ensemble is not None and self.ensemble.stands_for(self._result, index, int(view.plane))
+
     def averaged(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray | None:
-        """Return the mean or the standard deviation of the ensemble, whichever is asked for; None without one."""
+        """Return the mean or the standard deviation of the ensemble, whichever is asked for.
+
+        None where the single result is shown in its place: the ensemble is of another mask or of other slices, or a
+        step of a run shows.
+        """
         wanted, ensemble = self.compare.ensemble, self.ensemble
         if ensemble is None or wanted is EnsembleView.OFF or modality not in ensemble.results[0].modalities:
+            return None
+        if self.previewed(view, index) or not self.pooled(view, index):
             return None
         made = ensemble.mean if wanted is EnsembleView.MEAN else ensemble.sd
         key = (wanted, ensemble.seeds, ensemble.results[0].request.key, modality, view, index)

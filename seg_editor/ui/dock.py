@@ -22,6 +22,11 @@ class Dock(QFrame):
     footer : QWidget
         Stays in sight.
     preferences : Preferences
+
+    Attributes
+    ----------
+    area : QScrollArea
+        Scrolls the panels up and down; none of them may need more than its width.
     """
 
     def __init__(self, panels: Sequence[Section], footer: QWidget, preferences: Preferences) -> None:
@@ -38,14 +43,14 @@ class Dock(QFrame):
             panel.set_folded(panel.key in preferences.folded)
             panel.folded.connect(lambda folded, key=panel.key: self._remember(key, folded))
         column.addStretch(1)
-        self._area = QScrollArea()
-        self._area.setWidget(body)
-        self._area.setWidgetResizable(True)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area = QScrollArea()
+        self.area.setWidget(body)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         inner = QVBoxLayout(self)
         inner.setContentsMargins(1, 0, 0, 0)
         inner.setSpacing(0)
-        inner.addWidget(self._area)
+        inner.addWidget(self.area)
         inner.addWidget(footer)
 
     def reveal(self, panel: Section) -> None:
@@ -55,7 +60,7 @@ class Dock(QFrame):
         QTimer.singleShot(0, lambda: self._scroll(panel))
 
     def _scroll(self, panel: Section) -> None:
-        bar = self._area.verticalScrollBar()
+        bar = self.area.verticalScrollBar()
         if bar is not None:
             bar.setValue(panel.y())
 

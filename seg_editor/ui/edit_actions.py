@@ -15,6 +15,7 @@ from seg_editor.ui.actions import (
     needs_tissue_layer,
     needs_tissue_save,
     needs_tumor_layer,
+    needs_tumor_tool,
     needs_undo,
 )
 
@@ -59,7 +60,7 @@ EDITING: tuple[Action, ...] = (
     ),
     Action(
         "move", "Move a piece", keys("V", napari=("7",)), "Drag a piece of the tumor to another place", "move",
-        "tools", needs_case, True
+        "tools", needs_tumor_tool, True
     ),
     Action(
         "reshape", "Reshape", keys("H"), "Grow, shrink, smooth, clean up, mirror: with a preview before it is applied",

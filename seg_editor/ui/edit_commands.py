@@ -55,7 +55,7 @@ class EditCommands:
             "remove_component": self._remove_component,
             "segment": window.segmenting.start,
             "edit_tissue": self._edit_tissue,
-            "save_tissue": window.cases.save_tissue,
+            "save_tissue": window.cases.saves.save_tissue,
             "op_grow": lambda: reshape.run("grow", grow_mm=1.0),
             "op_shrink": lambda: reshape.run("grow", grow_mm=-1.0),
             "op_copy_next": lambda: reshape.run("copy_next", whole=True),
@@ -77,7 +77,7 @@ class EditCommands:
         """Return what is true of the open case."""
         window, workspace = self._window, self._workspace
         common = {
-            "saving": window.cases.saving,
+            "saving": window.cases.saves.running,
             "segmenting": window.segmenting.running,
             "reshaping": window.reshape.busy,
             "scope": window.reshape.scope,

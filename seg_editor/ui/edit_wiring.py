@@ -33,8 +33,9 @@ def connect_editing(window: MainWindow) -> None:
     segmenting.failed.connect(window.errors.show_error)
     window.cases.segment = segmenting.start
     window.cases.recoveries.on_change = window.later
-    window.cases.save_changed.connect(lambda what: status.show_work(what, -1.0))
-    window.cases.save_changed.connect(lambda _what: window.later())
+    window.cases.saves.changed.connect(lambda what: status.show_work(what, -1.0))
+    window.cases.saves.changed.connect(lambda _what: window.later())
+    window.cases.saves.refused.connect(status.flash)
     window.tissue.edited.connect(lambda box: draw_tissue(window, box))
     window.tissue.ready.connect(lambda labels: offer_tissue(window) if labels is not None else None)
 

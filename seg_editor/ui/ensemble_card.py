@@ -10,6 +10,11 @@ from seg_editor.ui.compare_link import CompareLink
 from seg_editor.ui.panels.parts import Segments, named, row
 
 _WIDTH = 330
+_TIPS = {
+    EnsembleView.OFF: "The counterfactual on display",
+    EnsembleView.MEAN: "Mean of the seeds, voxel by voxel",
+    EnsembleView.SD: "Standard deviation of the seeds, voxel by voxel",
+}
 
 
 class EnsembleCard(QFrame):
@@ -21,13 +26,8 @@ class EnsembleCard(QFrame):
         self.setFixedWidth(_WIDTH)
         self._link = link
         self.head = named(QLabel(), "valueName")
-        self.choice = Segments(
-            (
-                (EnsembleView.OFF, "One", "The counterfactual on display"),
-                (EnsembleView.MEAN, "Mean", "Mean of the seeds, voxel by voxel"),
-                (EnsembleView.SD, "SD", "Standard deviation of the seeds, voxel by voxel"),
-            )
-        )
+        names = {EnsembleView.OFF: "One", EnsembleView.MEAN: "Mean", EnsembleView.SD: "SD"}
+        self.choice = Segments(tuple((view, name, _TIPS[view]) for view, name in names.items()))
         self.choice.chosen.connect(lambda view: setattr(link.state, "ensemble", view))
         self.spread = named(QLabel(), "small")
         column = QVBoxLayout(self)
@@ -44,7 +44,10 @@ class EnsembleCard(QFrame):
         ensemble = self._link.ensemble
         self.setVisible(ensemble.made is not None)
         self.choice.setEnabled(ensemble.count > 1)
-        self.choice.show_key(self._link.state.ensemble)
+        elsewhere = self._link.seeds_elsewhere
+        for view in (EnsembleView.MEAN, EnsembleView.SD):
+            self.choice.enable(view, elsewhere and f"the seeds are of {elsewhere}", _TIPS[view])
+        self.choice.show_key(EnsembleView.OFF if elsewhere else self._link.state.ensemble)
         spreads = ensemble.spreads()
         names = {
             "tumor_residual": "Residual",

@@ -20,7 +20,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from seg_editor.errors import SegEditorError
+from seg_editor.errors import SegEditorError, out_of_memory, told
 from seg_editor.ui.icons import icon, pixmap
 from seg_editor.ui.panels.parts import named, restyle
 from seg_editor.ui.theme import Theme
@@ -141,14 +141,12 @@ class ErrorBar(QFrame):
 
     def show_error(self, error: BaseException | str, choices: Sequence[Choice] = ()) -> None:
         """Show what went wrong; anything but a :class:`SegEditorError` carries its traceback under Details."""
-        if isinstance(error, SegEditorError):
-            text, details = str(error) if error.path is not None else sentence(str(error)), ""
-        elif isinstance(error, BaseException):
-            text = f"Something went wrong: {error or type(error).__name__}"
-            details = "".join(traceback.format_exception(error))
+        if isinstance(error, BaseException):
+            unforeseen = not isinstance(error, SegEditorError)
+            details = "".join(traceback.format_exception(error)) if unforeseen else ""
+            self._show(worded(error), details, choices, "error")
         else:
-            text, details = error, ""
-        self._show(text, details, choices, "error")
+            self._show(error, "", choices, "error")
 
     def show_note(self, text: str, choices: Sequence[Choice] = ()) -> None:
         """Show something worth knowing; it stays only when there is something to choose."""
@@ -236,6 +234,15 @@ class ErrorBar(QFrame):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText("\n\n".join(filter(None, (self.message, self.details.toPlainText()))))
+
+
+def worded(error: object) -> str:
+    """Return what the window says about an error, wherever it says it; never empty."""
+    if isinstance(error, SegEditorError) and error.path is not None:
+        return told(error)
+    if isinstance(error, SegEditorError) or out_of_memory(error):
+        return sentence(told(error))
+    return f"Something went wrong: {told(error)}"
 
 
 def sentence(text: str) -> str:

@@ -1,25 +1,42 @@
-"""The Export menu: the panes as a PNG, the counterfactual as NIfTI with panel and metrics."""
+"""The Export menu: the panes as they are on screen as a PNG, and the counterfactual as files.
+
+The picture of the view has the zoom, smoothing and overlays of the screen, twice as fine. Pictures at an integer
+zoom, in which every voxel is a rectangle of equal pixels, are in the panel that goes with the counterfactual
+(:mod:`seg_editor.export.panel`).
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PyQt6.QtCore import QObject
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
-from seg_editor import __version__
+from seg_editor.cases.write import refuse_protected
 from seg_editor.errors import ExportError
+from seg_editor.export import SYNTHETIC_ASCII, Kind, Shown, Step, pixels_sha256, view_record
+from seg_editor.export.view import PIXELS, VIEW_CHUNK
 from seg_editor.session import Workspace
 from seg_editor.session.results import opened_labels
 from seg_editor.ui.captions import slice_number
+from seg_editor.ui.compare import EnsembleView, Mode
+from seg_editor.ui.content import Pictures
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.generation import Generation
+from seg_editor.ui.pane_content import PaneContent
+from seg_editor.ui.state import Role
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.workers import Cancelled, Progress, Tasks
+
+VIEW_TITLE = "Export the view as on screen"
+FOLDER_TITLE = "Export counterfactual into a folder: volumes, pictures at integer zoom, metrics"
+_NAMES = {Role.SOURCE: "source", Role.RESULT: "counterfactual", Role.DIFFERENCE: "difference"}
 
 
 class Exports(QObject):
@@ -38,11 +55,11 @@ class Exports(QObject):
         self.on_work: Callable[[str], None] = lambda _what: None
 
     def _choose_png(self, start: str) -> str:
-        name, _ = QFileDialog.getSaveFileName(self._window, "Export picture", start, "PNG pictures (*.png)")
+        name, _ = QFileDialog.getSaveFileName(self._window, VIEW_TITLE, start, "PNG pictures (*.png)")
         return name
 
     def _choose_folder(self) -> str:
-        return QFileDialog.getExistingDirectory(self._window, "Export counterfactual into a folder")
+        return QFileDialog.getExistingDirectory(self._window, FOLDER_TITLE)
 
     def png_name(self) -> str:
         """Return the suggested file name; pictures with generated pixels say so."""
@@ -53,7 +70,7 @@ class Exports(QObject):
         return f"{case.case_id}_{view.modality}_slice{number}{tail}.png"
 
     def export_png(self) -> None:
-        """Save what the panes show, twice as fine as the screen."""
+        """Save the panes as they are on screen, twice as fine, with what they show in a text chunk."""
         if self.workspace is None:
             return
         name = self.choose_png(str(self.workspace.case.folder / self.png_name()))
@@ -72,24 +89,22 @@ class Exports(QObject):
     @property
     def _synthetic(self) -> bool:
         """True when a pane on display holds generated voxels."""
-        return any(made.pane.isVisible() and made.pane.marks.synthetic for made in self._viewer.contents)
+        return any(pane.synthetic for pane in self.shown())
+
+    def shown(self) -> list[Shown]:
+        """Return what every pane on display shows."""
+        pictures, following = self._viewer.pictures, self._viewer.following
+        if following.pending:
+            following.finish()
+        if pictures is None:
+            return []
+        return [shown_in(made, pictures) for made in self._viewer.contents if made.pane.isVisible()]
 
     def provenance(self) -> dict[str, Any]:
-        """Return what the panes show: case, slice, and the request of every result in sight. Plain JSON types."""
-        workspace, pictures = self.workspace, self._viewer.pictures
-        assert workspace is not None
-        view = workspace.view
-        told: dict[str, Any] = {
-            "seg_editor": __version__,
-            "case_id": workspace.case.case_id,
-            "synthetic": self._synthetic,
-        }
-        told |= {"cursor": list(view.cursor), "modality": str(view.modality), "requests": []}
-        if self._synthetic and pictures is not None:
-            ranks = {made.slot.rank or 0 for made in self._viewer.contents}
-            shown = [pictures.against, *(pictures.rank(rank) for rank in sorted(ranks))]
-            told["requests"] = [result.request.to_dict() for result in shown if result is not None]
-        return told
+        """Return what the panes show, and the request of every result in sight. Plain JSON types."""
+        assert self.workspace is not None
+        view = self.workspace.view
+        return view_record(self.workspace.case.case_id, view.cursor, view.modality, self.shown())
 
     def picture(self, scale: float = 2.0) -> QImage:
         """Return the panes as a picture."""
@@ -129,8 +144,32 @@ class Exports(QObject):
         task.finished.connect(lambda: self.on_work(""))
 
 
+def shown_in(made: PaneContent, pictures: Pictures) -> Shown:
+    """Return what a pane shows: whose result, mean, deviation or step it is, and what is mixed with it."""
+    rank, against, compare = made.slot.rank or 0, pictures.against, pictures.compare
+    alone = Shown(_NAMES[made.role], made.modality, made.plane.name.lower(), made.index)
+    if not made.pane.marks.synthetic:
+        return alone
+    first = None if against is None or made.modality not in against.modalities else against.request
+    if made.role is Role.SOURCE:
+        return replace(alone, against=first)
+    spread = made.averaging and compare.ensemble is EnsembleView.SD
+    if made.role is Role.RESULT and not spread:
+        first, alone = None if compare.mode is Mode.PLAIN else first, replace(alone, mode=str(compare.mode))
+    alone = replace(alone, against=first)
+    if made.averaging and pictures.ensemble is not None:
+        requests = tuple(result.request for result in pictures.ensemble.results)
+        return replace(alone, kind=Kind.SD if spread else Kind.MEAN, requests=requests)
+    result, preview = pictures.rank(rank), pictures.preview
+    if made.stepping and preview is not None:
+        led_to = () if result is None or result.request.key != preview.key else (result.request,)
+        step = Step(preview.k, preview.total, preview.model, preview.seed)
+        return replace(alone, kind=Kind.STEP, requests=led_to, step=step)
+    return replace(alone, kind=Kind.SINGLE, requests=() if result is None else (result.request,))
+
+
 def save_picture(image: QImage, path: Path, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write a PNG beside its place and move it there; `provenance` goes into a text chunk, as JSON.
+    """Write a PNG beside its place and move it there; `provenance` goes into a text chunk, with a hash of the pixels.
 
     Raises
     ------
@@ -139,14 +178,26 @@ def save_picture(image: QImage, path: Path, provenance: Mapping[str, Any] | None
     """
     beside = path.with_name(f".{path.name}.part")
     try:
-        image.setText("Comment", "seg-editor: not for clinical use")
+        told = dict(provenance or {})
+        image.setText("Comment", SYNTHETIC_ASCII if told.get("synthetic") else "seg-editor: not for clinical use")
         if provenance is not None:
-            image.setText("seg-editor", json.dumps(provenance, sort_keys=True))
+            told[PIXELS] = pixels_sha256(_pixels(image))
+            image.setText(VIEW_CHUNK, json.dumps(told, sort_keys=True))
         if not image.save(str(beside), "PNG"):
             raise ExportError("the picture cannot be written", path=path, remedy="Choose another folder")
+        refuse_protected(path)
         beside.replace(path)
     except OSError as error:
         what = f"the picture cannot be written ({error.strerror})"
         raise ExportError(what, path=path, remedy="Choose another folder") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _pixels(image: QImage) -> np.ndarray:
+    """Return the colors of an image, (rows, columns, 3)."""
+    plain = image.convertToFormat(QImage.Format.Format_RGB888)
+    bits = plain.constBits()
+    assert bits is not None
+    rows = np.frombuffer(bits.asstring(plain.sizeInBytes()), np.uint8).reshape(plain.height(), plain.bytesPerLine())
+    return rows[:, : 3 * plain.width()].reshape(plain.height(), plain.width(), 3)

@@ -131,6 +131,11 @@ class Generation(QObject):
         return self._runs.stopping
 
     @property
+    def measuring(self) -> str:
+        """Key of the picture that is being measured; empty for none."""
+        return self._runs.measuring
+
+    @property
     def error(self) -> object:
         """Why the last run failed, or None."""
         return self._runs.error
@@ -163,6 +168,10 @@ class Generation(QObject):
     def stale(self) -> bool:
         """True when the mask changed since the result on display was ordered."""
         return self._stale
+
+    def outdated(self, key: str) -> bool:
+        """True when the mask is not the one that the result of a request was made for."""
+        return self._stage is not None and self._stage.outdated(key)
 
     @property
     def removed(self) -> bool:
@@ -281,7 +290,7 @@ class Generation(QObject):
         if changed:
             self._recalled = self._recalled and not stale
             self.stale_changed.emit(stale)
-        if changed or emptied:
+        if changed or emptied or self.status is not self._told:
             self._tell()
 
     def order(self, **changes: Any) -> Order | None:

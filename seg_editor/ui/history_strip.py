@@ -27,6 +27,7 @@ _GAP = 6
 _FRAME = 14
 _STAR = 18
 _EARLIER = 0.6
+_RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 EMPTY = "Every picture that is made stays here: click to compare it, double click to bring back its mask."
 
 
@@ -76,6 +77,10 @@ class HistoryStrip(QScrollArea):
         """Say how to ask for the present state of the mask."""
         self.cards.token = token
 
+    def set_measuring(self, measuring: Callable[[], str]) -> None:
+        """Say how to ask for the key of the picture that is being measured."""
+        self.cards.measuring = measuring
+
     def follow(self) -> None:
         """Show what there is now, and the newest card, or as near to it as the card on display stays in sight."""
         bar = self.horizontalScrollBar()
@@ -112,6 +117,7 @@ class _Cards(QWidget):
         self.against = ""
         self.theme: Theme | None = None
         self.token: Callable[[], object] = lambda: None
+        self.measuring: Callable[[], str] = lambda: ""
         self.grew = False
         self.setObjectName("historyCards")
         self.setMouseTracking(True)
@@ -215,11 +221,14 @@ class _Cards(QWidget):
         text = QRectF(picture.right() + 8, card.top() + 6, card.right() - picture.right() - 14, 16)
         request = entry.request
         where = f"seed {request.seed} · {self._where(entry)}"
-        lines = [f"{model_name(request.model)} · {steps_text(request.steps)}", *figures(entry, where)]
+        lines = [f"{model_name(request.model)} · {steps_text(request.steps)}", *figures(entry, where, measuring=entry.key == self.measuring())]
         for row, line in enumerate(lines):
             painter.setFont(font(12 if row == 0 else 11, bold=row == 0))
             painter.setPen(theme.color("text" if row == 0 else "muted"))
             painter.drawText(text.translated(0, 16 * row), int(Qt.AlignmentFlag.AlignVCenter), line)
+        painter.setFont(font(11))
+        painter.setPen(theme.color("muted"))
+        painter.drawText(text.translated(0, 48), int(_RIGHT), f"#{entry.number}")
         if entry.starred or number == self._hovered:
             _paint_star(painter, self.star(number).center(), entry.starred, theme.color("warning"))
 
@@ -293,15 +302,15 @@ class _Cards(QWidget):
         steps = steps_text(request.steps)
         mask = "" if entry.mask is not None and entry.mask.token == self.token() else "\nFrom an earlier mask"
         return (
-            f"Picture {entry.number}: {model_name(request.model)}, seed {request.seed}, {steps}, {slices}{mask}\n"
+            f"Picture #{entry.number}: {model_name(request.model)}, seed {request.seed}, {steps}, {slices}{mask}\n"
             "Click: compare with the picture on display. Double click: bring back picture and mask."
         )
 
 
-def figures(entry: Entry, where: str) -> tuple[str, ...]:
+def figures(entry: Entry, where: str, *, measuring: bool = False) -> tuple[str, ...]:
     """Return the lines under the name of a card; `where` says which slices it holds."""
     if not isinstance(entry.metrics, Measured):
-        return where, "measuring…"
+        return where, "measuring…" if measuring else "not measured"
     overall = entry.metrics.metrics.overall
     residual, overlap = overall.get("tumor_residual"), overall.get("diffmap_iou")
     shown = Modality(entry.metrics.metrics.modality).display

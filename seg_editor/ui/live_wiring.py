@@ -12,6 +12,7 @@ from seg_editor.session import Workspace
 from seg_editor.session.results import Entry
 from seg_editor.ui.backend import Order
 from seg_editor.ui.bind import bind
+from seg_editor.ui.comparison import name_of
 from seg_editor.ui.device_page import DevicePage
 from seg_editor.ui.panels.generation import AGAIN
 from seg_editor.ui.preferences import Preferences
@@ -32,7 +33,10 @@ def connect_live(window: MainWindow) -> None:
     window.live.ordered.connect(lambda: _on_ordered(window))
     generation.recalled.connect(lambda: window.status_message(AGAIN))
     compare.foreign.connect(window.metrics_panel.set_foreign)
+    compare.changed.connect(lambda: name_judged(window))
+    bind(window, window.ui.changed, lambda name: name_judged(window) if name == "layout" else None)
     history.set_token(lambda: generation.token)
+    history.set_measuring(lambda: generation.measuring)
     history.compared.connect(compare.against)
     history.restored.connect(lambda entry: restore(window, entry))
     bind(window, compare.state.changed, lambda name: _on_compare(window, name))
@@ -75,6 +79,16 @@ def _on_compare(window: MainWindow, name: str) -> None:
         window.history.set_against(window.compare.state.against)
     if name not in ("point", "second_shown"):
         window.later()
+
+
+def name_judged(window: MainWindow) -> None:
+    """Say beside the figures whose they are, where more than one result is on display."""
+    pictures, contents = window.viewer.pictures, window.viewer.contents
+    name = ""
+    if pictures is not None and pictures.result is not None:
+        beside = bool(pictures.others) and any(made.slot.rank for made in contents)
+        name = name_of(pictures.result, pictures) if beside or pictures.against is not None else ""
+    window.metrics_panel.set_name(name)
 
 
 def show_failure(window: MainWindow, error: BaseException) -> None:

@@ -34,6 +34,7 @@ from seg_editor.ui.exports import Exports
 from seg_editor.ui.full_screen import FullScreen
 from seg_editor.ui.generation import Generation
 from seg_editor.ui.history_strip import HistoryStrip
+from seg_editor.ui.keys_page import KeysPage
 from seg_editor.ui.live import Live
 from seg_editor.ui.live_wiring import connect_live, tell_trouble
 from seg_editor.ui.menus import fill_menus
@@ -207,9 +208,10 @@ class MainWindow(QMainWindow):
         self.status.result = lambda: self.viewer.shown_result
         self.viewer.hovered.connect(self.status.show_voxel)
         connect_editing(self)
+        self.settings_dialog.add_page("Keys", lambda: KeysPage(self.actions_table, self.choose_keys))
         self.generation.changed.connect(self.later)
         self.generation.previewed.connect(self.viewer.set_preview)
-        self.generation.stale_changed.connect(self.viewer.set_stale)
+        self.generation.stale_changed.connect(lambda _stale: self.viewer.follow_age())
         connect_live(self)
         self.tissue.progress.connect(lambda what, part: self.status.show_work(what, part, self.tissue.cancel))
         self.tissue.progress.connect(lambda *_: self.later())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
+from seg_editor.errors import told
 from seg_editor.session.live import RunTimes
 from seg_editor.ui.backend import Backend, ModelInfo
 from seg_editor.ui.bind import bind
@@ -75,7 +76,7 @@ class Models(QObject):
         try:
             self._known = tuple(self._backend.models())
         except Exception as error:
-            self._problem = f"No model can be used: {error}"
+            self._problem = f"No model can be used: {told(error).rstrip('.')}"
             self.failed.emit(error)
         else:
             self._problem = "" if self._known else "No model is installed: add one under resources/models"

@@ -28,6 +28,7 @@ from seg_editor.session.observable import Field, Observable
 
 REACH_MM = 10.0
 NOTHING = "This changes nothing here"
+MOVED_ON = "The labels changed meanwhile: try again"
 IN_THE_WAY = "There is no background to grow into: let it grow over other labels"
 LOCKED_ITSELF = "This label is locked: its lock in the panel opens it"
 LOCKED_AROUND = "The labels around it are locked: their locks in the panel open them"
@@ -98,6 +99,8 @@ class ReshapeSettings(Observable):
         The whole tumor; else the active label.
     whole_piece : bool
         The same for a piece that is moved.
+    covers : bool
+        A piece that is moved may land on other labels; else on background only.
     over_labels : bool
         One label may grow over the others; else into background only.
     flat : bool
@@ -110,6 +113,7 @@ class ReshapeSettings(Observable):
     small_ml = Field(0.5)
     whole = Field(False)
     whole_piece = Field(True)
+    covers = Field(True)
     over_labels = Field(False)
     flat = Field(False)
 

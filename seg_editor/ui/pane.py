@@ -42,6 +42,7 @@ from seg_editor.ui.state import Camera
 _FIT = 0.97
 _OUTLINE = 1.25
 _RIM = 1.0
+_DIMMED = 0.62
 _HALO = QColor(8, 12, 16, 200)
 
 
@@ -173,6 +174,11 @@ class SlicePane(QGraphicsView):
             item.setVisible(not path.isEmpty())
         for item in items[len(paths) :]:
             item.setVisible(False)
+
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Darken the picture, not what lies over it; its gray levels stay what they are."""
+        for item in (self.picture, self.difference):
+            item.setOpacity(_DIMMED if dimmed else 1.0)
 
     def set_footer(self, height: float) -> None:
         """Keep the lowest pixels free of the picture, for the warning strip."""

@@ -9,8 +9,8 @@ from seg_editor.cases import Modality
 from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome, content
-from seg_editor.ui.captions import CLICK_ONE, headings, orientation_warning, picture_name, slice_number
-from seg_editor.ui.compare import Mode
+from seg_editor.ui.captions import CLICK_ONE, headings, one_seed, orientation_warning, picture_name, seeds_of, slice_number
+from seg_editor.ui.compare import EnsembleView, Mode
 from seg_editor.ui.comparison import Comparison, title_of_first
 from seg_editor.ui.layouts import Slot
 from seg_editor.ui.pane import Outline, SlicePane
@@ -54,8 +54,7 @@ class PaneContent:
         self._drawn: tuple[PlaneView, int] | None = None
         self._comparison: Comparison | None = None
         self.tissue_map: np.ndarray | None = None
-        self.stale = False
-        self._dated = self._told = False
+        self._dated = self._old = self._told = False
         self.accent = QColor("#3FBFAD")
         self.brush_color: QColor | None = None
 
@@ -89,6 +88,19 @@ class PaneContent:
             grid = self._workspace.case.grid
             self._view = key, PlaneView(key[0], grid.shape, grid.spacing, *key[1:])
         return self._view[1]
+
+    @property
+    def averaging(self) -> bool:
+        """True when the pane shows mean or deviation of several seeds."""
+        return self._comparison is not None and self._comparison.averaged is not None
+
+    @property
+    def stepping(self) -> bool:
+        """True when the pane shows a step of a run in place of its result."""
+        shown, preview = self.role is not Role.SOURCE and not self.slot.rank, self._pictures.preview
+        if not shown or self.averaging or preview is None or not self._pictures.previewed(self.view, self.index):
+            return False
+        return self.modality in preview.pictures
 
     @property
     def at_cursor(self) -> bool:
@@ -127,7 +139,9 @@ class PaneContent:
         averaged = self._pictures.averaged(modality, view, index) if role is Role.RESULT and not rank else None
         untouched = generated is not None and not self._made_here(view, index, rank)
         if untouched:
-            first, generated, averaged = self._pictures.source(modality, view, index), None, None
+            generated = averaged = None
+        if role is not Role.SOURCE and generated is None and averaged is None:
+            first = self._pictures.source(modality, view, index)
         self._comparison = Comparison(
             self._pictures.compare, role, first, generated, averaged, self._workspace.case.volumes[modality]
         )
@@ -139,6 +153,7 @@ class PaneContent:
         self._draw_codes(self._comparison.codes(part), crop)
         item.setVisible(True)
         self._mark(role, generated is not None or averaged is not None, untouched)
+        self._mark_age()
         self._comparison.guide(self.pane.marks, patch)
         self.draw_marks()
         if self._judged != self._told and self._pictures.compare.referee:
@@ -156,6 +171,7 @@ class PaneContent:
         self.pane.picture.setVisible(False)
         self.pane.difference.setVisible(False)
         self._mark(self.role, False)
+        self._mark_age()
         self.pane.marks.message = f"This case has no {modality.display}."
         self.draw_marks()
 
@@ -166,8 +182,14 @@ class PaneContent:
 
     @property
     def _outdated(self) -> bool:
-        """True when the counterfactual on display was made for an earlier mask."""
-        return self.stale and self._pictures.preview is None and not self.slot.rank
+        """True when the result on display, or the one whose step it is, was made for an earlier mask."""
+        pictures = self._pictures
+        if self.stepping and pictures.preview is not None:
+            key = pictures.preview.key
+        else:
+            shown = pictures.against if self.role is Role.SOURCE else pictures.rank(self.slot.rank or 0)
+            key = "" if shown is None else shown.request.key
+        return bool(key) and pictures.outdated(key)
 
     def _mark(self, role: Role, generated: bool, untouched: bool = False) -> None:
         marks, case = self.pane.marks, self._workspace.case
@@ -184,13 +206,13 @@ class PaneContent:
             marks.corner = f"W {high - low:.4g}  L {(high + low) / 2:.4g}"
         marks.synthetic = role is not Role.SOURCE and generated
         marks.badge = NOT_GENERATED if untouched else ""
-        marks.outdated = False
         marks.message = ""
         marks.color_bar, marks.color_ticks = None, ()
         self._dated = False
         if role is Role.SOURCE:
             against = self._pictures.against
-            title_of_first(marks, self._pictures, self._pictures.made_in(against, view, index))
+            self._dated = self._pictures.made_in(against, view, index)
+            title_of_first(marks, self._pictures, self._dated)
             return
         if untouched:
             return
@@ -210,14 +232,11 @@ class PaneContent:
                 marks.title = FREE_PLACE
                 marks.message = NEEDS_ANOTHER if any_hole else self._needs_first
             return
-        self._dated = preview is None
-        self._mark_age()
+        self._dated = True
         if self._comparison is not None:
             hole = None if self._pictures.against else self._pictures.hole(view, index, self.slot.rank or 0)
-            self._comparison.mark(marks, self._pictures, self.slot.rank, hole)
-        stepping = not self.slot.rank and self._pictures.previewed(view, index)
-        if stepping and preview is not None and preview.title:
-            marks.title = preview.title if role is Role.RESULT else f"{role.display}: {preview.title} − source"
+            step = preview.title if preview is not None and self.stepping else ""
+            self._comparison.mark(marks, self._pictures, self.slot.rank, hole, step)
 
     @property
     def _needs_first(self) -> str:
@@ -225,24 +244,31 @@ class PaneContent:
         results = self._workspace.results
         return f"{CLICK_ONE}." if len(results) and results.current is None else NEEDS_REMOVAL
 
-    def set_stale(self, stale: bool) -> None:
-        """Say whether the mask changed since the result on display; no picture is drawn."""
-        self.stale = stale
-        if self._dated:
+    def follow_age(self) -> None:
+        """Say whether the mask changed since the picture on display was made; the picture is not made again."""
+        if self._dated and self._outdated != self._old:
             self._mark_age()
             self.pane.refresh()
 
     def _mark_age(self) -> None:
+        marks = self.pane.marks
+        self._old = self._dated and self._outdated
+        marks.outdated = self._old and self.role is not Role.SOURCE
         if self._dated:
-            self.pane.marks.badge, self.pane.marks.outdated = self._badge(self.view, self.index), self._outdated
+            marks.badge = self._badge(self.view, self.index)
+        self.pane.set_dimmed(marks.outdated)
 
     def _badge(self, view: PlaneView, index: int) -> str:
-        result = self._pictures.rank(self.slot.rank or 0)
-        if result is None:
-            return ""
-        made = result.slices
-        if self._outdated:
+        pictures, result = self._pictures, self._pictures.rank(self.slot.rank or 0)
+        if self._old:
             return EARLIER_MASK
+        if result is None or self.role is Role.SOURCE:
+            return ""
+        wanted, ensemble = pictures.compare.ensemble, pictures.ensemble
+        single = self.role is Role.RESULT and not (self.slot.rank or self.averaging or self.stepping)
+        if single and ensemble is not None and wanted is not EnsembleView.OFF:
+            return one_seed(wanted, seeds_of(self._workspace.case, ensemble, result))
+        made = result.slices
         if view.plane is not Plane.AXIAL and self._holes(view, index) - set(made):
             return f"only {len(made)} axial {'slice' if len(made) == 1 else 'slices'} generated"
         return ""
@@ -336,11 +362,10 @@ class PaneContent:
         """True when the pane shows a picture that the referee looks at: no mixture, no mean and no step of a run."""
         if self.role is not Role.RESULT:
             return self.role is Role.SOURCE
-        shown, pictures, rank = self._comparison, self._pictures, self.slot.rank or 0
+        shown = self._comparison
         if shown is None or shown.second is None or shown.averaged is not None or self._lacks_modality:
             return False
-        stepping = not rank and pictures.previewed(self.view, self.index)
-        return pictures.compare.mode is Mode.PLAIN and not stepping
+        return self._pictures.compare.mode is Mode.PLAIN and not self.stepping
 
     def _verdict(self, tumor: bool) -> str:
         """What the referee says, and about which part of this slice where it did not look at all of it."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from PyQt6.QtWidgets import QMessageBox, QWidget
 
 from seg_editor.errors import SegEditorError
+from seg_editor.session.journal import Recovery
 from seg_editor.session.layer import Layer, TissueScheme
 from seg_editor.ui.error_bar import ErrorBar
 from seg_editor.ui.questions import question
 
 Confirm = Callable[[str, str, Sequence[str]], str]
 RESTORE, SAVE_WITHOUT, TAKE_BACK = "Restore the edits", "Save without them", "Take back and restore"
-_LOST = "The last session with this case ended without saving."
-_LOST_TISSUE = "The last session ended without saving the edited tissue map."
 
 
 def make_confirm(window: QWidget) -> Confirm:
@@ -45,19 +45,26 @@ class Recoveries:
     def __init__(self, errors: ErrorBar, confirm: Confirm) -> None:
         self._errors = errors
         self._confirm = confirm
+        self._shown: dict[str, str] = {}
         self.on_change: Callable[[], object] = lambda: None
 
     def offer(self, layer: Layer) -> None:
-        """Offer what can be recovered of a layer, if anything."""
+        """Offer what can be recovered of a layer, if anything, in place of an offer for a layer of that name before."""
+        self._withdraw(layer)
         if layer.recovery is not None:
             choices = ((RESTORE, lambda: self.restore(layer)), ("Discard them", lambda: self.give_up(layer)))
-            self._errors.offer(_lost(layer), choices)
+            text = self._shown[layer_name(layer)] = lost_text(layer_name(layer), layer.recovery)
+            self._errors.offer(text, choices)
+
+    def _withdraw(self, layer: Layer) -> None:
+        if text := self._shown.pop(layer_name(layer), ""):
+            self._errors.withdraw(text)
 
     def restore(self, layer: Layer) -> None:
         """Do the steps again; ask first when steps made since opening have to go for that."""
         if layer.recovery is None:
             return
-        self._errors.withdraw(_lost(layer))
+        self._withdraw(layer)
         made = len(layer.history)
         detail = (
             "The edits of the last session belong to the labels as they were opened. "
@@ -90,9 +97,23 @@ class Recoveries:
     def give_up(self, layer: Layer) -> None:
         """Drop what can be recovered, for good."""
         layer.dismiss_recovery()
-        self._errors.withdraw(_lost(layer))
+        self._withdraw(layer)
         self.on_change()
 
 
-def _lost(layer: Layer) -> str:
-    return _LOST_TISSUE if isinstance(layer.segmentation.scheme, TissueScheme) else _LOST
+def layer_name(layer: Layer) -> str:
+    """Return what the user calls a layer."""
+    return "tissue map" if isinstance(layer.segmentation.scheme, TissueScheme) else "segmentation"
+
+
+def lost_text(name: str, recovery: Recovery) -> str:
+    """Say how many edits of a layer were not saved, and when the newest was made."""
+    edits = f"{recovery.steps} edit{'' if recovery.steps == 1 else 's'}"
+    newest = said_time(datetime.fromtimestamp(recovery.when), datetime.now())
+    return f"The last session left {edits} of the {name} unsaved (last edit: {newest})."
+
+
+def said_time(when: datetime, now: datetime) -> str:
+    """Say a local time as a person would: ``today 14:32``, ``yesterday 14:32``, ``2026-03-12 14:32``."""
+    days = {now.date(): "today", now.date() - timedelta(days=1): "yesterday"}
+    return f"{days.get(when.date(), when.date().isoformat())} {when:%H:%M}"

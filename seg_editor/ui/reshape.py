@@ -15,10 +15,20 @@ from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case
 from seg_editor.editing import Border, Ready, Segmentation, compute
 from seg_editor.editing.segmentation import Edit
-from seg_editor.errors import SegEditorError
+from seg_editor.editing.tally import milliliters
+from seg_editor.errors import SegEditorError, told
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
-from seg_editor.ui.operations import BY_KEY, NOTHING, ReshapeSettings, Scene, build, scope_name, why_not_grown
+from seg_editor.ui.operations import (
+    BY_KEY,
+    MOVED_ON,
+    NOTHING,
+    ReshapeSettings,
+    Scene,
+    build,
+    scope_name,
+    why_not_grown,
+)
 from seg_editor.ui.overlays import Overlays
 from seg_editor.ui.state import Tool, UiState
 from seg_editor.ui.strokes import sentence
@@ -27,7 +37,6 @@ from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 EMPTY = "There is no {}: choose another label, or the whole tumor"
 _AMOUNTS = ("grow_mm", "smooth_mm", "small_ml", "whole", "over_labels", "flat")
-MOVED_ON = "The labels changed meanwhile: try again"
 
 
 class _Kept:
@@ -374,7 +383,7 @@ def gained_and_lost(ready: Ready, labels: np.ndarray, label: int | None, voxel_m
 def volumes(gained: float, lost: float) -> tuple[str, ...]:
     """Return what was gained and lost as ``+2.1 ml`` and ``−0.3 ml``, without what is zero."""
     changes = (("+", gained), ("−", lost))
-    return tuple(f"{sign}{ml:.2g} ml" if ml < 1 else f"{sign}{ml:.1f} ml" for sign, ml in changes if ml)
+    return tuple(f"{sign}{milliliters(ml)}" for sign, ml in changes if ml)
 
 
 def mid_sagittal(case: Case) -> MirrorPlane:
@@ -386,4 +395,4 @@ def mid_sagittal(case: Case) -> MirrorPlane:
 
 
 def _why(error: object) -> str:
-    return sentence(error) if isinstance(error, SegEditorError) else f"This failed: {error}"
+    return sentence(error) if isinstance(error, SegEditorError) else f"This failed: {told(error).rstrip('.')}"

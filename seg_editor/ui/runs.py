@@ -64,7 +64,7 @@ class Runs(QObject):
         self.error: object = None
         self.ended: Status | None = None
         self._case: Case | None = None
-        self._scoring = False
+        self._scoring = ""
         self._queue: deque[Order] = deque()
         self._done = 0
         self._series_began = 0.0
@@ -93,6 +93,11 @@ class Runs(QObject):
     @property
     def scoring(self) -> bool:
         """True while the picture of the run is there and is being measured."""
+        return bool(self._scoring)
+
+    @property
+    def measuring(self) -> str:
+        """Key of the picture that is being measured; empty for none."""
         return self._scoring
 
     @property
@@ -169,7 +174,7 @@ class Runs(QObject):
         return self._case is not None and run.order.case is self._case
 
     def _on_started(self, run: Run) -> None:
-        self._scoring, self.error, self.ended = False, None, None
+        self._scoring, self.error, self.ended = "", None, None
         self.pace.begin(time.perf_counter())
         if run.order.show and not run.order.background:
             self.steps.begin()
@@ -188,14 +193,15 @@ class Runs(QObject):
         if step.preview is not None and order.show and not order.background:
             self.steps.add(StepPicture(step.k, step.slice_index, step.preview))
             if step.result is None:
-                self.previewed.emit(Preview(step.slice_index, step.preview, f"Step {step.k} of {step.total}"))
+                shown = Preview(step.slice_index, step.preview, step.k, step.total, order.model, order.seed)
+                self.previewed.emit(shown)
         self.changed.emit()
 
     def _on_result(self, run: Run, made: Any, seconds: float) -> None:
         if not self._current(run):
             return
         order, key = run.order, made.request.key
-        self._scoring = True
+        self._scoring = key
         if key not in order.known:
             kind = order.kind(made.request.steps, len(made.request.slices))
             self.pace.times.add(kind, seconds, sum(made.seconds.values()))
@@ -226,7 +232,7 @@ class Runs(QObject):
 
     def _after(self) -> None:
         """End the preview; `changed` follows when the sampler let go of the run, so that nothing shows an old state."""
-        self._scoring = False
+        self._scoring = ""
         self.previewed.emit(None)
 
     def _on_ended(self) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
-from PyQt6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from seg_editor.ui.action_set import native_key
 from seg_editor.ui.action_table import ACTIONS, GROUPS, PRESETS
@@ -35,9 +44,7 @@ class ShortcutSheet(QDialog):
         self.setWindowTitle("Keyboard shortcuts")
         self._preset = preset
         title = named(QLabel("Keyboard shortcuts"), "emptyTitle")
-        self.presets = combo(tuple(PRESETS.items()), self._choose, "Keys like those of another program")
-        self.presets.setFixedWidth(160)
-        show_choice(self.presets, preset)
+        self.presets = preset_combo(preset, self._choose)
         head = QHBoxLayout()
         head.addWidget(title)
         head.addStretch(1)
@@ -54,6 +61,13 @@ class ShortcutSheet(QDialog):
         free = _LARGEST if screen is None else screen.availableSize() - QSize(_EDGE_PX, _EDGE_PX)
         self.resize(_LARGEST.boundedTo(free))
         self._fill()
+
+    def show_preset(self, preset: str) -> None:
+        """Show the keys of a preset that was chosen elsewhere."""
+        if preset != self._preset:
+            self._preset = preset
+            show_choice(self.presets, preset)
+            self._fill()
 
     def _choose(self, preset: str) -> None:
         self._preset = preset
@@ -115,6 +129,14 @@ class ShortcutSheet(QDialog):
         if action.kind in ("mouse", "modal"):
             return action.kind
         return action.menu or "slices"
+
+
+def preset_combo(preset: str, choose: Callable[[str], object]) -> QComboBox:
+    """Return a choice of the preset that shows `preset` and calls `choose` with what the user picks."""
+    box = combo(tuple(PRESETS.items()), choose, "Keys like those of another program")
+    box.setFixedWidth(160)
+    show_choice(box, preset)
+    return box
 
 
 def described(action: Action, others: Sequence[Action], preset: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from seg_editor.cases import Case, Modality
+from seg_editor.errors import told
 from seg_editor.session import Workspace, default_window
 from seg_editor.ui.bind import bind
 from seg_editor.ui.surface import Points, surface_points, textured, with_light
@@ -119,8 +120,7 @@ class SurfaceModel(QObject):
 
     def _fail(self, error: object) -> None:
         self._task = None
-        said = str(error) or type(error).__name__
-        self.problem = f"The 3D view could not be made: {said}. The slices are not affected."
+        self.problem = f"The 3D view could not be made: {told(error).rstrip('.')}. The slices are not affected."
         self.changed.emit()
 
 

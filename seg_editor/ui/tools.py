@@ -119,7 +119,7 @@ class Tools(QObject):
         self._workspace = workspace
         self._strokes = self._polygon = self._mover = None
         if workspace is not None:
-            self._strokes = Strokes(workspace, self.beside)
+            self._strokes = Strokes(workspace, self.beside, self._ui)
             self._polygon = PolygonTool(self._strokes, self._overlays)
             self._mover = MoveTool(workspace, self._overlays, self._settings)
             polygon = self._polygon

@@ -61,7 +61,6 @@ class Viewer(QWidget):
         self._active = 0
         self._plan: Plan | None = None
         self._tissue: np.ndarray | None = None
-        self._stale = False
         self._footer = 0.0
         self._accent = QColor("#3FBFAD")
         self._grid = PaneGrid()
@@ -109,7 +108,6 @@ class Viewer(QWidget):
         self._unbind = []
         self._workspace = workspace
         self._tissue = None
-        self._stale = False
         self._footer = 0.0 if workspace is None or not workspace.results.entries else STRIP
         self.slice_bar.set_workspace(workspace)
         self._clear()
@@ -164,7 +162,7 @@ class Viewer(QWidget):
             return self._make_surface(workspace, pictures)
         pane = SlicePane(self._grid)
         made = PaneContent(pane, slot, workspace, self._ui, pictures)
-        made.tissue_map, made.stale, made.accent = self._tissue, self._stale, self._accent
+        made.tissue_map, made.accent = self._tissue, self._accent
         pane.set_footer(self._footer)
         self.contents.append(made)
         pane.moved.connect(lambda p: self._on_move(made, p))
@@ -247,12 +245,10 @@ class Viewer(QWidget):
             made.tissue_map = labels
             made.draw_tissue()
 
-    def set_stale(self, stale: bool) -> None:
-        """Say whether the mask changed since the result on display."""
-        if stale != self._stale:
-            self._stale = stale
-            for made in self.contents:
-                made.set_stale(stale)
+    def follow_age(self) -> None:
+        """Say in every pane whether the mask changed since its picture was made."""
+        for made in self.contents:
+            made.follow_age()
 
     def set_preview(self, preview: Preview | None) -> None:
         """Show a step of the running generation in the counterfactual panes, or stop doing so."""
@@ -383,6 +379,7 @@ class Viewer(QWidget):
 
     def _on_labels(self, box: Box) -> None:
         self.slice_bar.note_change(box)
+        self.follow_age()
         if self.following.jumping:
             self.following.relabel(box)
             return

@@ -142,6 +142,18 @@ def test_missing_folder_and_folder_in_place(tmp_path: Path) -> None:
         write_like(volume.source, DATA, folder)
 
 
+@pytest.mark.parametrize("mode", [0o444, 0o400, 0o555])
+def test_a_write_protected_file_is_not_replaced(tmp_path: Path, mode: int) -> None:
+    path = write_nifti(tmp_path / "x.nii", DATA)
+    volume = read_volume(path)
+    link = tmp_path / "link.nii"
+    link.symlink_to(path)
+    path.chmod(mode)
+    for target in (path, link):
+        refused(target, lambda target=target: write_like(volume.source, DATA + 1, target), "write-protected")
+    assert path.stat().st_mode & 0o777 == mode
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permissions and links of posix")
 def test_permissions_and_links_are_kept(tmp_path: Path) -> None:
     path = write_nifti(tmp_path / "x.nii", DATA)

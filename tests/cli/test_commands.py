@@ -92,7 +92,7 @@ def test_verify(run: Run, models: Path, case_folder: Path, tmp_path: Path) -> No
     volume = out / "BraTS2021_90001_flair_synthetic.nii.gz"
     answer = run("verify", volume)
     assert answer.code == 0
-    assert answer.out == f"{volume}: intact, made from BraTS2021_90001 by m5, seed 7, 1 steps\n"
+    assert answer.out == f"{volume}: intact, made from BraTS2021_90001 by m5, seed 7, 1 step\n"
     image = nib.load(volume)
     data = np.asarray(image.dataobj).copy()
     data[0, 0, 0] += 1

@@ -130,6 +130,33 @@ def test_a_moved_piece_leaves_locked_labels_where_they_are(
         np.testing.assert_array_equal(segmentation.labels == value, labels == value)
 
 
+@settings(max_examples=200, deadline=None)
+@given(volumes(), VOXELS, SHIFTS.map(lambda s: tuple(int(v) for v in s)), LABEL, LOCKS, RULES, st.booleans())
+def test_a_moved_piece_arrives_whole_or_nothing_changes(
+    labels: np.ndarray,
+    at: tuple[int, int, int],
+    offset: tuple[int, int, int],
+    label: int | None,
+    locked: frozenset[int],
+    rule: tuple[PaintOver, int],
+    gated: bool,
+) -> None:
+    segmentation, brain = Segmentation(labels, SCHEME_124), np.indices(SHAPE).sum(axis=0) < 20
+    try:
+        piece = Piece.at(segmentation.labels, at, label, locked=locked)
+        offset = piece.kept_inside(offset)
+        move = MovePiece(piece, offset, rule[0], locked, brain if gated else None)
+        segmentation.apply(move)
+    except UsageError:
+        np.testing.assert_array_equal(segmentation.labels, labels)
+        return
+    target = piece.moved(offset)
+    assert not move.stranded(labels).any()
+    np.testing.assert_array_equal(segmentation.labels[target][piece.mask], labels[piece.box][piece.mask])
+    if gated:
+        assert not ((segmentation.labels > 0) & ~brain)[target][piece.mask & brain[piece.box]].any()
+
+
 @settings(max_examples=100, deadline=None)
 @given(volumes(), st.lists(POINTS, min_size=1, max_size=4), BRUSHES, AXES, VALUES, LOCKS)
 def test_no_stroke_changes_where_a_locked_label_is(

@@ -146,14 +146,18 @@ def test_a_piece_moves_and_leaves_background() -> None:
     np.testing.assert_array_equal(seg.labels, labels)
 
 
-def test_a_piece_moves_around_its_locked_core() -> None:
+def test_a_piece_moves_away_from_its_locked_core_but_never_onto_it() -> None:
     labels = with_ball()
     labels[6, 6, 5] = 4
-    seg = segmentation(labels)
-    piece = Piece.at(seg.labels, (5, 6, 5), locked=frozenset({4}))
-    seg.apply(Within(MovePiece(piece, (1, 0, 0)), locked=frozenset({4})))
+    seg, locked = segmentation(labels), frozenset({4})
+    piece = Piece.at(seg.labels, (5, 6, 5), locked=locked)
+    for edit in (MovePiece(piece, (1, 0, 0), locked=locked), Within(MovePiece(piece, (1, 0, 0)), locked=locked)):
+        with pytest.raises(UsageError):
+            seg.apply(edit)
+        np.testing.assert_array_equal(seg.labels, labels)
+    seg.apply(MovePiece(piece, (6, 0, 0), locked=locked))
     assert np.argwhere(seg.labels == 4).tolist() == [[6, 6, 5]]
-    assert seg.labels[7, 6, 5] == 0
+    assert np.count_nonzero(seg.labels == 1) == np.count_nonzero(labels == 1)
     with pytest.raises(UsageError, match="locked"):
         Piece.at(seg.labels, (6, 6, 5), label=4, locked=frozenset({4}))
 
@@ -166,10 +170,37 @@ def test_a_piece_stays_inside_and_over_background_only() -> None:
     assert piece.kept_inside((-9, 99, 0)) == (-3, 4, 0)
     with pytest.raises(UsageError, match="leave the picture"):
         seg.apply(MovePiece(piece, (-9, 0, 0)))
-    seg.apply(MovePiece(piece, (4, 0, 0), PaintOver.BACKGROUND))
-    assert seg.labels[11, 6, 5] == 4
+    with pytest.raises(UsageError, match="land on other labels"):
+        seg.apply(MovePiece(piece, (4, 0, 0), PaintOver.BACKGROUND))
+    np.testing.assert_array_equal(seg.labels, labels)
+    seg.apply(MovePiece(piece, (4, 0, 0)))
+    np.testing.assert_array_equal(seg.labels, with_ball(1, (10, 6, 5)))
     with pytest.raises(UsageError, match="no tumor"):
         Piece.at(seg.labels, (0, 0, 0))
+
+
+def test_a_refused_move_says_how_much_would_land_where() -> None:
+    labels = with_ball()
+    labels[11, 5:8, 5] = 2
+    brain = np.ones(SHAPE, np.bool_)
+    brain[:, :, 8:] = False
+    seg = Segmentation(labels, SCHEME_124, (2.0, 10.0, 10.0))
+    piece = Piece.at(seg.labels, (6, 6, 5))
+    assert np.count_nonzero(MovePiece(piece, (4, 0, 1), within=brain).stranded(seg.labels)) == 1
+    with pytest.raises(
+        UsageError, match=r"0\.60 ml would land on locked Edema \(ED\), 0\.20 ml would land outside the"
+    ):
+        seg.apply(MovePiece(piece, (4, 0, 1), locked=frozenset({2}), within=brain))
+    np.testing.assert_array_equal(seg.labels, labels)
+
+
+def test_a_piece_that_lies_partly_in_air_can_still_be_moved() -> None:
+    labels = with_ball()
+    brain = np.ones(SHAPE, np.bool_)
+    brain[:5] = False
+    seg = segmentation(labels)
+    seg.apply(MovePiece(Piece.at(seg.labels, (6, 6, 5)), (0, 2, 0), within=brain))
+    np.testing.assert_array_equal(seg.labels, with_ball(1, (6, 8, 5)))
 
 
 def test_a_piece_of_one_slice() -> None:

@@ -5,23 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from seg_editor.cases import Case, Modality, open_case
 from seg_editor.errors import ExportError
 from seg_editor.export import (
     diverging,
-    panel_image,
+    draw_panel,
     panel_modality,
     panel_slice,
     picture_text,
     radiological,
     save_png,
 )
-from seg_editor.export.panel import GAP, HEADER, MARGIN, PICTURE_HEIGHT
-from seg_editor.export.picture import STRIP, text_width
+from seg_editor.export.panel import PICTURE_HEIGHT, Panel, integer_zoom
+from seg_editor.export.picture import STRIP, gray, text_width
 from seg_editor.generation.request import GenerationRequest
-from seg_editor.metrics import score
+from seg_editor.metrics import display01, display_window, score
 from tests.results import make_counterfactual
 from tests.tiny import make_case
 
@@ -49,18 +51,24 @@ def test_dashes_have_a_width() -> None:
     assert text_width("a – b", 20) > text_width("a  b", 20)
 
 
-def columns(image: Image.Image, number: int) -> np.ndarray:
+def picture(panel: Panel, number: int) -> np.ndarray:
     """The pixels of one of the four pictures."""
-    width = (image.width - 2 * MARGIN - 3 * GAP - 96) // 4
-    left = MARGIN + number * (width + GAP)
-    return np.asarray(image)[HEADER : HEADER + PICTURE_HEIGHT, left : left + width]
+    return np.asarray(panel.image.crop(panel.boxes[number])).astype(int)
+
+
+def voxels(panel: Panel, number: int) -> np.ndarray:
+    """A picture's voxels, each of which must be a rectangle of equal pixels."""
+    pixels, (across, down) = picture(panel, number), panel.zoom
+    small = pixels[::down, ::across]
+    assert np.array_equal(small.repeat(down, axis=0).repeat(across, axis=1), pixels)
+    return small
 
 
 def test_panel(tiny_case: Case) -> None:
     result = make_counterfactual(tiny_case)
-    image = panel_image(tiny_case, result, metrics=score(tiny_case, result))
-    source, mask, made, difference = (columns(image, n).astype(int) for n in range(4))
-    assert np.ptp(source, axis=2)[40:-40, 40:-40].max() == 0
+    panel = draw_panel(tiny_case, result, metrics=score(tiny_case, result))
+    source, mask, made, difference = (picture(panel, n) for n in range(4))
+    assert np.ptp(source, axis=2).max() == 0
     changed = np.abs(source - made).max(axis=2) > 30
     rows, places = np.nonzero(changed)
     assert rows.size
@@ -72,7 +80,7 @@ def test_panel(tiny_case: Case) -> None:
     assert (rows.mean() < source.shape[0] / 2) == front
     assert np.ptp(mask[changed], axis=1).mean() > 10
     assert difference[changed][:, 2].mean() > difference[changed][:, 0].mean()  # darker than before: blue
-    strip = np.asarray(image)[-8, :, :]
+    strip = np.asarray(panel.image)[-8, :, :]
     assert (strip == np.array(STRIP)).all()
 
 
@@ -80,7 +88,7 @@ def test_the_panel_says_of_what_the_difference_is(tiny_case: Case, monkeypatch: 
     written: list[str] = []
     monkeypatch.setattr("seg_editor.export.panel.write_text", lambda _draw, _xy, text, *_a, **_k: written.append(text))
     made = make_counterfactual(tiny_case)
-    panel_image(tiny_case, made)
+    draw_panel(tiny_case, made)
     assert f"Difference: {made.request.model.capitalize()} · seed {made.request.seed} – source" in written
 
 
@@ -92,14 +100,55 @@ def test_panel_defaults(tiny_case: Case) -> None:
     assert panel_modality(only) is Modality.T1
 
 
-def test_panel_of_uneven_voxels_and_no_change(tmp_path: Path) -> None:
-    case = open_case(make_case(tmp_path / "case", spacing=(2.0, 1.0, 3.0), codes=(0, 0)))
+def test_a_voxel_of_the_panel_is_a_rectangle_of_equal_pixels(tmp_path: Path) -> None:
+    for number, spacing in enumerate(((1.0, 1.0, 1.0), (2.0, 1.0, 3.0), (0.9375, 1.2, 5.0))):
+        case = open_case(make_case(tmp_path / f"case{number}", spacing=spacing, codes=(1, 1)))
+        result = make_counterfactual(case)
+        panel, k = draw_panel(case, result), panel_slice(result)
+        window = display_window(case.volumes[Modality.FLAIR].raw)
+        planes = case.volumes[Modality.FLAIR].raw[:, :, k], result.slice_raw(case, Modality.FLAIR, k)
+        for place, plane in zip((0, 2), planes, strict=True):
+            small = voxels(panel, place)
+            wanted = gray(display01(radiological(plane), window)).astype(int)
+            rows, columns = small.shape[:2]
+            found = np.lib.stride_tricks.sliding_window_view(wanted, (rows, columns))
+            assert (found == small[:, :, 0]).all(axis=(2, 3)).any()
+        assert panel.zoom[0] / panel.zoom[1] == pytest.approx(spacing[0] / spacing[1], rel=0.03)
+
+
+def test_nothing_is_written_into_the_pictures_of_the_panel(tiny_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = make_counterfactual(tiny_case)
+    written = draw_panel(tiny_case, result, metrics=score(tiny_case, result))
+    monkeypatch.setattr("seg_editor.export.panel.write_text", lambda *_a, **_k: None)
+    bare = draw_panel(tiny_case, result, metrics=score(tiny_case, result))
+    assert bare.boxes == written.boxes
+    for number in range(4):
+        assert np.array_equal(picture(bare, number), picture(written, number))
+
+
+def test_long_words_find_room(tmp_path: Path) -> None:
+    case = open_case(make_case(tmp_path / "case", case_id="A-very-long-name-of-a-case-" * 3, shape=(24, 60, 20)))
+    panel = draw_panel(case, make_counterfactual(case))
+    head = np.asarray(panel.image)[20:50].max(axis=(0, 2)) > 100
+    gaps = np.diff(np.flatnonzero(head))
+    assert (gaps > 30).sum() == 2
+
+
+@given(st.integers(10, 200), st.integers(10, 200), st.floats(0.25, 4.0))
+def test_an_integer_zoom_keeps_the_shape(rows: int, columns: int, ratio: float) -> None:
+    across, down = integer_zoom((rows, columns), (ratio, 1.0))
+    assert across / down == pytest.approx(ratio, rel=0.09)
+    assert max(rows * down, columns * across) <= 3 * PICTURE_HEIGHT
+    assert len({*integer_zoom((rows, columns), (ratio, ratio))}) == 1
+
+
+def test_panel_of_no_change(tmp_path: Path) -> None:
+    case = open_case(make_case(tmp_path / "case", codes=(0, 0)))
     result = make_counterfactual(case)
     source = {m: case.volumes[m].raw[result.hole.mask] for m in case.modalities}
     same = type(result)(result.request, result.hole, source, {}, "cpu", "torch-cpu")
-    wide = panel_image(case, same).width
-    even = open_case(make_case(tmp_path / "even"))
-    assert wide > 1.4 * panel_image(even, make_counterfactual(even)).width
+    panel = draw_panel(case, same)
+    assert np.array_equal(picture(panel, 0), picture(panel, 2))
 
 
 def test_png_is_lossless(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_read_only_folder(tiny_case: Case, tmp_path: Path) -> None:
     assert not list(out.iterdir())
 
 
-@pytest.mark.parametrize("failing", ["write_like", "panel_image", "sidecar"])
+@pytest.mark.parametrize("failing", ["write_like", "draw_panel", "sidecar"])
 def test_nothing_is_left_when_a_step_fails(
     tiny_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -213,6 +213,16 @@ def test_a_failing_move_puts_everything_back(tiny_case: Case, tmp_path: Path, mo
     with pytest.raises(ExportError, match="No space left"):
         export(tiny_case, out)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+def test_a_write_protected_file_in_the_way(tiny_case: Case, tmp_path: Path) -> None:
+    protected = tmp_path / f"{tiny_case.case_id}_metrics.json"
+    protected.write_text("mine")
+    protected.chmod(0o444)
+    with pytest.raises(ExportError, match="write-protected"):
+        export(tiny_case, tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path != tiny_case.folder] == [protected.name]
+    assert protected.read_text() == "mine"
 
 
 def test_a_folder_in_the_way(tiny_case: Case, tmp_path: Path) -> None:

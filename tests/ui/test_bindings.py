@@ -118,7 +118,7 @@ class Bench:
         for widget in self.app.topLevelWidgets():
             if isinstance(widget, QDialog) and widget.isVisible():
                 widget.close()
-        window.cases.wait_for_save()
+        window.cases.saves.wait()
         while workspace.history.can_undo:
             workspace.undo()
         view, ui = workspace.view, window.ui
@@ -153,7 +153,7 @@ class Bench:
         fields["runs"] = len(self.backend.runs)
         fields["focus"] = id(self.app.focusWidget())
         fields["active"] = window.viewer.contents.index(window.viewer.active) if window.viewer.active else None
-        fields["saving"] = window.cases.saving
+        fields["saving"] = window.cases.saves.running
         clipboard = self.app.clipboard()
         fields["clipboard"] = "" if clipboard is None else clipboard.text()
         return fields

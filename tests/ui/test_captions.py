@@ -20,6 +20,7 @@ from seg_editor.ui.planes import boundary_segments, dashes
 from seg_editor.ui.state import Layout, Role
 from seg_editor.ui.status import signed
 from tests.ui.conftest import NO_BUTTON, Hands, settle
+from tests.ui.test_live import erase
 
 Wait = Callable[[Callable[[], bool]], None]
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -125,12 +126,13 @@ def test_an_outdated_picture_keeps_its_gray_levels(made: Hands) -> None:
     content = made.window.viewer.contents[1]
     shown = content.pane.picture.image
     fresh = shown.copy()
-    made.window.viewer.set_stale(True)
+    made.key(Qt.Key.Key_B)
+    erase(made, 0)
     assert content.pane.marks.outdated
     assert content.pane.marks.badge == EARLIER_MASK
     assert content.pane.picture.image is shown
     assert np.array_equal(content.pane.picture.image, fresh)
-    made.window.viewer.set_stale(False)
+    made.key(Qt.Key.Key_Z, CTRL)
     assert (content.pane.marks.outdated, content.pane.marks.badge) == (False, "")
 
 

@@ -33,7 +33,7 @@ def test_two_results_against_each_other(made: Hands, wait: Wait) -> None:
     assert made.window.compare.state.against == made.workspace.results.entries[0].key
     assert [c.pane.marks.title for c in contents] == [
         "M5 · 4 steps · seed 0",
-        "Counterfactual",
+        "M5 · 4 steps · seed 9",
         "Difference: M5 · 4 steps · seed 9 − seed 0",
     ]
     assert contents[0].pane.marks.synthetic

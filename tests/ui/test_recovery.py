@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from PyQt6.QtWidgets import QPushButton
 
 from seg_editor.session import Workspace
 from seg_editor.ui.main_window import MainWindow
-from seg_editor.ui.recovery import RESTORE, SAVE_WITHOUT, TAKE_BACK
+from seg_editor.ui.recovery import RESTORE, SAVE_WITHOUT, TAKE_BACK, said_time
+from seg_editor.ui.saves import WAITING
 from tests.session.steps import crash, dab
 from tests.ui.conftest import Hands, settle
 
@@ -39,9 +41,14 @@ def left(
 
 
 def answer(window: MainWindow, choice: str) -> list[tuple[str, ...]]:
-    """Answer every question with `choice`; return the list of the choices that were given."""
+    """Answer every question with `choice`, or as it wants where that is none; return the choices that were given."""
     seen: list[tuple[str, ...]] = []
-    window.cases.confirm = lambda _text, _detail, choices: (seen.append(tuple(choices)), choice)[1]
+
+    def confirm(_text: str, _detail: str, choices: Sequence[str]) -> str:
+        seen.append(tuple(choices))
+        return choices[0] if choice and choice not in choices else choice
+
+    window.cases.confirm = confirm
     return seen
 
 
@@ -59,6 +66,41 @@ def test_restore(window: MainWindow, left: np.ndarray) -> None:
     button(window, RESTORE).click()
     assert np.array_equal(labels(window), left)
     assert "2 unsaved steps" in window.errors.message
+
+
+def test_the_offer_says_how_many_edits_and_from_when(window: MainWindow, left: np.ndarray) -> None:
+    assert window.workspace is not None
+    recovery = window.workspace.recovery
+    assert recovery is not None
+    newest = said_time(datetime.fromtimestamp(recovery.when), datetime.now())
+    said = f"The last session left 2 edits of the segmentation unsaved (last edit: {newest})."
+    assert window.errors.text.text() == said
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        (datetime(2026, 3, 12, 14, 32), "today 14:32"),
+        (datetime(2026, 3, 12, 0, 5), "today 00:05"),
+        (datetime(2026, 3, 11, 23, 59), "yesterday 23:59"),
+        (datetime(2026, 3, 10, 9, 0), "2026-03-10 09:00"),
+    ],
+)
+def test_times_are_said_as_a_person_would(when: datetime, said: str) -> None:
+    assert said_time(when, datetime(2026, 3, 12, 23, 0)) == said
+
+
+def test_a_save_without_edits_leaves_the_offer(window: MainWindow, left: np.ndarray) -> None:
+    assert window.workspace is not None
+    path = window.workspace.segmentation_path
+    before = path.read_bytes()
+    window.cases.confirm = lambda *_: pytest.fail("nothing is saved")
+    Hands(window).key(Qt.Key.Key_S, CTRL)
+    assert not window.cases.saves.running
+    assert window.status.readout.text() == WAITING
+    assert path.read_bytes() == before
+    button(window, RESTORE).click()
+    assert np.array_equal(labels(window), left)
 
 
 def test_the_offer_outlives_other_messages(window: MainWindow, left: np.ndarray) -> None:
@@ -109,12 +151,11 @@ def test_restoring_after_a_stroke_asks_and_takes_it_back(window: MainWindow, lef
 def test_the_first_save_asks(window: MainWindow, left: np.ndarray, choice: str, wait: Wait, qtbot: object) -> None:
     assert window.workspace is not None
     workspace, hands = window.workspace, Hands(window)
-    if choice != RESTORE:
-        workspace.apply(dab(24))
+    workspace.apply(dab(24))
     asked = answer(window, choice)
     hands.key(Qt.Key.Key_S, CTRL)
-    wait(lambda: not window.cases.saving)
-    assert asked == [(RESTORE, SAVE_WITHOUT)]
+    wait(lambda: not window.cases.saves.running)
+    assert asked == [(RESTORE, SAVE_WITHOUT), (TAKE_BACK,)][: 2 if choice == RESTORE else 1]
     assert (workspace.recovery is None) is (choice != "")
     assert workspace.dirty is (choice != SAVE_WITHOUT)
     assert np.array_equal(labels(window), left) is (choice == RESTORE)

@@ -158,14 +158,14 @@ def test_moving_a_piece_by_dragging(hands: Hands) -> None:
     before = labels(hands).copy()
     x, y, z = hands.workspace.view.cursor
     hands.key(Qt.Key.Key_V)
-    hands.drag([(x, y, z), (x - 4, y + 3, z)], release=False)
+    hands.drag([(x, y, z), (x + 4, y - 3, z)], release=False)
     np.testing.assert_array_equal(labels(hands), before)
-    hands.send(QEvent.Type.MouseButtonRelease, hands.at((x - 4, y + 3, z)))
-    np.testing.assert_array_equal(labels(hands), np.roll(before, (-4, 3), (0, 1)))
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at((x + 4, y - 3, z)))
+    np.testing.assert_array_equal(labels(hands), np.roll(before, (4, -3), (0, 1)))
     assert hands.workspace.history.names == ("Move piece",)
     hands.drag([(1, 1, z), (5, 5, z)])
     assert "no tumor under the mouse" in flashing(hands)
-    hands.drag([(x - 4, y + 3, z), (x, y, z)], release=False)
+    hands.drag([(x + 4, y - 3, z), (x, y, z)], release=False)
     hands.key(Qt.Key.Key_Escape)
     assert hands.workspace.history.names == ("Move piece",)
 

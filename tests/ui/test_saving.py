@@ -22,8 +22,9 @@ from seg_editor.editing import RemoveTumor
 from seg_editor.errors import ExportError
 from seg_editor.session import Workspace
 from seg_editor.session.saving import Save, Written
-from seg_editor.ui.case_actions import CANCEL, DISCARD, REPLACE, SAVE, SAVE_AS, SAVE_EMPTY, SAVE_LESS
+from seg_editor.ui.case_actions import CANCEL, DISCARD, SAVE
 from seg_editor.ui.main_window import MainWindow
+from seg_editor.ui.saves import REPLACE, SAVE_AS, SAVE_EMPTY, SAVE_LESS
 from tests.session.steps import crash, dab
 from tests.tiny import make_case
 from tests.ui.conftest import Hands
@@ -56,12 +57,12 @@ def test_painting_goes_on_while_a_save_runs_and_stays_unsaved(hands: Hands, gate
     workspace.apply(dab(8))
     saved = workspace.segmentation.labels.copy()
     hands.key(Qt.Key.Key_S, CTRL)
-    assert hands.window.cases.saving
+    assert hands.window.cases.saves.running
     wait(lambda: not hands.window.actions_table["save"].isEnabled())
     assert "being saved" in hands.window.actions_table["save"].toolTip()
     workspace.apply(dab(20))
     gate.set()
-    wait(lambda: not hands.window.cases.saving)
+    wait(lambda: not hands.window.cases.saves.running)
     assert workspace.dirty
     assert "not in it" in hands.window.errors.message
     assert np.array_equal(labels_on_disk(workspace.case.folder), saved)
@@ -94,8 +95,8 @@ def test_a_save_that_fails_while_closing_keeps_the_window(hands: Hands, monkeypa
 
 def test_a_second_save_while_one_runs_changes_nothing(hands: Hands, gate: threading.Event, wait: Wait) -> None:
     hands.workspace.apply(dab(8))
-    assert hands.window.cases.save()
-    assert not hands.window.cases.save()
+    assert hands.window.cases.saves.save()
+    assert not hands.window.cases.saves.save()
     gate.set()
     wait(lambda: not hands.workspace.dirty)
 
@@ -124,7 +125,7 @@ def test_saving_without_tumor_over_a_tumor_asks(hands: Hands, choice: str, wait:
     hands.window.cases.confirm = lambda _text, _detail, choices: (asked.append(tuple(choices)), choice)[1]
     workspace.apply(RemoveTumor())
     hands.key(Qt.Key.Key_S, CTRL)
-    wait(lambda: not hands.window.cases.saving)
+    wait(lambda: not hands.window.cases.saves.running)
     assert asked == [(SAVE_AS, SAVE_EMPTY)]
     assert workspace.dirty is (choice == "")
     assert (path.read_bytes() == before) is (choice == "")
@@ -153,7 +154,7 @@ def test_saving_a_single_stroke_over_a_tumor_asks_and_says_how_much_is_lost(
     left = np.count_nonzero(workspace.segmentation.labels)
     assert 0 < left < held / 2
     hands.key(Qt.Key.Key_S, CTRL)
-    wait(lambda: not hands.window.cases.saving)
+    wait(lambda: not hands.window.cases.saves.running)
     ((detail, choices),) = asked
     held_ml, left_ml = (f"{volume:.2g} ml" if volume < 1 else f"{volume:.1f} ml" for volume in (held / 1e3, left / 1e3))
     assert f"{path.name} holds {held_ml} of tumor; {left_ml} would be left." in detail
@@ -181,7 +182,7 @@ def test_cancel_is_the_answer_of_enter_where_tumor_would_be_lost(hands: Hands) -
     QTimer.singleShot(0, answer)
     hands.key(Qt.Key.Key_S, CTRL)
     assert shown == ["Cancel"]
-    assert not hands.window.cases.saving
+    assert not hands.window.cases.saves.running
     assert workspace.segmentation_path.read_bytes() == before
 
 
@@ -229,15 +230,15 @@ def test_a_tissue_map_of_another_session_is_not_replaced_unasked(hands: Hands, w
     workspace.tissue_path.write_bytes(b"the map of another day")
     workspace.set_tissue(workspace.case.brain.astype(np.uint8))
     hands.window.cases.confirm = lambda text, _detail, _choices: (asked.append(text), "")[1]
-    assert not hands.window.cases.save_tissue()
+    assert not hands.window.cases.saves.save_tissue()
     assert workspace.tissue_path.name in asked[0]
     assert workspace.tissue_path.read_bytes() == b"the map of another day"
     hands.window.cases.confirm = lambda _text, _detail, _choices: REPLACE
-    assert hands.window.cases.save_tissue()
-    wait(lambda: not hands.window.cases.saving)
+    assert hands.window.cases.saves.save_tissue()
+    wait(lambda: not hands.window.cases.saves.running)
     hands.window.cases.confirm = lambda *_: pytest.fail("it is this session's own")
-    assert hands.window.cases.save_tissue()
-    wait(lambda: not hands.window.cases.saving)
+    assert hands.window.cases.saves.save_tissue()
+    wait(lambda: not hands.window.cases.saves.running)
     assert np.array_equal(read_labels(workspace.tissue_path).raw, workspace.case.brain)
 
 
@@ -273,8 +274,8 @@ def test_a_saved_tissue_map_is_offered_with_its_unsaved_edits(
     window.cases.recover()
     assert np.array_equal(tissue.segmentation.labels, edited)
     window.cases.confirm = lambda *_: pytest.fail("it was read in this session")
-    assert window.cases.save_tissue()
-    wait(lambda: not window.cases.saving)
+    assert window.cases.saves.save_tissue()
+    wait(lambda: not window.cases.saves.running)
 
 
 @pytest.fixture

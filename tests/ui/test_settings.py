@@ -11,9 +11,11 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QColorDialog, QLabel, QWidget
 
+from seg_editor.ui.keys_page import KeysPage
 from seg_editor.ui.label_color_page import LabelColorPage
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.settings_dialog import DisplayPage, SettingsDialog
+from seg_editor.ui.shortcut_sheet import ShortcutSheet
 from tests.ui.conftest import LEFT, Hands
 
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -105,6 +107,29 @@ def test_without_a_case_a_drawing_is_shown(window: MainWindow) -> None:
     page = colors(window.settings_dialog)
     assert set(page.buttons) == {"ncr", "ed", "et", "net"}
     assert not page.tiles["normal"].pixmap().isNull()
+
+
+def test_keys_are_chosen_and_their_sheet_opens(hands: Hands, dialog: SettingsDialog) -> None:
+    window = hands.window
+    dialog.show_page("Keys")
+    page = dialog.findChild(KeysPage)
+    assert page is not None
+    assert page.isVisible()
+    assert page.presets.currentData() == "seg-editor"
+    QTest.mouseClick(page.sheet, LEFT)
+    sheet = window.findChild(ShortcutSheet)
+    assert sheet is not None
+    assert sheet.isVisible()
+    at = page.presets.findData("slicer") - page.presets.currentIndex()
+    for _ in range(at):
+        QTest.keyClick(page.presets, Qt.Key.Key_Down)
+    assert window.actions_table.preset == "slicer"
+    assert window._preferences.keys == "slicer"
+    assert sheet.presets.currentData() == "slicer"
+    QTest.keyClick(sheet.presets, Qt.Key.Key_Home)
+    assert page.presets.currentData() == "seg-editor"
+    assert window.actions_table.preset == "seg-editor"
+    sheet.close()
 
 
 def test_others_add_pages_that_are_made_when_they_are_opened(window: MainWindow) -> None:

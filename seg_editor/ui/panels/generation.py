@@ -21,6 +21,7 @@ from seg_editor.session.live import duration
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
 from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name, steps_text
+from seg_editor.ui.error_bar import worded
 from seg_editor.ui.generation import SEED_LIMIT, Generation, Status
 from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.parts import Section, combo, field_label, named, restyle, row, show_choice, wrapped
@@ -38,6 +39,7 @@ _MOODS = {
     Status.FAILED: "bad",
     Status.PAUSED: "warn",
 }
+_SEED_WIDTH = 96
 LIMIT = "Displaced tissue is not moved back (mass effect stays)."
 _QUALITY = {"fast": "Preview", "text": "Paper"}
 NOTHING_REMOVED = "Nothing is removed: this is the source."
@@ -88,6 +90,7 @@ class GenerationPanel(Section):
         self.slices = combo(_SLICES, lambda key: setattr(settings, "slices", key), "Which slices are generated")
         self.seed = QSpinBox()
         self.seed.setRange(0, SEED_LIMIT - 1)
+        self.seed.setMinimumWidth(_SEED_WIDTH)
         self.seed.setToolTip("The seed of the noise: the same seed gives the same picture again")
         self.seed.valueChanged.connect(lambda value: setattr(settings, "seed", value))
         self.dice = QToolButton()
@@ -218,7 +221,7 @@ class GenerationPanel(Section):
             about = f" of about {duration(expected)}" if expected else ""
             self.time.setText(f"{duration(generation.elapsed)}{about}{where}")
         elif generation.status is Status.FAILED:
-            self.time.setText(f"{str(generation.error).rstrip('.')}. Live is off; nothing was lost.")
+            self.time.setText(f"{worded(generation.error).rstrip('.')}. Live is off; nothing was lost.")
         elif generation.model_problem:
             self.time.setText(f"{generation.model_problem}.")
         elif generation.status is Status.PAUSED:

@@ -9,7 +9,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel
 
-from seg_editor.ui.panels.parts import named, restyle
+from seg_editor.ui.panels.parts import ElidedLabel, named, restyle
 
 _WIDTHS = (72, 70, 62, 57, 51)
 _HEIGHTS = (15, 20, 15)
@@ -44,8 +44,7 @@ class Glance(QFrame):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(0)
         grid.setVerticalSpacing(0)
-        self.scope = named(QLabel(), "glanceScope")
-        self.scope.setIndent(0)
+        self.scope = named(ElidedLabel(), "glanceScope")
         grid.addWidget(self.scope, 0, 0, 1, len(_WIDTHS))
         self._cells: list[tuple[QLabel, QLabel, QLabel]] = []
         for column, width in enumerate(_WIDTHS):
@@ -61,9 +60,14 @@ class Glance(QFrame):
         """The figures as they are shown."""
         return tuple(value.text() for _, value, _ in self._cells)
 
-    def show_figures(self, scope: str, figures: Sequence[Figure], *, warn: bool = False) -> None:
-        """Show up to five figures; `warn` says that the scope is not what the panes show."""
-        self.scope.setText(scope)
+    def show_figures(
+        self, scope: str, figures: Sequence[Figure], *, shorter: Sequence[str] = (), warn: bool = False
+    ) -> None:
+        """Show up to five figures; `warn` says that the scope is not what the panes show.
+
+        `shorter` are what may stand for the scope, longest first, where it does not fit.
+        """
+        self.scope.setText(scope, shorter)
         restyle(self.scope, warn=warn)
         for cell, figure in zip(self._cells, figures, strict=True):
             for label, text in zip(cell, (figure.name, figure.value, figure.beside), strict=True):

@@ -12,7 +12,7 @@ from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.icons import icon
 from seg_editor.ui.painting import painting
-from seg_editor.ui.panels.parts import Section, Segments, field_label, named, restyle, row
+from seg_editor.ui.panels.parts import ElidedLabel, Section, Segments, field_label, named, restyle, row
 from seg_editor.ui.state import UiState
 from seg_editor.ui.theme import TISSUE_COLORS, Theme, label_colors
 
@@ -77,8 +77,8 @@ class LabelRow(QFrame):
         self.lock.clicked.connect(self.lock_clicked)
         self.swatch = _Swatch(color)
         line.addWidget(self.swatch)
-        line.addWidget(QLabel(name))
-        line.addStretch(1)
+        self.name = ElidedLabel(name)
+        line.addWidget(self.name, 1)
         line.addWidget(self._volume)
         line.addSpacing(2)
         line.addWidget(self.lock)

@@ -18,7 +18,7 @@ from seg_editor.ui.bind import bind
 from seg_editor.ui.captions import slice_number
 from seg_editor.ui.charts import Profile, Scale
 from seg_editor.ui.compare import DEFAULT_THRESHOLD
-from seg_editor.ui.generation import Generation, Status
+from seg_editor.ui.generation import Generation
 from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.glance import Figure, Glance
 from seg_editor.ui.panels.parts import RESTED_MS, Section, combo, named, row, wrapped
@@ -83,10 +83,9 @@ class MetricsPanel(Section):
         self._figure = "tumor_residual"
         self._runs: list[str] = []
         self.glance = Glance()
-        self.badge = named(QLabel(EARLIER_MASK), "badge")
+        self.badge = wrapped(EARLIER_MASK, "badge")
         self.badge.setToolTip("What the numbers below belong to, where that is not all of what you see")
-        self._foreign = ""
-        self.head.addWidget(self.badge)
+        self._foreign = self._named = ""
         self.copy = QToolButton()
         self.copy.setToolTip("Copy the figures of all slices as a table")
         self.copy.setIconSize(QSize(16, 16))
@@ -112,7 +111,7 @@ class MetricsPanel(Section):
         self.runs = Profile("Figure through the runs", 44)
         self.runs.chosen.connect(self._show_run)
         self._charts = (self.figure, self.slices_title, self.slices, self.runs_title, self.runs)
-        for widget in (self.note, self.jump, self.scope, *self._numbers, self.protocol, *self._charts):
+        for widget in (self.badge, self.note, self.jump, self.scope, *self._numbers, self.protocol, *self._charts):
             self.body.addWidget(widget)
         self._rested = QTimer(self)
         self._rested.setSingleShot(True)
@@ -163,10 +162,22 @@ class MetricsPanel(Section):
             return measured, None
         return measured, _slice_of(measured.metrics, workspace.view.cursor[2])
 
+    @property
+    def _measuring(self) -> bool:
+        """True while the result on display is being measured."""
+        result = None if self._workspace is None else self._workspace.results.current
+        return result is not None and self._generation.measuring == result.request.key
+
     def set_foreign(self, text: str) -> None:
         """Say that the panes show something else than the result that the numbers belong to; empty ends that."""
         if text != self._foreign:
             self._foreign = text
+            self.show_numbers()
+
+    def set_name(self, name: str) -> None:
+        """Name the result that the numbers belong to, where several are on display; empty where it is the only one."""
+        if name != self._named:
+            self._named = name
             self.show_numbers()
 
     def copy_table(self) -> None:
@@ -232,8 +243,7 @@ class MetricsPanel(Section):
         elif result is None:
             self.note.setText(EMPTY)
         elif measured is None or (workspace is not None and workspace.view.cursor[2] in result.slices):
-            measuring = generation.status is Status.SCORING
-            self.note.setText("Measuring…" if measuring else "This result has not been measured.")
+            self.note.setText("Measuring…" if self._measuring else "This result has not been measured.")
         elif workspace is not None:
             nearest = min(result.slices, key=lambda k: abs(k - workspace.view.cursor[2]))
             self.note.setText("Nothing was generated in this slice.")
@@ -246,7 +256,8 @@ class MetricsPanel(Section):
         count = len(self._workspace.results.current.slices) if self._workspace.results.current is not None else 0
         many = f" · {count} slices generated" if count > 1 else ""
         number_shown = slice_number(self._workspace.case, Plane.AXIAL, line.index)
-        self.scope.setText(f"Axial slice {number_shown} · {Modality(metrics.modality).display}{many}")
+        of = f" · {self._named}" if self._named else ""
+        self.scope.setText(f"Axial slice {number_shown} · {Modality(metrics.modality).display}{of}{many}")
         reason = str(metrics.overall.get("tumor_residual_reason") or "")
         floor = measured.floors.get(line.index)
         beside = "" if floor is None else f"\nfloor {number(floor)} (seen in untouched tissue)"
@@ -268,16 +279,21 @@ class MetricsPanel(Section):
         self.glance.setVisible(workspace is not None and workspace.results.current is not None)
         if workspace is None or workspace.results.current is None:
             return
-        here = f"Axial {slice_number(workspace.case, Plane.AXIAL, workspace.view.cursor[2])}"
+        place = f"Axial {slice_number(workspace.case, Plane.AXIAL, workspace.view.cursor[2])}"
+        of = f" · {self._named}" if self._named else ""
         if line is None or measured is None:
             at, made = workspace.view.cursor[2], workspace.results.current.slices
-            why = "not generated here" if at not in made else "measuring…"
-            self.glance.show_figures(f"{here} · {why}", _figures(None, None))
+            why = "not generated here" if at not in made else "measuring…" if self._measuring else "not measured"
+            self.glance.show_figures(f"{place}{of} · {why}", _figures(None, None), shorter=(f"{place} · {why}",))
             return
         foreign = self._foreign or (EARLIER_MASK if self._generation.stale else "")
-        kept = f" · {' + '.join(line.kept)} kept on purpose" if line.kept else ""
-        here = f"{here} · {Modality(measured.metrics.modality).display}{kept}"
-        self.glance.show_figures(foreign or here, _figures(line, measured), warn=bool(foreign))
+        kept = f" · {' + '.join(line.kept)} kept" if line.kept else ""
+        place = f"{place} · {Modality(measured.metrics.modality).display}"
+        on_purpose = f"{kept} on purpose" if kept else ""
+        forms = (f"{place}{of}{on_purpose}", f"{place}{of}{kept}", f"{place}{of}")
+        self.glance.show_figures(
+            foreign or forms[0], _figures(line, measured), shorter=() if foreign else forms[1:], warn=bool(foreign)
+        )
 
     def _show_charts(self, measured: Measured | None) -> None:
         workspace = self._workspace

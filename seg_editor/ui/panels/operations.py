@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QDoubleSpinBox, QPushButton, QSlider, QWidget
 
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
+from seg_editor.ui.actions import TUMOR_ONLY
 from seg_editor.ui.bind import bind
 from seg_editor.ui.operations import BY_KEY, OPERATIONS, REACH_MM, Operation, scope_name
 from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, wrapped
@@ -18,6 +19,12 @@ from seg_editor.ui.state import Tool, UiState
 _FIELDS = {"±mm": "grow_mm", "mm": "smooth_mm", "ml": "small_ml"}
 _RANGES = {"±mm": (-REACH_MM, REACH_MM, 0.5), "mm": (0.5, 6.0, 0.5), "ml": (0.05, 20.0, 0.05)}
 _WORDS = {"±mm": "Distance", "mm": "Radius", "ml": "Smaller than"}
+_SCOPES = ((False, "Label", "Only the label chosen above"), (True, "Whole tumor", "All labels together"))
+_EXTENTS = ((False, "3D", "The whole volume"), (True, "This slice", "Only the slice of the pane in use"))
+_GROUNDS = (
+    (False, "Background", "A piece lands on background only"),
+    (True, "Other labels", "A piece covers the labels where it lands; never locked ones"),
+)
 _MOVE_TIP = "Drag a piece in the picture; its outline follows the mouse."
 
 
@@ -33,13 +40,9 @@ class OperationsPanel(Section):
         self.operation = combo(
             [(o.key, o.text) for o in OPERATIONS], lambda key: setattr(settings, "operation", key), "What to do"
         )
-        self.scope = Segments(
-            ((False, "Label", "Only the label chosen above"), (True, "Whole tumor", "All labels together"))
-        )
+        self.scope = Segments(_SCOPES)
         self.scope.chosen.connect(self._choose_scope)
-        self.extent = Segments(
-            ((False, "3D", "The whole volume"), (True, "This slice", "Only the slice of the pane in use"))
-        )
+        self.extent = Segments(_EXTENTS)
         self.extent.chosen.connect(lambda flat: setattr(settings, "flat", bool(flat)))
         self.into = Segments(
             (
@@ -49,6 +52,9 @@ class OperationsPanel(Section):
         )
         self.into.chosen.connect(lambda over: setattr(settings, "over_labels", bool(over)))
         self._into_row: list[QWidget] = [field_label("Into"), self.into]
+        self.onto = Segments(_GROUNDS)
+        self.onto.chosen.connect(lambda covers: setattr(settings, "covers", bool(covers)))
+        self._onto_row: list[QWidget] = [field_label("Onto"), self.onto]
         self._word = field_label("Distance")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -69,6 +75,7 @@ class OperationsPanel(Section):
         self.body.addLayout(row(self._extent_word, self.extent))
         self.body.addLayout(row(*self._amount_row))
         self.body.addLayout(row(*self._into_row))
+        self.body.addLayout(row(*self._onto_row))
         self.body.addWidget(self.hint)
         self.body.addWidget(self.apply)
         bind(self, settings.changed, lambda _name: self._show())
@@ -90,14 +97,14 @@ class OperationsPanel(Section):
         setattr(settings, "whole" if self._ui.tool is Tool.RESHAPE else "whole_piece", bool(whole))
 
     def _on_view(self, name: str) -> None:
-        if name in ("on_tissue", "active_label"):
+        if name in ("on_tissue", "active_label", "locked", "in_brain"):
             self._show()
 
     def _show(self) -> None:
         tool = self._ui.tool
-        shown = self._workspace is not None and tool in (Tool.RESHAPE, Tool.MOVE)
-        self.setVisible(shown)
-        if not shown:
+        workspace = self._workspace if tool in (Tool.RESHAPE, Tool.MOVE) else None
+        self.setVisible(workspace is not None)
+        if workspace is None:
             return
         settings, reshaping = self._reshape.settings, tool is Tool.RESHAPE
         operation = BY_KEY[settings.operation]
@@ -112,14 +119,19 @@ class OperationsPanel(Section):
         for widget in (self._extent_word, self.extent):
             widget.setVisible(operation.slices or not reshaping)
         self.scope.show_key(settings.whole if reshaping else settings.whole_piece)
-        if self._workspace is not None:
-            view, scheme = self._workspace.view, self._workspace.case.scheme
-            self.scope.rename(False, f"{scope_name(scheme, view.active_label)} only")
+        self.scope.rename(False, f"{scope_name(workspace.case.scheme, workspace.view.active_label)} only")
         self.extent.show_key(settings.flat)
         self.into.show_key(settings.over_labels)
         growing = operation.key == "grow" and settings.grow_mm > 0 and not settings.whole
         for widget in self._into_row:
             widget.setVisible(reshaping and growing)
+        self.onto.show_key(settings.covers)
+        for widget in self._onto_row:
+            widget.setVisible(not reshaping)
+        why = "" if reshaping or not workspace.view.on_tissue else TUMOR_ONLY
+        for segments, choices in ((self.scope, _SCOPES), (self.extent, _EXTENTS), (self.onto, _GROUNDS)):
+            for key, _text, tip in choices:
+                segments.enable(key, why, tip)
         if operation.unit:
             self._show_amount(operation)
         self._show_state()
@@ -144,6 +156,16 @@ class OperationsPanel(Section):
         self.amount.setToolTip(tip)
         self.slider.setToolTip(tip)
 
+    def _move_hint(self) -> str:
+        """What dragging does, and which rules hold where the piece lands; or why nothing can be moved."""
+        if self._workspace is None or self._workspace.view.on_tissue:
+            return f"{TUMOR_ONLY}."
+        view, scheme = self._workspace.view, self._workspace.case.scheme
+        locked = ", ".join(scope_name(scheme, value) for value in sorted(view.locked))
+        rules = (f"not on locked {locked}" if locked else "", "not outside the brain" if view.in_brain else "")
+        held = " and ".join(filter(None, rules))
+        return f"{_MOVE_TIP} It lands whole or not at all{f': {held}' if held else ''}."
+
     def _slide(self, position: int) -> None:
         unit = BY_KEY[self._reshape.settings.operation].unit
         if unit:
@@ -156,7 +178,7 @@ class OperationsPanel(Section):
 
     def _show_state(self) -> None:
         if self._ui.tool is Tool.MOVE:
-            self.hint.setText(_MOVE_TIP)
+            self.hint.setText(self._move_hint())
             return
         operation, reshape = BY_KEY[self._reshape.settings.operation], self._reshape
         why = self._actions.why_disabled("op_smooth") or reshape.problem

@@ -1,0 +1,167 @@
+"""What an exported picture of the view says about itself, and what a folder of results does not tell."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from PyQt6.QtCore import Qt
+
+from seg_editor.cli import main
+from seg_editor.export import verify
+from seg_editor.ui.compare import EnsembleView, Mode
+from seg_editor.ui.state import Layout
+from tests.tiny import make_case
+from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
+from tests.ui.conftest import Hands, settle
+from tests.ui.fake import FakeBackend
+
+CASE = "BraTS2021_90002"
+
+
+def exported(hands: Hands, folder: Path, name: str = "view.png") -> Path:
+    """Press the key for a picture of the view and return the file."""
+    hands.window.exports.choose_png = lambda _start: str(folder / name)
+    hands.key(Qt.Key.Key_E, CTRL)
+    return max(folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def told(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command line says about a picture."""
+    assert main(["verify", str(path)]) == 0
+    return capsys.readouterr().out.removeprefix(f"{path}: ").strip()
+
+
+def ensemble(hands: Hands, wait: Wait) -> None:
+    link = hands.window.compare
+    link.ensemble.start(4)
+    wait(lambda: link.ensemble.count == 4 and not hands.window.generation.running)
+
+
+def test_mean_and_deviation(made: Hands, wait: Wait, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ensemble(made, wait)
+    state = made.window.compare.state
+    for shown, word in ((EnsembleView.MEAN, "mean"), (EnsembleView.SD, "SD")):
+        state.ensemble = shown
+        path = exported(made, tmp_path, f"{word}.png")
+        assert path.name == f"{word}_synthetic.png"
+        assert told(path, capsys) == f"intact, a picture of {CASE}: {word} of 4 seeds (0-3), m5, 4 steps"
+        record = verify(path).sidecar
+        assert [request["seed"] for request in record["requests"]] == [0, 1, 2, 3]
+        assert [pane["kind"] for pane in record["panes"]] == [word.lower()]
+
+
+def test_a_step(made: Hands, wait: Wait, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slider = made.window.compare_bar.steps.slider
+    slider.setValue(slider.maximum() // 2)
+    assert made.pane().marks.title == "Step 3 of 4"
+    path = exported(made, tmp_path)
+    assert told(path, capsys) == f"intact, a picture of {CASE}: step 3 of 4 of m5, seed 0"
+    assert verify(path).sidecar["requests"] == [made.workspace.results.current.request.to_dict()]
+    ensemble(made, wait)
+    made.window.compare.state.ensemble = EnsembleView.MEAN
+    for value in (0, slider.maximum()):
+        slider.setValue(value)
+        words = told(exported(made, tmp_path), capsys)
+        assert made.pane().marks.title.lower() in words
+        assert words.count(";") == 0
+
+
+def test_a_step_of_a_run_under_way(
+    made: Hands, backend: FakeBackend, wait: Wait, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend.pause = 0.2
+    made.window.generation.settings.seed = 31
+    made.key(Qt.Key.Key_Return)
+    wait(lambda: made.pane().marks.title.startswith("Step "))
+    words = told(exported(made, tmp_path), capsys)
+    assert re.search(r": step [1-4] of 4 of m5, seed 31$", words)
+    wait(lambda: not made.window.generation.running)
+
+
+def test_several_results(made: Hands, wait: Wait, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    second(made, wait)
+    made.window.ui.layout = Layout.MODELS
+    assert told(exported(made, tmp_path), capsys).endswith(": m5, seed 9, 4 steps; m5, seed 0, 4 steps")
+    made.window.ui.layout = Layout.SINGLE
+    assert told(exported(made, tmp_path), capsys).endswith(": m5, seed 9, 4 steps")
+    made.window.compare.state.against = made.workspace.results.entries[0].key
+    assert told(exported(made, tmp_path), capsys).endswith(": m5, seed 9, 4 steps")
+    made.key(KEYS[Mode.SWIPE], SHIFT)
+    path = exported(made, tmp_path)
+    assert told(path, capsys).endswith(": m5, seed 9, 4 steps; m5, seed 0, 4 steps")
+    assert verify(path).sidecar["panes"][0]["mode"] == "swipe"
+
+
+def test_a_pane_that_is_out_of_sight_is_not_told(
+    made: Hands, tmp_path: Path, capsys: pytest.CaptureFixture[str], qtbot: Any
+) -> None:
+    made.window.ui.layout = Layout.COMPARE
+    made.window.ui.maximized = 0
+    settle(qtbot, made.window)
+    path = exported(made, tmp_path)
+    assert path.name == "view.png"
+    assert told(path, capsys) == f"intact, a picture of {CASE}: nothing in it was generated"
+    made.window.ui.maximized = 2
+    settle(qtbot, made.window)
+    assert exported(made, tmp_path).name == "view_synthetic.png"
+
+
+def test_an_altered_picture(made: Hands, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = exported(made, tmp_path)
+    with Image.open(path) as image:
+        assert "SYNTHETIC" in image.text["Comment"]  # type: ignore[attr-defined]
+        info, pixels = PngInfo(), np.array(image.convert("RGB"))
+        info.add_text("seg-editor", image.info["seg-editor"])
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(path, pnginfo=info)
+    assert main(["verify", str(path)]) == 2
+    assert "it was altered after it was written" in capsys.readouterr().err
+
+
+def test_no_file_tells_a_path_or_a_text_of_the_header(hands: Hands, wait: Wait, tmp_path: Path, qtbot: Any) -> None:
+    folder = make_case(tmp_path / "secret" / "BraTS2021_90077")
+    for path in folder.glob("*.nii.gz"):
+        image = nib.load(path)
+        data = np.asarray(image.dataobj)
+        for field in ("descrip", "aux_file", "db_name", "intent_name"):
+            image.header[field] = b"Doe^Jane"
+        nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
+    hands.window.cases.open(folder)
+    wait(lambda: hands.window.workspace is not None and hands.workspace.case.case_id == folder.name)
+    settle(qtbot, hands.window)
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, hands.window)
+    hands.key(Qt.Key.Key_Return)
+    wait(lambda: hands.workspace.results.current is not None and not hands.window.generation.running)
+    out = tmp_path / "out"
+    hands.window.exports.choose_folder = lambda: str(out)
+    hands.key(Qt.Key.Key_E, CTRL | SHIFT)
+    wait(lambda: "Exported" in hands.window.errors.text.text())
+    texts = {exported(hands, out).name: ""}
+    for path in out.iterdir():
+        if path.suffix == ".json":
+            texts[path.name] = path.read_text()
+        elif path.suffix == ".png":
+            with Image.open(path) as image:
+                texts[path.name] = str(image.info)
+    assert len(texts) == 4
+    for name, text in texts.items():
+        assert text
+        assert "Doe" not in text, name
+        assert "secret" not in text, name
+        assert str(tmp_path) not in text, name
+    generated = [path.name for path in out.iterdir() if path.suffix == ".png" or "_t1" in path.name]
+    assert all("synthetic" in name for name in generated)
+
+
+def test_the_menu_says_which_picture_is_which(hands: Hands) -> None:
+    table = hands.window.actions_table
+    assert "as on screen" in table["export_png"].text()
+    assert "integer zoom" in table["export_result"].toolTip()
