@@ -137,8 +137,8 @@ class MovePiece:
         obstacles = self._obstacles(labels)
         if obstacles:
             ml = float(np.prod(self.spacing)) / 1000.0
-            parts = (f"{milliliters(np.count_nonzero(there) * ml)} would land {where}" for where, there in obstacles)
-            raise UsageError(", ".join(parts), remedy="The piece stays where it was")
+            parts = ", ".join(f"{milliliters(np.count_nonzero(there) * ml)} {where}" for where, there in obstacles)
+            raise UsageError(parts.replace(" ml ", " ml would land ", 1), remedy="The piece stays where it was")
         target = self.piece.moved(self.offset)
         box = union_box(self.piece.box, target)
         wanted = labels[box].copy()

@@ -209,8 +209,8 @@ def read_records(path: Path) -> list[Record]:
         return list(_records(file))
 
 
-def find_recovery(folder: Path, case_hash: str, labels_hash: str) -> Recovery | None:
-    """The newest journal of a session on this case and these labels that ended without saving, if any.
+def find_recovery(folder: Path, case_hash: str, labels_hash: str | None) -> Recovery | None:
+    """The newest journal of a session on this case and these labels (None: any) that ended without saving, if any.
 
     Journals of sessions still running are left alone. Those with nothing to recover are removed; those of other
     labels, which may come back, when they are older than `KEPT_DAYS`.
@@ -224,7 +224,7 @@ def find_recovery(folder: Path, case_hash: str, labels_hash: str) -> Recovery | 
     return max(found, key=lambda r: r.when, default=None)
 
 
-def _examine(path: Path, case_hash: str, labels_hash: str) -> Recovery | None:
+def _examine(path: Path, case_hash: str, labels_hash: str | None) -> Recovery | None:
     with path.open("r+b") as file:
         if not lock(file):
             return None
@@ -237,7 +237,7 @@ def _examine(path: Path, case_hash: str, labels_hash: str) -> Recovery | None:
         return None
     for index in range(len(records) - 1, -1, -1):
         start = records[index]
-        if start.kind in (RecordKind.START, RecordKind.SAVED) and start.labels_hash == labels_hash:
+        if start.kind in (RecordKind.START, RecordKind.SAVED) and labels_hash in (None, start.labels_hash):
             steps = tuple(r for r in records[index + 1 :] if r.kind is not RecordKind.SAVED)
             if _standing(steps) > 0:
                 return Recovery(path, steps, start.base, when)

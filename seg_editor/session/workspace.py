@@ -13,7 +13,7 @@ from seg_editor.cases import Case, open_case, read_labels
 from seg_editor.cases.write import remove_leftovers
 from seg_editor.editing import Change, Edit, Gate, History, MaskGate, RangeGate, Segmentation, Stroke
 from seg_editor.errors import CaseError, ExportError, UsageError
-from seg_editor.session.journal import Recovery, default_journal_folder
+from seg_editor.session.journal import Recovery, default_journal_folder, find_recovery
 from seg_editor.session.keeper import Keeper
 from seg_editor.session.layer import Layer, TissueScheme
 from seg_editor.session.results import Results, opened_labels
@@ -179,6 +179,17 @@ class Workspace:
         """What a save into `segmentation_path` loses; None when that is at most half of the tumor in the file."""
         return tumor_loss(self._on_disk, self.segmentation.labels, self.case.grid.voxel_ml)
 
+    @property
+    def _tissue_hash(self) -> str:
+        return f"tissue{self.case.content_hash}"
+
+    @property
+    def tissue_left(self) -> Recovery | None:
+        """Steps that an earlier session left unsaved on a tissue map, while there is none yet to do them again on."""
+        if self._folder is None or self.tissue is not None:
+            return None
+        return find_recovery(self._folder, self._tissue_hash, None)
+
     def set_tissue(self, labels: NDArray[Any] | None) -> None:
         """Take a tissue map (uint8, x y z: 1 CSF, 2 gray, 3 white matter) as a layer that can be edited, or drop it."""
         if self.tissue is not None:
@@ -187,7 +198,7 @@ class Workspace:
         self.view.on_tissue = False
         if labels is not None:
             made = Segmentation(labels, TissueScheme(), self.case.grid.spacing)
-            self.tissue = Layer(made, f"tissue{self.case.content_hash}", self._folder)
+            self.tissue = Layer(made, self._tissue_hash, self._folder)
         self.tissue_changed.emit()
 
     def open_tissue(self) -> None:

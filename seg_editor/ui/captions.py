@@ -91,9 +91,9 @@ def seeds_of(case: Case, ensemble: Ensemble, result: Counterfactual | None) -> s
     return f"axial {slice_number(case, Plane.AXIAL, made.slices[0])}" if count == 1 else f"{count} axial slices"
 
 
-def one_seed(wanted: EnsembleView, of: str) -> str:
+def one_seed(case: Case, wanted: EnsembleView, ensemble: Ensemble, result: Counterfactual) -> str:
     """Return why a pane shows the picture of one seed where mean or deviation are asked for."""
-    return f"one seed: {'SD' if wanted is EnsembleView.SD else 'mean'} is of {of}"
+    return f"one seed: {'SD' if wanted is EnsembleView.SD else 'mean'} is of {seeds_of(case, ensemble, result)}"
 
 
 def headings(slot: Slot, name: str, modality: Modality, plane: Plane, number: int, last: int) -> tuple[str, str]:

@@ -63,6 +63,7 @@ class CaseActions(QObject):
         self.saves = Saves(window, errors, tasks, self.recoveries, lambda: self.workspace, self._confirmed)
         self.ahead: Callable[[Path], Case | None] = lambda _path: None
         self.segment: Callable[[], object] = lambda: None
+        self.compute_tissue: Callable[[], object] = lambda: None
 
     def _confirmed(self, text: str, detail: str, choices: Sequence[str]) -> str:
         return self.confirm(text, detail, choices)
@@ -150,6 +151,9 @@ class CaseActions(QObject):
         self._errors.clear()
         self.opened.emit(workspace)
         self._say_notes(workspace)
+        left = workspace.tissue_left
+        if left is not None:
+            self.recoveries.offer_tissue(left, lambda: self.compute_tissue())
         self.recoveries.offer(workspace.tumor)
 
     def _say_notes(self, workspace: Workspace) -> None:

@@ -110,7 +110,6 @@ class CompareBar(QFrame):
         )
         self.threshold.slider.valueChanged.connect(self._set_threshold)
         self.source = QToolButton()
-        self.source.setToolTip("Compare with the source again")
         self.source.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.source.setIconSize(QSize(14, 14))
         self.source.clicked.connect(lambda: link.against(None))
@@ -260,8 +259,9 @@ class CompareBar(QFrame):
         key, workspace = self._link.state.against, self._workspace
         self.source.setVisible(bool(key))
         if key and workspace is not None:
-            number = workspace.results.number_of(key)
-            self.source.setText(f"against {title_of(workspace.results.find(key), number=number)}")
+            title, number = title_of(workspace.results.find(key)), workspace.results.number_of(key)
+            self.source.setText(f"against #{number}" if number else f"against {title}")
+            self.source.setToolTip(f"{title}: compare with the source again")
 
     def _show_steps(self) -> None:
         workspace, steps = self._workspace, self._generation.steps

@@ -119,9 +119,7 @@ class Comparison:
         under, over = "≤ " if low < -self.reach else "", "≥ " if high > self.reach else ""
         return f"{under}−{short(reach)}", f"{over}+{short(reach)}"
 
-    def mark(
-        self, marks: Marks, pictures: Pictures, rank: int | None, hole: np.ndarray | None, step: str = ""
-    ) -> None:
+    def mark(self, marks: Marks, pictures: Pictures, rank: int | None, hole: np.ndarray | None, step: str = "") -> None:
         """Write what is shown: which results, the mode, the color bar in image units, the change outside the hole.
 
         `step` is what the step of a run is called that shows in place of its result; empty for none.

@@ -32,6 +32,7 @@ def connect_editing(window: MainWindow) -> None:
     segmenting.found.connect(lambda labels: offer_segmentation(window, labels))
     segmenting.failed.connect(window.errors.show_error)
     window.cases.segment = segmenting.start
+    window.cases.compute_tissue = window.tissue.start
     window.cases.recoveries.on_change = window.later
     window.cases.saves.changed.connect(lambda what: status.show_work(what, -1.0))
     window.cases.saves.changed.connect(lambda _what: window.later())

@@ -219,10 +219,7 @@ class _Cards(QWidget):
             self._draw.start()
         painter.restore()
         text = QRectF(picture.right() + 8, card.top() + 6, card.right() - picture.right() - 14, 16)
-        request = entry.request
-        where = f"seed {request.seed} · {self._where(entry)}"
-        lines = [f"{model_name(request.model)} · {steps_text(request.steps)}", *figures(entry, where, measuring=entry.key == self.measuring())]
-        for row, line in enumerate(lines):
+        for row, line in enumerate(self.lines(entry)):
             painter.setFont(font(12 if row == 0 else 11, bold=row == 0))
             painter.setPen(theme.color("text" if row == 0 else "muted"))
             painter.drawText(text.translated(0, 16 * row), int(Qt.AlignmentFlag.AlignVCenter), line)
@@ -290,6 +287,13 @@ class _Cards(QWidget):
             return True
         return super().event(event)
 
+    def lines(self, entry: Entry) -> tuple[str, ...]:
+        """What stands on the card of an entry."""
+        request = entry.request
+        where = f"seed {request.seed} · {self._where(entry)}"
+        measured = figures(entry, where, measuring=entry.key == self.measuring())
+        return f"{model_name(request.model)} · {steps_text(request.steps)}", *measured
+
     def _where(self, entry: Entry) -> str:
         slices = entry.request.slices
         if len(slices) > 1 or self._workspace is None:
@@ -302,7 +306,7 @@ class _Cards(QWidget):
         steps = steps_text(request.steps)
         mask = "" if entry.mask is not None and entry.mask.token == self.token() else "\nFrom an earlier mask"
         return (
-            f"Picture #{entry.number}: {model_name(request.model)}, seed {request.seed}, {steps}, {slices}{mask}\n"
+            f"Picture {entry.number}: {model_name(request.model)}, seed {request.seed}, {steps}, {slices}{mask}\n"
             "Click: compare with the picture on display. Double click: bring back picture and mask."
         )
 

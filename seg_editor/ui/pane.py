@@ -42,7 +42,6 @@ from seg_editor.ui.state import Camera
 _FIT = 0.97
 _OUTLINE = 1.25
 _RIM = 1.0
-_DIMMED = 0.62
 _HALO = QColor(8, 12, 16, 200)
 
 
@@ -178,7 +177,7 @@ class SlicePane(QGraphicsView):
     def set_dimmed(self, dimmed: bool) -> None:
         """Darken the picture, not what lies over it; its gray levels stay what they are."""
         for item in (self.picture, self.difference):
-            item.setOpacity(_DIMMED if dimmed else 1.0)
+            item.set_dimmed(dimmed)
 
     def set_footer(self, height: float) -> None:
         """Keep the lowest pixels free of the picture, for the warning strip."""

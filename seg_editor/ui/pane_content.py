@@ -9,7 +9,7 @@ from seg_editor.cases import Modality
 from seg_editor.editing import Box
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome, content
-from seg_editor.ui.captions import CLICK_ONE, headings, one_seed, orientation_warning, picture_name, seeds_of, slice_number
+from seg_editor.ui.captions import CLICK_ONE, headings, one_seed, orientation_warning, picture_name, slice_number
 from seg_editor.ui.compare import EnsembleView, Mode
 from seg_editor.ui.comparison import Comparison, title_of_first
 from seg_editor.ui.layouts import Slot
@@ -267,7 +267,7 @@ class PaneContent:
         wanted, ensemble = pictures.compare.ensemble, pictures.ensemble
         single = self.role is Role.RESULT and not (self.slot.rank or self.averaging or self.stepping)
         if single and ensemble is not None and wanted is not EnsembleView.OFF:
-            return one_seed(wanted, seeds_of(self._workspace.case, ensemble, result))
+            return one_seed(self._workspace.case, wanted, ensemble, result)
         made = result.slices
         if view.plane is not Plane.AXIAL and self._holes(view, index) - set(made):
             return f"only {len(made)} axial {'slice' if len(made) == 1 else 'slices'} generated"

@@ -9,6 +9,7 @@ from PyQt6.QtGui import QImage, QPainter
 
 from seg_editor.ui.planes import PlaneView
 
+_DIMMED = 0.7
 _GRAY, _COLORED = QImage.Format.Format_RGB32, QImage.Format.Format_ARGB32_Premultiplied
 
 
@@ -18,16 +19,25 @@ class PictureItem(pg.ImageItem):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(axisOrder="row-major")
         self.smooth = False
+        self.dimmed = False
         self._place: tuple[float, float, float, float] | None = None
         self._colors: list[int] = []
 
     def _updateView(self) -> None:
         """Follow no pyqtgraph view: the pane places the item itself."""
 
+    def set_dimmed(self, dimmed: bool) -> None:
+        """Let less of the picture through; its levels stay what they are."""
+        if dimmed != self.dimmed:
+            self.dimmed = dimmed
+            self.update()
+
     def paint(self, painter: QPainter, *args: object) -> None:
-        """Draw with or without interpolation."""
+        """Draw with or without interpolation; opacity here, not the item's, so that a cached picture costs no more."""
+        painter.setOpacity(_DIMMED if self.dimmed else 1.0)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
         super().paint(painter, *args)
+        painter.setOpacity(1.0)
 
     def show_levels(self, picture: np.ndarray, view: PlaneView, crop: tuple[slice, slice] | None = None) -> None:
         """Show a contiguous uint8 picture: all ``(rows, columns)`` of the plane, or the part that `crop` names."""

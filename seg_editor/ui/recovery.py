@@ -15,6 +15,8 @@ from seg_editor.ui.questions import question
 
 Confirm = Callable[[str, str, Sequence[str]], str]
 RESTORE, SAVE_WITHOUT, TAKE_BACK = "Restore the edits", "Save without them", "Take back and restore"
+COMPUTE, DISCARD = "Compute the tissue map", "Discard them"
+TISSUE_MAP = "tissue map"
 
 
 def make_confirm(window: QWidget) -> Confirm:
@@ -52,9 +54,14 @@ class Recoveries:
         """Offer what can be recovered of a layer, if anything, in place of an offer for a layer of that name before."""
         self._withdraw(layer)
         if layer.recovery is not None:
-            choices = ((RESTORE, lambda: self.restore(layer)), ("Discard them", lambda: self.give_up(layer)))
+            choices = ((RESTORE, lambda: self.restore(layer)), (DISCARD, lambda: self.give_up(layer)))
             text = self._shown[layer_name(layer)] = lost_text(layer_name(layer), layer.recovery)
             self._errors.offer(text, choices)
+
+    def offer_tissue(self, recovery: Recovery, compute: Callable[[], object]) -> None:
+        """Offer what can be recovered of a tissue map that has to be computed first."""
+        text = self._shown[TISSUE_MAP] = lost_text(TISSUE_MAP, recovery)
+        self._errors.offer(text, ((COMPUTE, compute), (DISCARD, recovery.discard)))
 
     def _withdraw(self, layer: Layer) -> None:
         if text := self._shown.pop(layer_name(layer), ""):
@@ -103,7 +110,7 @@ class Recoveries:
 
 def layer_name(layer: Layer) -> str:
     """Return what the user calls a layer."""
-    return "tissue map" if isinstance(layer.segmentation.scheme, TissueScheme) else "segmentation"
+    return TISSUE_MAP if isinstance(layer.segmentation.scheme, TissueScheme) else "segmentation"
 
 
 def lost_text(name: str, recovery: Recovery) -> str:

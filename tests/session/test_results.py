@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,19 @@ def test_the_same_request_replaces_and_keeps_its_star(tiny_case: Case) -> None:
     assert (entry.number, entry.starred, entry.metrics) == (1, True, "figures")
 
 
+def test_only_results_alike_in_model_steps_and_seed_go_by_their_number(tiny_case: Case) -> None:
+    results = Results()
+    first, other = seeded(tiny_case, 1), seeded(tiny_case, 2)
+    again = seeded(tiny_case, 1, slices=first.slices[:1])
+    for made in (first, other):
+        results.add(made)
+    assert [results.number_of(made.request.key) for made in (first, other, again)] == [0, 0, 0]
+    results.add(again)
+    assert [results.number_of(made.request.key) for made in (first, other, again)] == [1, 0, 3]
+    results.remove(first)
+    assert results.number_of(again.request.key) == 0
+
+
 def test_an_ensemble_member_does_not_take_the_stage(tiny_case: Case) -> None:
     results = Results()
     first = seeded(tiny_case, 1)
@@ -177,6 +191,21 @@ def test_an_ensemble_is_of_one_hole(tiny_case: Case) -> None:
         Ensemble([])
     with pytest.raises(UsageError, match="different holes"):
         Ensemble([seeded(tiny_case, 0), seeded(tiny_case, 1, slices=(10,))])
+
+
+def test_an_ensemble_stands_for_its_own_mask_and_slices_only(tiny_case: Case) -> None:
+    one, whole = seeded(tiny_case, 3, slices=(10,)), seeded(tiny_case, 4)
+    whole = replace(whole, request=replace(whole.request, hole_hash=one.request.hole_hash))
+    ensemble = Ensemble([seeded(tiny_case, seed, slices=(10,)) for seed in range(2)])
+    assert ensemble.slices == (10,)
+    assert ensemble.stands_for(one, 10)
+    assert ensemble.stands_for(one, 12, axis=0)
+    assert ensemble.stands_for(whole, 10)
+    assert not ensemble.stands_for(whole, 11)
+    assert not ensemble.stands_for(whole, 12, axis=0)
+    assert not ensemble.stands_for(None, 10)
+    for change in ({"hole_hash": "b" * 64}, {"model": "m2"}, {"steps": 9}, {"tumor_hash": "c" * 64}):
+        assert not ensemble.stands_for(replace(one, request=replace(one.request, **change)), 10)
 
 
 def test_measured_holds_what_the_referee_saw(tiny_case: Case) -> None:

@@ -59,6 +59,16 @@ def test_a_picture_is_fresh_until_the_mask_changes_and_after_undo(workspace: Wor
     assert not stage.stale
 
 
+def test_every_picture_is_outdated_by_its_own_mask(workspace: Workspace, stage: Stage) -> None:
+    first = arrive(workspace, stage, 1).request.key
+    workspace.apply(dab(8))
+    second = arrive(workspace, stage, 2).request.key
+    assert (stage.outdated(first), stage.outdated(second)) == (True, False)
+    workspace.undo()
+    assert (stage.outdated(first), stage.outdated(second)) == (False, True)
+    assert stage.outdated("nothing of this name")
+
+
 def test_nothing_is_stale_without_a_picture(workspace: Workspace, stage: Stage) -> None:
     assert not stage.stale
     assert stage.measured() is None

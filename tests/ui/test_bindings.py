@@ -259,6 +259,7 @@ def looking(name: str, value: Any) -> Callable[[Bench], None]:
 BEFORE: dict[str, Callable[[Bench], None]] = {
     "undo": paint,
     "redo": redone,
+    "save": paint,
     "close": paint,
     "next_case": paint,
     "previous_case": paint,

@@ -16,6 +16,7 @@ from PyQt6.QtCore import Qt
 from seg_editor.cli import main
 from seg_editor.export import verify
 from seg_editor.ui.compare import EnsembleView, Mode
+from seg_editor.ui.pane_content import FREE_PLACE
 from seg_editor.ui.state import Layout
 from tests.tiny import make_case
 from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
@@ -97,6 +98,18 @@ def test_several_results(made: Hands, wait: Wait, tmp_path: Path, capsys: pytest
     path = exported(made, tmp_path)
     assert told(path, capsys).endswith(": m5, seed 9, 4 steps; m5, seed 0, 4 steps")
     assert verify(path).sidecar["panes"][0]["mode"] == "swipe"
+
+
+def test_a_pane_without_a_result_shows_nothing_generated(made: Hands, wait: Wait) -> None:
+    second(made, wait)
+    made.window.ui.layout = Layout.MODELS
+    free = made.window.viewer.contents[3]
+    assert free.pane.marks.title == FREE_PLACE
+    before = free.pane.picture.image.copy()
+    made.window.compare.state.against = made.workspace.results.entries[0].key
+    assert not free.pane.marks.synthetic
+    assert np.array_equal(free.pane.picture.image, before)
+    assert not made.window.exports.shown()[3].synthetic
 
 
 def test_a_pane_that_is_out_of_sight_is_not_told(

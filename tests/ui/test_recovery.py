@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QPushButton
 
 from seg_editor.session import Workspace
 from seg_editor.ui.main_window import MainWindow
-from seg_editor.ui.recovery import RESTORE, SAVE_WITHOUT, TAKE_BACK, said_time
+from seg_editor.ui.recovery import COMPUTE, DISCARD, RESTORE, SAVE_WITHOUT, TAKE_BACK, said_time
 from seg_editor.ui.saves import WAITING
 from tests.session.steps import crash, dab
-from tests.ui.conftest import Hands, settle
+from tests.ui.conftest import LEFT, Hands, settle
 
 Wait = Callable[[Callable[[], bool]], None]
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -164,3 +166,52 @@ def test_the_first_save_asks(window: MainWindow, left: np.ndarray, choice: str, 
 def test_an_offer_goes_with_its_case(window: MainWindow, left: np.ndarray) -> None:
     assert window.cases.close()
     assert not window.errors.isVisible()
+
+
+@pytest.fixture
+def left_tissue(
+    window: MainWindow, big_case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait, qtbot: object
+) -> np.ndarray:
+    """Tissue map of a session that crashed; its case is open again, without a map."""
+    monkeypatch.setenv("SEG_EDITOR_STATE", str(tmp_path / "state"))
+    before = Workspace.open(big_case)
+    computed = before.case.brain.astype(np.uint8) * 2
+    before.set_tissue(computed)
+    before.view.on_tissue = True
+    before.apply(dab(8, value=1))
+    assert before.tissue is not None
+    edited = before.tissue.segmentation.labels.copy()
+    crash(before)
+    made = SimpleNamespace(labels=computed)
+    monkeypatch.setattr("seg_editor.anatomy.tissue.tissue_map", lambda *_args, **_options: made)
+    window.cases.journal = True
+    window.cases.open(big_case)
+    wait(lambda: window.workspace is not None)
+    settle(qtbot, window)
+    return edited
+
+
+def test_edits_of_a_tissue_map_are_offered_before_there_is_a_map(
+    window: MainWindow, left_tissue: np.ndarray, wait: Wait
+) -> None:
+    assert window.workspace is not None
+    assert "left 1 edit of the tissue map unsaved" in window.errors.message
+    QTest.mouseClick(button(window, COMPUTE), LEFT)
+    wait(lambda: window.tissue.labels is not None)
+    assert "left 1 edit of the tissue map unsaved" in window.errors.message
+    QTest.mouseClick(button(window, RESTORE), LEFT)
+    tissue = window.workspace.tissue
+    assert tissue is not None
+    assert np.array_equal(tissue.segmentation.labels, left_tissue)
+    assert tissue.dirty
+    assert "tissue map unsaved" not in window.errors.message
+
+
+def test_edits_of_a_tissue_map_are_discarded_before_there_is_a_map(
+    window: MainWindow, left_tissue: np.ndarray, tmp_path: Path
+) -> None:
+    assert window.workspace is not None
+    QTest.mouseClick(button(window, DISCARD), LEFT)
+    assert not window.errors.isVisible()
+    assert window.workspace.tissue_left is None
+    assert list((tmp_path / "state").rglob("*.journal")) == []

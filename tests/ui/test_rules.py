@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QPointF, Qt
+from PyQt6.QtCore import QEvent, QPointF, Qt
 from scipy import ndimage
 
 from seg_editor.cases import Modality
@@ -122,6 +122,50 @@ def test_fast_strokes_have_no_gaps_at_any_zoom_in_any_plane(hands: Hands, zoom: 
     assert ndimage.label(painted, structure=np.ones((3, 3, 3)))[1] == 1
     assert len(set(np.argwhere(painted)[:, int(content.plane)])) == 1
     assert np.count_nonzero(painted) >= 5
+
+
+@pytest.mark.parametrize("tool", [Qt.Key.Key_B, Qt.Key.Key_F, Qt.Key.Key_G])
+def test_an_edit_with_a_hidden_label_says_that_nobody_sees_it(hands: Hands, tool: Qt.Key) -> None:
+    view = hands.workspace.view
+    view.brush, view.active_label = Brush("round", 3.0), 4
+    hands.key(Qt.Key.Key_S, SHIFT)
+    assert hands.window.ui.hidden_labels == frozenset({4})
+    x, y, z = view.cursor
+    before = labels(hands).copy()
+    hands.key(tool)
+    hands.drag([(x, y, z), (x + 5, y, z), (x + 5, y + 5, z)] if tool == Qt.Key.Key_G else [(x, y, z)])
+    if tool == Qt.Key.Key_G:
+        hands.key(Qt.Key.Key_Return)
+    assert (labels(hands) != before).any()
+    assert flashing(hands).startswith("Enhancing (ET) is hidden")
+    hands.key(Qt.Key.Key_S, SHIFT)
+    hands.key(Qt.Key.Key_1)
+    hands.key(Qt.Key.Key_B)
+    hands.drag([(x + 8, y, z)])
+    assert not flashing(hands)
+
+
+def test_a_hidden_label_is_said_at_release_when_the_press_met_another_reason(hands: Hands) -> None:
+    view, brain = hands.workspace.view, hands.workspace.case.brain
+    view.brush, view.active_label = Brush("round", 1.0), 4
+    hands.window.ui.hidden_labels = frozenset({4})
+    hands.key(Qt.Key.Key_B)
+    z = view.cursor[2]
+    air = np.argwhere(~brain[:, :, z])[0]
+    hands.drag([(float(air[0]), float(air[1]), float(z)), view.cursor], release=False)
+    assert "Outside the brain" in flashing(hands)
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at(view.cursor))
+    assert flashing(hands).startswith("Enhancing (ET) is hidden")
+
+
+def test_erasing_a_hidden_label_says_so(hands: Hands) -> None:
+    view = hands.workspace.view
+    at = np.argwhere(labels(hands)[:, :, view.cursor[2]] == 2)[0]
+    view.active_label = 2
+    hands.window.ui.hidden_labels = frozenset({2})
+    hands.key(Qt.Key.Key_B)
+    hands.drag([(float(at[0]), float(at[1]), float(view.cursor[2]))], RIGHT)
+    assert flashing(hands).startswith("Edema (ED) is hidden")
 
 
 def test_removing_what_is_locked_says_so(hands: Hands) -> None:
