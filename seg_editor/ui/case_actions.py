@@ -17,7 +17,7 @@ from seg_editor.ui.error_bar import ErrorBar, sentence
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.questions import question
 from seg_editor.ui.recovery import Confirm, Recoveries, layer_name, make_confirm
-from seg_editor.ui.saves import Saves, changed_layers, lost_text, own_path
+from seg_editor.ui.saves import Saves, changed_layers, lost_text, own_path, written_text
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
@@ -189,9 +189,7 @@ class CaseActions(QObject):
         workspace = self.workspace
         assert workspace is not None
         layers = changed_layers(workspace)
-        files = [own_path(workspace, layer) for layer in layers]
-        writes = [f"{'writes over' if file.exists() else 'writes'} {file.name}" for file in files]
-        what = f"Save {' and '.join(writes)}."
+        what = f"Save {written_text([own_path(workspace, layer) for layer in layers])}."
         loss = workspace.loss if workspace.tumor.dirty else None
         if loss is not None and workspace.segmentation_path.exists():
             what = f"{what} {lost_text(loss, workspace.segmentation_path)}"

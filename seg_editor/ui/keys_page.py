@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.panels.parts import named, show_choice, wrapped
 from seg_editor.ui.shortcut_sheet import preset_combo
+
+_NOTE = "Keys and mouse gestures as in a program that you know; the rest stays as it is."
 
 
 class KeysPage(QWidget):
@@ -33,13 +36,9 @@ class KeysPage(QWidget):
         column.addWidget(named(QLabel("Keys"), "emptyTitle"))
         column.addSpacing(8)
         column.addWidget(named(QLabel("Keys like"), "valueName"))
-        for widget in (self.presets, self.sheet):
-            line = QHBoxLayout()
-            line.addWidget(widget)
-            line.addStretch(1)
-            column.addLayout(line)
-            if widget is self.presets:
-                column.addWidget(wrapped("Keys and mouse gestures of a program that you know, where it has its own."))
-                column.addSpacing(8)
+        column.addWidget(self.presets)
+        column.addWidget(wrapped(_NOTE))
+        column.addSpacing(8)
+        column.addWidget(self.sheet, alignment=Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
         actions.preset_changed.connect(lambda preset: show_choice(self.presets, preset))

@@ -291,6 +291,16 @@ def rest_text(workspace: Workspace, jobs: Sequence[Save], failed: Sequence[Layer
     return said
 
 
+def written_text(files: Sequence[Path]) -> str:
+    """Say what a save does with files: ``writes over a.nii.gz and writes b.nii.gz``."""
+    said, before = [], ""
+    for file in files:
+        verb = "writes over " if file.exists() else "writes "
+        said.append(f"{'' if verb == before else verb}{file.name}")
+        before = verb
+    return " and ".join(said)
+
+
 def lost_text(loss: Loss, path: Path) -> str:
     """Say what a save over a file leaves of the tumor in it, and where the file is kept."""
     left = f"; {_milliliters(loss.left_ml)} would be left" if loss.left_ml else " and would be left without tumor"

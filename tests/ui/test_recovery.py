@@ -215,3 +215,24 @@ def test_edits_of_a_tissue_map_are_discarded_before_there_is_a_map(
     assert not window.errors.isVisible()
     assert window.workspace.tissue_left is None
     assert list((tmp_path / "state").rglob("*.journal")) == []
+
+
+@pytest.mark.parametrize("choice", ["", SAVE_WITHOUT])
+def test_the_first_save_of_the_tissue_map_asks(
+    window: MainWindow, left_tissue: np.ndarray, choice: str, wait: Wait
+) -> None:
+    workspace = window.workspace
+    assert workspace is not None
+    window.tissue.start()
+    wait(lambda: window.tissue.labels is not None)
+    tissue = workspace.tissue
+    assert tissue is not None
+    workspace.view.on_tissue = True
+    workspace.apply(dab(24, value=1))
+    asked = answer(window, choice)
+    Hands(window).key(Qt.Key.Key_S, CTRL)
+    wait(lambda: not window.cases.saves.running)
+    assert asked == [(RESTORE, SAVE_WITHOUT)]
+    assert (tissue.recovery is None) is (choice == SAVE_WITHOUT)
+    assert workspace.tissue_path.exists() is (choice == SAVE_WITHOUT)
+    assert tissue.dirty is (choice == "")

@@ -17,7 +17,7 @@ from seg_editor.editing import RemoveTumor
 from seg_editor.session.layer import Layer
 from seg_editor.ui.case_actions import DISCARD
 from seg_editor.ui.main_window import MainWindow
-from seg_editor.ui.saves import NOTHING, REPLACE, SAVE_AS, SAVE_EMPTY
+from seg_editor.ui.saves import NOTHING, REPLACE, SAVE_AS, SAVE_EMPTY, written_text
 from tests.session.steps import dab
 from tests.tiny import make_case
 from tests.ui.conftest import LEFT, Hands, settle
@@ -149,6 +149,21 @@ def test_save_in_the_question_saves_both(hands: Hands, tissue: Layer, leave: str
     assert np.array_equal(read_labels(map_path).raw, tissues)
 
 
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("", "writes a and b"),
+        ("a", "writes over a and writes b"),
+        ("b", "writes a and writes over b"),
+        ("ab", "writes over a and b"),
+    ],
+)
+def test_what_a_save_does_with_files(tmp_path: Path, there: str, said: str) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    assert written_text([tmp_path / "a", tmp_path / "b"]) == said
+
+
 def test_a_question_that_is_cancelled_keeps_its_layer_only(hands: Hands, tissue: Layer, wait: Wait) -> None:
     workspace, window = hands.workspace, hands.window
     workspace.tissue_path.write_bytes(b"the map of another day")
@@ -214,6 +229,17 @@ def test_a_write_protected_segmentation_is_not_replaced(hands: Hands, wait: Wait
     assert files(path.parent) == before
     assert path.stat().st_mode & 0o777 == 0o444
     assert workspace.dirty
+
+
+def test_a_write_protected_picture_is_not_replaced(hands: Hands, tmp_path: Path) -> None:
+    path = tmp_path / "view.png"
+    path.write_bytes(b"mine")
+    path.chmod(0o444)
+    hands.window.exports.choose_png = lambda _start: str(path)
+    hands.key(Qt.Key.Key_E, CTRL)
+    assert "write-protected" in hands.window.errors.message
+    assert path.read_bytes() == b"mine"
+    assert not list(tmp_path.glob(".view*"))
 
 
 def test_a_name_without_extension_gets_one(

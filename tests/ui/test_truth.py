@@ -73,13 +73,13 @@ def drag_slider(slider: QSlider, value: int) -> None:
 
 @pytest.fixture
 def averaged(live: Hands, wait: Wait, qtbot: object) -> Hands:
-    """Hands in live mode beside the mean of eight seeds."""
+    """Hands in live mode beside the mean of four seeds."""
     live.window.ui.layout = Layout.COMPARE
     settle(qtbot, live.window)
-    live.key(Qt.Key.Key_Return, CTRL | SHIFT)
-    wait(lambda: live.window.compare.ensemble.count == 8 and quiet(live)())
+    live.window.compare_bar.seeds.menu().actions()[0].trigger()
+    wait(lambda: live.window.compare.ensemble.count == 4 and quiet(live)())
     choose(live, EnsembleView.MEAN)
-    assert result_pane(live).pane.marks.title == "Mean of 8 seeds"
+    assert result_pane(live).pane.marks.title == "Mean of 4 seeds"
     return live
 
 
@@ -101,7 +101,7 @@ def test_the_mean_stays_with_its_slice(averaged: Hands, wait: Wait, qtbot: objec
     averaged.key(Qt.Key.Key_Down)
     wait(lambda: averaged.workspace.results.current.slices == (z,) and quiet(averaged)())
     settle(qtbot, window)
-    assert shown.pane.marks.title == "Mean of 8 seeds"
+    assert shown.pane.marks.title == "Mean of 4 seeds"
     assert shown.pane.marks.badge == ""
     assert card.button(EnsembleView.MEAN).isChecked()
 
@@ -116,7 +116,7 @@ def test_the_mean_stays_with_its_mask(averaged: Hands, backend: FakeBackend, wai
     assert shows_one(averaged, shown)
     averaged.key(Qt.Key.Key_Z, CTRL)
     wait(quiet(averaged))
-    assert (shown.pane.marks.title, shown.pane.marks.badge) == ("Mean of 8 seeds", "")
+    assert (shown.pane.marks.title, shown.pane.marks.badge) == ("Mean of 4 seeds", "")
     averaged.key(Qt.Key.Key_Z, CTRL)
     wait(lambda: averaged.workspace.results.current is None)
     assert "Mean" not in shown.pane.marks.title
@@ -129,10 +129,10 @@ def test_the_mean_of_an_earlier_mask_says_so_in_manual_mode(averaged: Hands, wai
     averaged.key(Qt.Key.Key_B)
     erase(averaged, 0)
     assert averaged.window.generation.status is Status.STALE
-    assert (shown.pane.marks.title, shown.pane.marks.badge) == ("Mean of 8 seeds", EARLIER_MASK)
+    assert (shown.pane.marks.title, shown.pane.marks.badge) == ("Mean of 4 seeds", EARLIER_MASK)
     assert shown.pane.marks.outdated
     averaged.key(Qt.Key.Key_Return)
-    wait(lambda: len(averaged.workspace.results) == 9 and quiet(averaged)())
+    wait(lambda: len(averaged.workspace.results) == 5 and quiet(averaged)())
     assert shown.pane.marks.title == "Counterfactual"
     assert shown.pane.marks.badge == "one seed: mean is of another mask"
     choose(averaged, EnsembleView.OFF)
@@ -148,17 +148,17 @@ def test_other_planes_show_the_ensemble_of_all_that_was_generated_only(
     window.ui.layout, window.ui.picture = Layout.PLANES, Role.RESULT
     settle(qtbot, window)
     told = "SD" if view is EnsembleView.SD else "Mean"
-    assert all(f"{told} of 8 seeds" in heading(made) for made in window.viewer.contents)
+    assert all(f"{told} of 4 seeds" in heading(made) for made in window.viewer.contents)
     assert [made.pane.marks.badge for made in window.viewer.contents][1:] == ["only 1 axial slice generated"] * 2
     averaged.key(Qt.Key.Key_L, CTRL)
     window.generation.settings.slices = "all"
     averaged.key(Qt.Key.Key_Return)
     wait(lambda: len(averaged.workspace.results.current.slices) > 1 and quiet(averaged)())
     axial, *others = window.viewer.contents
-    assert f"{told} of 8 seeds" in heading(axial)
+    assert f"{told} of 4 seeds" in heading(axial)
     assert axial.pane.marks.badge == ""
     for made in others:
-        assert "of 8 seeds" not in heading(made)
+        assert "of 4 seeds" not in heading(made)
         assert made.pane.marks.badge == f"one seed: {told if told == 'SD' else 'mean'} is of axial {z}"
         assert shows_one(averaged, made)
     averaged.key(KEYS[Mode.SWIPE], SHIFT)
