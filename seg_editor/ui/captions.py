@@ -73,11 +73,6 @@ def kept_text(kept: Mapping[str, int]) -> str:
     return f"{next(iter(kept))} kept" if len(kept) == 1 else f"{len(kept)} kept"
 
 
-def steps_text(steps: int) -> str:
-    """Return a number of steps in words."""
-    return "1 step" if steps == 1 else f"{steps} steps"
-
-
 def seeds_of(case: Case, ensemble: Ensemble, result: Counterfactual | None) -> str:
     """Return what the seeds of an ensemble are of, in as far as that tells them from a result."""
     made = ensemble.results[0].request

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seg_editor.export.names import steps_text
 from seg_editor.metrics import difference_range, display_window
-from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name, steps_text
+from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name
 from seg_editor.ui.compare import CompareState, EnsembleView, Mode, Patch, blend, changed_voxels, damped, weight
 from seg_editor.ui.state import Role
 from seg_editor.ui.windowing import GrayWindow, to_gray, to_signed

@@ -10,11 +10,12 @@ from PyQt6.QtGui import QColor, QHelpEvent, QImage, QKeyEvent, QMouseEvent, QPai
 from PyQt6.QtWidgets import QFrame, QScrollArea, QToolTip, QWidget
 
 from seg_editor.cases import Modality
+from seg_editor.export.names import steps_text
 from seg_editor.session import Workspace
 from seg_editor.session.measured import Measured
 from seg_editor.session.results import Entry
 from seg_editor.ui.bind import bind
-from seg_editor.ui.captions import kept_text, model_name, slice_number, steps_text
+from seg_editor.ui.captions import kept_text, model_name, slice_number
 from seg_editor.ui.chrome import font
 from seg_editor.ui.painting import painting
 from seg_editor.ui.planes import Plane, PlaneView

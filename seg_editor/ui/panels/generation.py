@@ -17,10 +17,11 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from seg_editor.export.names import steps_text
 from seg_editor.session.live import duration
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
-from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name, steps_text
+from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name
 from seg_editor.ui.error_bar import worded
 from seg_editor.ui.generation import SEED_LIMIT, Generation, Status
 from seg_editor.ui.icons import icon
