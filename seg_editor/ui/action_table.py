@@ -216,7 +216,7 @@ _REST: tuple[Action, ...] = (
     Action(
         "export_png", "Export view as on screen (PNG)…", _k("Ctrl+E"),
         "Save the panes as they are on screen: its zoom, overlays and captions, twice as fine. For pictures at an "
-        "integer zoom of the voxels, export the counterfactual", "image", "export", needs_case
+        "integer zoom of the voxels, export the result", "image", "export", needs_case
     ),
     Action(
         "export_result", "Export counterfactual…", _k("Ctrl+Shift+E"),

@@ -12,6 +12,7 @@ from PyQt6.QtCore import QEventLoop, QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from seg_editor.cases.naming import is_nifti_name
+from seg_editor.editing.tally import milliliters
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.session.layer import Layer
@@ -303,12 +304,8 @@ def written_text(files: Sequence[Path]) -> str:
 
 def lost_text(loss: Loss, path: Path) -> str:
     """Say what a save over a file leaves of the tumor in it, and where the file is kept."""
-    left = f"; {_milliliters(loss.left_ml)} would be left" if loss.left_ml else " and would be left without tumor"
+    left = f"; {milliliters(loss.left_ml)} would be left" if loss.left_ml else " and would be left without tumor"
     return (
-        f"{path.name} holds {_milliliters(loss.held_ml)} of tumor{left}. "
+        f"{path.name} holds {milliliters(loss.held_ml)} of tumor{left}. "
         f"The file as it is now is kept as {copy_path(path).name}."
     )
-
-
-def _milliliters(volume: float) -> str:
-    return f"{volume:.2g} ml" if volume < 1 else f"{volume:.1f} ml"
