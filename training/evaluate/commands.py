@@ -8,13 +8,13 @@ import csv
 import functools
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from seg_editor.errors import UsageError
+from training.evaluate.files import whole
 
 
 def add_commands(commands: Any) -> None:
@@ -170,9 +170,8 @@ def _readable(rows: list[Any], about: dict[str, Any]) -> dict[str, str]:
 
 def _write(texts: dict[str, str], out: Path) -> None:
     for name, text in texts.items():
-        temporary = out / f".{name}.{os.getpid()}.part"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(out / name)
+        with whole(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def per_slice(results: Sequence[Any]) -> str:

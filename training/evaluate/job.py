@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -24,6 +23,7 @@ from seg_editor.generation.registry import load_model
 from seg_editor.metrics import iou_of_full_change
 from training.evaluate.baselines import FILLS
 from training.evaluate.features import Extractor, extractors
+from training.evaluate.files import whole
 from training.evaluate.methods import (
     Arm,
     BaselineMethod,
@@ -300,10 +300,8 @@ def _calibrate(job: EvalJob, subject: Subject, referee: Referee) -> str:
         "probability": np.bincount(place, weights=probability, minlength=BINS).tolist(),
         "tumor": np.bincount(place, weights=true, minlength=BINS).tolist(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps({"case_id": job.case_id, "bins": bins}), encoding="utf-8")
-    temporary.replace(path)
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps({"case_id": job.case_id, "bins": bins}), encoding="utf-8")
     return path.name
 
 
@@ -319,12 +317,9 @@ def _key(request: dict[str, Any]) -> str:
 
 
 def _save(path: Path, request: dict[str, Any], scores: Scores, features: Features) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"request": request, "scores": scores.to_json()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with temporary.open("wb") as f:
+    with whole(path) as temporary, temporary.open("wb") as f:
         np.savez_compressed(f, text=np.frombuffer(text.encode(), np.uint8), **features)  # type: ignore[arg-type]
-    temporary.replace(path)
 
 
 def _load(path: Path) -> tuple[Scores, Features] | None:
