@@ -131,10 +131,12 @@ class Stage:
         """
         results, key = self._workspace.results, made.request.key
         known = results.entry(key)
-        if known is not None and known.mask is not None:
-            self._recall.same_picture(place.token, known.mask.token)
-            if mask is not None and mask.equals(known.mask):
-                self._recall.same_mask(place.token, known.mask.token)
+        hole = made.request.hole_hash, made.request.tumor_hash
+        for entry in results.entries:
+            if entry.mask is not None and (entry.request.hole_hash, entry.request.tumor_hash) == hole:
+                self._recall.same_picture(place.token, entry.mask.token)
+        if known is not None and known.mask is not None and mask is not None and mask.equals(known.mask):
+            self._recall.same_mask(place.token, known.mask.token)
         self._recall.put(place, key)
         show = wanted and self.takes_the_stage(place.token, made.slices)
         if known is None or known.mask is None:

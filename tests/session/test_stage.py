@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 import pytest
 
 from seg_editor.editing import RemoveTumor, Scope
@@ -39,6 +42,8 @@ def arrive(
     """A run for the present mask, or for the mask of a place, comes back."""
     made = seeded(workspace.case, seed, 300.0 + seed, slices)
     segmentation = workspace.segmentation
+    hole = hashlib.sha256(segmentation.labels.tobytes() if place is None else b"an earlier mask").hexdigest()
+    made = replace(made, request=replace(made.request, hole_hash=hole))
     asked = place or place_of(stage, seed, slices)
     mask = mask_of(workspace.case, segmentation.labels, segmentation.original, asked.token)
     stage.receive(made, mask, asked, wanted=True)
@@ -139,3 +144,16 @@ def test_the_same_request_from_another_state_is_the_same_picture(workspace: Work
     arrive(workspace, stage, 1)
     assert not stage.stale
     assert len(workspace.results) == 1
+
+
+def test_another_seed_of_the_same_hole_makes_no_picture_of_it_old(workspace: Workspace, stage: Stage) -> None:
+    """The tumor was brought back and removed again in between: the states differ, the holes do not."""
+    first = arrive(workspace, stage, 1)
+    workspace.undo()
+    workspace.apply(RemoveTumor(Scope.WHOLE))
+    assert stage.outdated(first.request.key)
+    arrive(workspace, stage, 2)
+    assert not stage.outdated(first.request.key)
+    workspace.apply(dab(8))
+    arrive(workspace, stage, 3)
+    assert stage.outdated(first.request.key)
