@@ -163,7 +163,7 @@ class Tools(QObject):
         return super().eventFilter(watched, event)
 
     def _on_ui(self, name: str) -> None:
-        """A drag ends with the pane that holds it; an outline ends with its tool."""
+        """A drag ends with the pane that holds it; an outline and a piece in hand end with their tool."""
         if name == "maximized":
             self.cancel()
         elif name == "tool" and self.drafting and self._ui.tool is not Tool.POLYGON:
@@ -171,6 +171,9 @@ class Tools(QObject):
             self.cancel()
             if content is not None:
                 self._refuse(content, OUTLINE_DROPPED)
+        elif name == "tool" and self._mover is not None and self._mover.cancel():
+            self._drag = None
+            self.stroke_changed.emit(False)
 
     def _do_modal(self, name: str) -> None:
         if name == "o_back":

@@ -150,3 +150,12 @@ def test_the_tissue_map_is_not_moved(mover: Hands, qtbot: object) -> None:
     settle(qtbot, window)
     assert window.actions_table["move"].isEnabled()
     assert all(button.isEnabled() for button in panel.scope.buttons)
+
+
+def test_another_tool_puts_the_piece_back(mover: Hands, qtbot: object) -> None:
+    before = labels(mover).copy()
+    mover.drag([CORE, beside(2), beside(4)], release=False)
+    mover.key(Qt.Key.Key_B)
+    mover.send(QEvent.Type.MouseButtonRelease, mover.at(beside(4)), LEFT, NO_BUTTON)
+    np.testing.assert_array_equal(labels(mover), before)
+    assert not mover.window.tools.stroking
