@@ -290,19 +290,20 @@ def _segment(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from seg_editor.export import verify
     from seg_editor.export.names import steps_text
-    from seg_editor.export.provenance import UNSEALED
+    from seg_editor.export.provenance import ALTERED, UNSEALED
     from seg_editor.export.view import describe
 
     found = verify(args.file)
-    if not found.intact:
-        raise ExportError("it was altered after it was written", path=args.file, remedy="Export it again")
+    if found.state == ALTERED:
+        what = "it or its provenance was altered after it was written"
+        raise ExportError(what, path=args.file, remedy="Export it again")
+    state = "of an early version, which cannot be checked in full" if found.state == UNSEALED else found.state
     if "requests" in found.sidecar:
-        state = "its pixels carry no hash" if found.state == UNSEALED else found.state
         print(f"{args.file}: {state}, a picture of {found.sidecar['case_id']}: {describe(found.sidecar)}")
         return 0
     request = found.sidecar["request"]
     made = f"{request['model']}, seed {request['seed']}, {steps_text(request['steps'])}"
-    print(f"{args.file}: {found.state}, made from {found.sidecar['case_id']} by {made}")
+    print(f"{args.file}: {state}, made from {found.sidecar['case_id']} by {made}")
     return 0
 
 

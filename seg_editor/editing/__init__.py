@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seg_editor.editing.brush import Brush, BrushShape, PaintOver
 from seg_editor.editing.delta import Box, Change, Delta
+from seg_editor.editing.edit import Edit, OriginalRule, Patch
 from seg_editor.editing.history import History
 from seg_editor.editing.morphology import (
     Border,
@@ -18,7 +19,7 @@ from seg_editor.editing.morphology import (
 from seg_editor.editing.rearrange import Mirrored, MirrorOperation, MovePiece, Piece
 from seg_editor.editing.regions import Erase, Fill, PaintMask, Polygon, RemoveTumor, ReplaceAll, Scope
 from seg_editor.editing.restrict import Gate, MaskGate, RangeGate, Ready, Within, compute
-from seg_editor.editing.segmentation import Edit, LiveEdit, OriginalRule, Patch, Segmentation
+from seg_editor.editing.segmentation import LiveEdit, Segmentation
 from seg_editor.editing.slices import CopySlice, InterpolateSlices
 from seg_editor.editing.stroke import Block, PaintStroke, Stroke, nearest_voxel
 

@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.delta import Box, Labels, Mask, grow_box, tight_box
+from seg_editor.editing.edit import Patch, Spacing
 from seg_editor.editing.regions import NEIGHBORS_26
-from seg_editor.editing.segmentation import Patch, Spacing
 from seg_editor.errors import UsageError
 
 _TOLERANCE = 1e-6

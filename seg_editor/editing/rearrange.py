@@ -12,10 +12,11 @@ from scipy import ndimage
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.brush import PaintOver
 from seg_editor.editing.delta import Box, Labels, Mask, common_box, inner_box, outer_box, tight_box, union_box
+from seg_editor.editing.edit import Patch, Spacing, Voxel
 from seg_editor.editing.regions import component_at
-from seg_editor.editing.segmentation import Patch, Spacing, Voxel
-from seg_editor.editing.tally import milliliters
+from seg_editor.editing.restrict import Gate
 from seg_editor.errors import UsageError
+from seg_editor.wording import milliliters
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,30 +87,41 @@ class Piece:
 class MovePiece:
     """Move a piece by whole voxels; the place it leaves becomes background. It arrives whole, or stays where it is.
 
+    It has these rules itself, for all of the piece or nothing: :class:`Within` around it would cut a part away.
+
     Parameters
     ----------
     piece : Piece
     offset : (int, int, int)
         Voxels along x, y, z; see :meth:`Piece.kept_inside`.
     over : "all" or "background"
-        What the piece may cover where it arrives.
+        What the piece may cover where it arrives; "active" is a rule for paint.
     locked : frozenset of int
         Labels that it never covers.
-    within : bool array (x, y, z), optional
-        What lies inside it (the brain) stays inside.
+    gate : callable, optional
+        Box -> bool array of its shape, the brain: what lies inside it stays inside.
     scheme : LabelScheme, optional
     spacing : (float, float, float)
         Names and mm per voxel for the reason of a refusal; `Segmentation.apply` fills them in.
+
+    Raises
+    ------
+    UsageError
+        Another rule than "all" or "background".
     """
 
     piece: Piece
     offset: Voxel
     over: PaintOver = PaintOver.ALL
     locked: frozenset[int] = frozenset()
-    within: Mask | None = None
+    gate: Gate | None = None
     scheme: LabelScheme | None = None
     spacing: Spacing = (1.0, 1.0, 1.0)
     name: str = "Move piece"
+
+    def __post_init__(self) -> None:
+        if self.over not in (PaintOver.ALL, PaintOver.BACKGROUND):
+            raise UsageError(f"a piece cannot move over {self.over}", remedy="Move it over all or background")
 
     def bind(self, scheme: LabelScheme, spacing: Spacing) -> MovePiece:
         """The same edit with the names of labels, on a grid of `spacing`."""
@@ -136,16 +148,14 @@ class MovePiece:
             raise UsageError("the piece would leave the picture")
         obstacles = self._obstacles(labels)
         if obstacles:
-            ml = float(np.prod(self.spacing)) / 1000.0
-            parts = ", ".join(f"{milliliters(np.count_nonzero(there) * ml)} {where}" for where, there in obstacles)
-            raise UsageError(parts.replace(" ml ", " ml would land ", 1), remedy="The piece stays where it was")
+            raise self._refusal(obstacles)
         target = self.piece.moved(self.offset)
         box = union_box(self.piece.box, target)
         wanted = labels[box].copy()
         wanted[inner_box(self.piece.box, box)][self.piece.mask] = 0
         wanted[inner_box(target, box)][self.piece.mask] = labels[self.piece.box][self.piece.mask]
         changed: Mask = wanted != labels[box]
-        return Patch(box, changed, wanted[changed], whole=True)
+        return Patch(box, changed, wanted[changed])
 
     def _obstacles(self, labels: Labels) -> list[tuple[str, Mask]]:
         """Where a part of the piece would land that may not, in words, and which part."""
@@ -158,11 +168,19 @@ class MovePiece:
         for value in sorted(self.locked):
             name = f"label {value}" if self.scheme is None else self.scheme.name_of(value)
             found.append((f"on locked {name}", piece.mask & (ground == value)))
-        if self.within is not None:
-            found.append(("outside the brain", piece.mask & self.within[piece.box] & ~self.within[target]))
-        if self.over is PaintOver.BACKGROUND:
+        if self.gate is not None:
+            found.append(("outside the brain", piece.mask & self.gate(piece.box) & ~self.gate(target)))
+        if self.over == PaintOver.BACKGROUND:
             found.append(("on other labels", piece.mask & (ground != 0) & ~np.isin(ground, list(self.locked))))
         return [(where, there) for where, there in found if there.any()]
+
+    def _refusal(self, obstacles: list[tuple[str, Mask]]) -> UsageError:
+        """How much would land where it may not."""
+        voxel_ml = float(np.prod(self.spacing)) / 1000.0
+        parts = [(milliliters(np.count_nonzero(there) * voxel_ml), where) for where, there in obstacles]
+        (amount, where), *others = parts
+        text = ", ".join([f"{amount} would land {where}", *(" ".join(other) for other in others)])
+        return UsageError(text, remedy="The piece stays where it was")
 
 
 class MirrorOperation(StrEnum):

@@ -12,7 +12,7 @@ from scipy import ndimage
 from seg_editor.cases import LabelScheme, Subregion
 from seg_editor.editing.brush import PaintOver, paintable
 from seg_editor.editing.delta import Box, Labels, Mask, box_shape, outer_box, tight_box, whole_box
-from seg_editor.editing.segmentation import OriginalRule, Patch, Spacing, Voxel
+from seg_editor.editing.edit import OriginalRule, Patch, Spacing, Voxel
 from seg_editor.errors import UsageError
 
 NEIGHBORS_26: NDArray[np.bool_] = np.ones((3, 3, 3), dtype=np.bool_)

@@ -9,8 +9,7 @@ import numpy as np
 
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.delta import Box, Labels, Mask, between, outer_box, whole_box
-from seg_editor.editing.segmentation import Bindable, Edit, Patch, Spacing
-from seg_editor.errors import UsageError
+from seg_editor.editing.edit import Edit, Patch, Spacing, bound
 
 Gate = Callable[[Box], Mask]
 
@@ -76,11 +75,6 @@ class Within:
         Box -> bool array of its shape: where labels may be set. Clearing ignores it.
     called : str
         Name of the step, in place of the edit's.
-
-    Raises
-    ------
-    UsageError
-        When called: a part of a patch that is whole may not change.
     """
 
     edit: Edit
@@ -99,8 +93,7 @@ class Within:
 
     def bind(self, scheme: LabelScheme, spacing: Spacing) -> Within:
         """The same with label values and millimeters for the edit inside."""
-        inner = self.edit.bind(scheme, spacing) if isinstance(self.edit, Bindable) else self.edit
-        return replace(self, edit=inner)
+        return replace(self, edit=bound(self.edit, scheme, spacing))
 
     def __call__(self, labels: Labels) -> Patch | None:
         """Patch of what is left of the edit."""
@@ -132,8 +125,6 @@ class Within:
             setting[patch.mask] = np.asarray(patch.new) != 0
             allowed &= ~setting | self.gate(patch.box)
         kept = patch.mask & allowed
-        if patch.whole and not np.array_equal(kept, patch.mask):
-            raise UsageError("a part of it would change what may not change", remedy="Nothing was done")
         new = patch.new if isinstance(patch.new, int) else patch.new[kept[patch.mask]]
         return patch._replace(mask=kept, new=new)
 
@@ -158,8 +149,8 @@ def compute(edit: Edit, labels: Labels, scheme: LabelScheme, spacing: Spacing) -
     UsageError
         The edit refuses.
     """
-    bound = edit.bind(scheme, spacing) if isinstance(edit, Bindable) else edit
-    result = bound(labels)
+    ready = bound(edit, scheme, spacing)
+    result = ready(labels)
     if result is None:
         return None
     patch = Patch(*result)
@@ -169,4 +160,4 @@ def compute(edit: Edit, labels: Labels, scheme: LabelScheme, spacing: Spacing) -
     if delta is None:
         return None
     mask = delta.mask
-    return Ready(bound.name, Patch(delta.box, mask, delta.new, patch.original))
+    return Ready(ready.name, Patch(delta.box, mask, delta.new, patch.original))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from itertools import count
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,55 +25,10 @@ from seg_editor.editing.delta import (
     union_box,
     whole_box,
 )
+from seg_editor.editing.edit import Edit, OriginalRule, Patch, Spacing, bound
 from seg_editor.editing.tally import read_only, tally
 from seg_editor.errors import UsageError
 from seg_editor.signal import Signal
-
-Spacing = tuple[float, float, float]
-Voxel = tuple[int, int, int]
-
-
-class OriginalRule(StrEnum):
-    """What an edit means for the reference tumor, i.e. for what the picture shows."""
-
-    KEEP = "keep"
-    """The picture's tumor is where it was: painting, erasing, growing."""
-    ADOPT = "adopt"
-    """What this edit clears was tumor in the picture: removing a tumor that was drawn or grown by hand."""
-    REPLACE = "replace"
-    """The new labels say where the picture's tumor is: an automatic segmentation."""
-
-
-class Patch(NamedTuple):
-    """What an edit wants: `new` (int, or 1-D in C order of `mask`) at the voxels of `mask` in `box`.
-
-    With `whole`, all of it or nothing: a part alone would lose labels that only change their place.
-    """
-
-    box: Box
-    mask: Mask
-    new: Values
-    original: OriginalRule = OriginalRule.KEEP
-    whole: bool = False
-
-
-EditResult = Patch | tuple[Box, Mask, Values] | None
-
-
-class Edit(Protocol):
-    """A named function from the labels (x, y, z), read-only, to what should change."""
-
-    @property
-    def name(self) -> str: ...
-
-    def __call__(self, labels: Labels) -> EditResult: ...
-
-
-@runtime_checkable
-class Bindable(Protocol):
-    """An edit that has to know label values or millimeters; `Segmentation.apply` calls `bind` first."""
-
-    def bind(self, scheme: LabelScheme, spacing: Spacing) -> Edit: ...
 
 
 class Segmentation:
@@ -190,8 +144,8 @@ class Segmentation:
             A stroke is running, the edit refuses, or a label does not fit the dtype of the labels.
         """
         self._refuse_in_stroke()
-        bound = edit.bind(self.scheme, self.spacing) if isinstance(edit, Bindable) else edit
-        result = bound(self.labels)
+        ready = bound(edit, self.scheme, self.spacing)
+        result = ready(self.labels)
         if result is None:
             return None
         patch = Patch(*result)
@@ -201,7 +155,7 @@ class Segmentation:
         lead = delta or base
         if lead is None:
             return None
-        return self._make(bound.name, delta, base, lead)
+        return self._make(ready.name, delta, base, lead)
 
     def revert(self, change: Change) -> None:
         """Undo `change`, which must be the one that made the present state."""

@@ -12,8 +12,8 @@ from scipy import ndimage
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.brush import PaintOver, paintable
 from seg_editor.editing.delta import Box, Labels, Mask, tight_box, whole_box
+from seg_editor.editing.edit import Patch, Spacing
 from seg_editor.editing.regions import NEIGHBORS_26
-from seg_editor.editing.segmentation import Patch, Spacing
 from seg_editor.errors import UsageError
 
 _PAINT_TWO = "Paint the label in two slices that are apart"
@@ -145,17 +145,21 @@ class _Gap:
 
     def lies_in(self, other: _Gap) -> bool:
         """Whether another gap between the same slices covers this one."""
-        same = (self.first, self.last) == (other.first, other.last)
-        return same and bool((self.lower & other.lower).any() and (self.upper & other.upper).any())
+        return all(self._shared(other))
 
     def meets(self, other: _Gap) -> bool:
         """Whether both lie between the same slices and share a piece there, as where a shape forks."""
-        same = (self.first, self.last) == (other.first, other.last)
-        return same and bool((self.lower & other.lower).any() or (self.upper & other.upper).any())
+        return any(self._shared(other))
 
     def joined(self, other: _Gap) -> _Gap:
         """Both as one."""
         return _Gap(self.first, self.last, self.lower | other.lower, self.upper | other.upper)
+
+    def _shared(self, other: _Gap) -> tuple[bool, bool]:
+        """Whether the lower and the upper pieces overlap; neither between other slices."""
+        if (self.first, self.last) != (other.first, other.last):
+            return False, False
+        return bool((self.lower & other.lower).any()), bool((self.upper & other.upper).any())
 
 
 class _Seen:

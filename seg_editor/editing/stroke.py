@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from seg_editor.cases import LabelScheme
 from seg_editor.editing.brush import Brush, PaintOver, paintable
 from seg_editor.editing.delta import Box, Change, Labels, Mask, box_shape
+from seg_editor.editing.edit import Patch, Spacing, Voxel
 from seg_editor.editing.restrict import Gate
-from seg_editor.editing.segmentation import LiveEdit, Patch, Segmentation, Spacing, Voxel
+from seg_editor.editing.segmentation import LiveEdit, Segmentation
 from seg_editor.errors import UsageError
 
 Point = tuple[float, float, float]

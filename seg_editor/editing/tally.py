@@ -1,4 +1,4 @@
-"""Running counts of label values, and volumes in words."""
+"""Running counts of label values."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ def read_only(array: Labels) -> Labels:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def milliliters(volume: float) -> str:
-    """A volume as a short text: ``0.31 ml``, ``7.2 ml``."""
-    return f"{volume:.2g} ml" if volume < 1 else f"{volume:.1f} ml"
 
 
 def tally(counts: dict[int, int], values: Values, sign: int, size: int | None = None) -> None:

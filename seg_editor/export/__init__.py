@@ -7,7 +7,8 @@ from seg_editor.export.panel import draw_panel, panel_modality, panel_slice
 from seg_editor.export.picture import SYNTHETIC, SYNTHETIC_ASCII, diverging, radiological
 from seg_editor.export.png import picture_text, save_png
 from seg_editor.export.provenance import Verification, verify
-from seg_editor.export.view import Kind, Shown, Step, pixels_sha256, view_record
+from seg_editor.export.seal import sealed
+from seg_editor.export.view import Kind, Shown, Step, view_record
 from seg_editor.export.write import ExportResult, metrics_summary, write_counterfactual
 
 __all__ = [
@@ -26,9 +27,9 @@ __all__ = [
     "panel_modality",
     "panel_slice",
     "picture_text",
-    "pixels_sha256",
     "radiological",
     "save_png",
+    "sealed",
     "verify",
     "view_record",
     "write_counterfactual",

@@ -126,7 +126,8 @@ def integer_zoom(shape: tuple[int, int], spacing: tuple[float, float]) -> tuple[
     Square voxels get as many both ways: what brings the height closest to ``PICTURE_HEIGHT``. Voxels that are not
     square get two whole numbers with a ratio close to theirs, so that the brain keeps its shape without interpolation:
     2 to 1 exactly, 0.9375 to 1.2 as 4 to 5. Up to 200 rows and columns, and where no side of a voxel is longer than
-    4 times the other, their ratio is kept within 9 %.
+    4 times the other, their ratio is kept within 9 %. A slice that would be larger than ``3 * PICTURE_HEIGHT`` at every
+    zoom gets 1 pixel down.
 
     Parameters
     ----------
@@ -141,9 +142,8 @@ def integer_zoom(shape: tuple[int, int], spacing: tuple[float, float]) -> tuple[
         return stretched + _HEIGHT_WEIGHT * abs(math.log(rows * zoom[1] / PICTURE_HEIGHT))
 
     zooms = [(max(1, round(down * ratio)), down) for down in _ZOOMS]
-    smallest = zooms[max(1, round(1 / ratio)) - 1 :][:1]
     fitting = [(x, y) for x, y in zooms if rows * y <= _LARGEST and columns * x <= _LARGEST]
-    return min(fitting or smallest or zooms[:1], key=cost)
+    return min(fitting or zooms[:1], key=cost)
 
 
 def draw_panel(

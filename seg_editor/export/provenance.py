@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from seg_editor import __version__
 from seg_editor.errors import CaseError, ExportError
 from seg_editor.export.picture import SYNTHETIC_ASCII
-from seg_editor.export.view import PIXELS, VIEW_CHUNK, pixels_sha256
+from seg_editor.export.seal import SEAL, holds
+from seg_editor.export.view import VIEW_CHUNK
 from seg_editor.hashing import file_sha256
 
 if TYPE_CHECKING:
     from seg_editor.cases import Case
     from seg_editor.generation.counterfactual import Counterfactual
 
-FORMAT = "seg-editor provenance 1"
+FORMAT = "seg-editor provenance 2"
+_FORMATS = ("seg-editor provenance 1", FORMAT)
 _PROGRAMS = ("numpy", "scipy", "torch", "nibabel", "scikit-image", "pillow", "antspyx")
 _SUFFIX = "_provenance.json"
-UNSEALED = "unsealed"
+INTACT, REPACKED, ALTERED, UNSEALED = "intact", "repacked", "altered", "unsealed"
 
 
 def program_versions() -> dict[str, str]:
@@ -54,7 +56,7 @@ def sidecar(
     metrics: Mapping[str, Any],
     card: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the sidecar of an export, plain JSON types.
+    """Return the sidecar of an export, plain JSON types, to be sealed when it is complete.
 
     Parameters
     ----------
@@ -100,10 +102,11 @@ class Verification:
     ----------
     path : Path
     state : str
-        ``intact`` (byte for byte as written), ``repacked`` (other bytes, the same voxels and grid) or ``altered``;
-        A picture of the view says itself where it came from; ``unsealed`` is one of an early version, without a hash.
+        ``intact`` (byte for byte as written), ``repacked`` (other bytes, the same voxels and grid), ``altered`` (the
+        file or its provenance), or ``unsealed``: as far as can be told as written, by an early version, which did not
+        protect the provenance and, of a picture of the view, the pixels.
     sidecar : mapping
-        The provenance that belongs to the file.
+        The provenance that belongs to the file; a picture of the view holds its own.
     """
 
     path: Path
@@ -112,8 +115,8 @@ class Verification:
 
     @property
     def intact(self) -> bool:
-        """Whether the pixels are those that were written."""
-        return self.state != "altered"
+        """Whether the values and where they came from are known to be as they were written."""
+        return self.state in (INTACT, REPACKED)
 
 
 def verify(path: Path | str) -> Verification:
@@ -135,12 +138,15 @@ def verify(path: Path | str) -> Verification:
     if not isinstance(known, Mapping) or "sha256" not in known or not isinstance(data.get("request"), Mapping):
         raise ExportError("its provenance file is damaged", path=path, remedy="Export the result again")
     try:
-        if file_sha256(path) == known["sha256"]:
-            return Verification(path, "intact", data)
+        same = file_sha256(path) == known["sha256"]
     except OSError as error:
         raise ExportError(f"it cannot be read ({error.strerror})", path=path, remedy="Check its permissions") from error
-    state = "repacked" if "voxels_sha256" in known and _voxels(path) == known["voxels_sha256"] else "altered"
-    return Verification(path, state, data)
+    if not same and ("voxels_sha256" not in known or _voxels(path) != known["voxels_sha256"]):
+        return Verification(path, ALTERED, data)
+    if data["format"] != FORMAT and SEAL not in data:
+        return Verification(path, UNSEALED, data)
+    state = INTACT if same else REPACKED
+    return Verification(path, state if holds(data) else ALTERED, data)
 
 
 def _view_provenance(path: Path) -> Verification | None:
@@ -156,12 +162,12 @@ def _view_provenance(path: Path) -> Verification | None:
             told = json.loads(image.info.get(VIEW_CHUNK, "null"))
             if not (isinstance(told, dict) and {"case_id", "requests"} <= told.keys()):
                 return None
-            if PIXELS not in told:
+            if SEAL not in told and "panes" not in told:
                 return Verification(path, UNSEALED, told)
-            same = told[PIXELS] == pixels_sha256(np.asarray(image.convert("RGB")))
+            same = holds(told, np.asarray(image.convert("RGB")))
     except (OSError, ValueError):
         return None
-    return Verification(path, "intact" if same else "altered", told)
+    return Verification(path, INTACT if same else ALTERED, told)
 
 
 def _voxels(path: Path) -> str | None:
@@ -179,7 +185,7 @@ def _find_sidecar(path: Path) -> dict[str, Any]:
             data = json.loads(candidate.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(data, dict) and data.get("format") == FORMAT and path.name in data.get("results", {}):
+        if isinstance(data, dict) and data.get("format") in _FORMATS and path.name in data.get("results", {}):
             return data
     raise ExportError(
         "no provenance file beside it mentions it", path=path, remedy=f"Keep the file that ends in {_SUFFIX} with it"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from seg_editor import __version__
 from seg_editor.errors import UsageError
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
     from seg_editor.cases import Modality
 
 VIEW_CHUNK = "seg-editor"
-PIXELS = "pixels_sha256"
+EARLIER_MASK = "from an earlier mask"
 NOTHING = "nothing in it was generated"
 
 
@@ -66,6 +62,10 @@ class Shown:
     step : Step, optional
     mode : str
         How the two are mixed: ``plain`` shows the second only.
+    outdated, against_outdated : bool
+        Whether the picture, or what stands in the place of the source, was made for another mask than the present one.
+    brightness : float
+        Of the picture in the pane: less than 1 where a picture of an earlier mask is dimmed.
     """
 
     picture: str
@@ -77,6 +77,9 @@ class Shown:
     against: GenerationRequest | None = None
     step: Step | None = None
     mode: str = "plain"
+    outdated: bool = False
+    against_outdated: bool = False
+    brightness: float = 1.0
 
     @property
     def synthetic(self) -> bool:
@@ -117,6 +120,9 @@ def _pane_record(pane: Shown, place: Mapping[str, int]) -> dict[str, Any]:
         "against": None if pane.against is None else place[pane.against.key],
         "step": None if step is None else {"k": step.k, "total": step.total, "model": step.model, "seed": step.seed},
         "mode": pane.mode,
+        "outdated": pane.outdated,
+        "against_outdated": pane.against_outdated,
+        "brightness": pane.brightness,
     }
 
 
@@ -158,7 +164,11 @@ def _phrases(pane: Mapping[str, Any], requests: Sequence[Mapping[str, Any]]) -> 
         phrases = [f"step {step['k']}{of} of {step['model']}, seed {step['seed']}"]
     elif kind is Kind.SINGLE:
         phrases = [_single(request) for request in own]
-    return phrases if pane["against"] is None else [*phrases, _single(requests[pane["against"]])]
+    age = f", {EARLIER_MASK}" + ("" if pane["brightness"] == 1 else f", dimmed to {pane['brightness']:.0%}")
+    phrases = [phrase + (age if pane["outdated"] else "") for phrase in phrases]
+    if pane["against"] is not None:
+        phrases.append(_single(requests[pane["against"]]) + (age if pane["against_outdated"] else ""))
+    return phrases
 
 
 def _single(request: Mapping[str, Any]) -> str:
@@ -171,9 +181,3 @@ def _ranges(numbers: Sequence[int]) -> str:
     starts = [ordered[0], *(b for a, b in pairwise(ordered) if b > a + 1)]
     ends = [*(a for a, b in pairwise(ordered) if b > a + 1), ordered[-1]]
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
-
-
-def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
-    """Return the SHA-256 of (rows, columns, 3) pixels and of their number."""
-    rows, columns, _ = pixels.shape
-    return hashlib.sha256(f"{rows} x {columns}\n".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()

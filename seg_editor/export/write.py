@@ -19,6 +19,7 @@ from seg_editor.export.panel import draw_panel, panel_modality, panel_slice
 from seg_editor.export.picture import SYNTHETIC_ASCII
 from seg_editor.export.png import picture_text, png_bytes
 from seg_editor.export.provenance import sidecar, source_hashes
+from seg_editor.export.seal import sealed
 from seg_editor.hashing import file_sha256
 from seg_editor.metrics import Metrics, score
 
@@ -119,7 +120,7 @@ def write_counterfactual(
         hashes[names.metrics_name(case)] = {"sha256": file_sha256(stage.folder / names.metrics_name(case))}
         record = sidecar(case, counterfactual, results=hashes, metrics=_plain(figures.to_dict()), card=card)
         record["tumor_slices"] = None if covered is None else {"generated": covered[0], "removed": covered[1]}
-        stage.write_json(names.provenance_name(case), record)
+        stage.write_json(names.provenance_name(case), sealed(record))
         written = stage.publish()
     return ExportResult(written, Path(out) / names.metrics_name(case), summary, covered)
 

@@ -58,11 +58,14 @@ class Start:
         Content of the case, and of its labels before the first step.
     base : Delta or None
         From those labels to the reference tumor.
+    file : str
+        The file that holds those labels; empty where the journal need not name it.
     """
 
     case_hash: str
     labels_hash: str
     base: Delta | None = None
+    file: str = ""
 
 
 class Journal:
@@ -95,23 +98,15 @@ class Journal:
         self._discard = False
         self._syncer = threading.Thread(target=self._sync_loop, name="journal-fsync", daemon=True)
         self._syncer.start()
-        self._write(Record(RecordKind.START, case_hash=start.case_hash, labels_hash=start.labels_hash, base=start.base))
+        self._write(_opening(RecordKind.START, start))
 
     def write(self, kind: RecordKind, change: Change) -> None:
         """Append a step done, undone or redone; returns once the system has the bytes; the disk gets them soon."""
         self._write(Record.of(kind, change))
 
-    def saved_elsewhere(self, start: Start, path: Path) -> None:
-        """Note that the present labels were saved to `path`, which is not the file that the case opens with."""
-        self._write(
-            Record(
-                RecordKind.SAVED,
-                name=str(path),
-                case_hash=start.case_hash,
-                labels_hash=start.labels_hash,
-                base=start.base,
-            )
-        )
+    def saved_elsewhere(self, start: Start) -> None:
+        """Note that the present labels were saved to a file that the case does not open with."""
+        self._write(_opening(RecordKind.SAVED, start))
 
     def sync(self) -> bool:
         """Wait until the disk has what was written; False when it has not all of it, see `error`."""
@@ -185,12 +180,15 @@ class Recovery:
         From the labels before the first step to the reference tumor.
     when : float
         Time of the last step, seconds since the epoch.
+    file : str
+        See :class:`Start`.
     """
 
     path: Path
     records: tuple[Record, ...]
     base: Delta | None
     when: float
+    file: str = ""
 
     @property
     def steps(self) -> int:
@@ -210,10 +208,10 @@ def read_records(path: Path) -> list[Record]:
 
 
 def find_recovery(folder: Path, case_hash: str, labels_hash: str | None) -> Recovery | None:
-    """The newest journal of a session on this case and these labels (None: any) that ended without saving, if any.
+    """The newest journal of a session on this case and these labels that ended without saving, if any.
 
-    Journals of sessions still running are left alone. Those with nothing to recover are removed; those of other
-    labels, which may come back, when they are older than `KEPT_DAYS`.
+    With None, on whatever labels the session began with. Journals of sessions still running are left alone. Those with
+    nothing to recover are removed; those of other labels, which may come back, when they are older than `KEPT_DAYS`.
     """
     found: list[Recovery] = []
     for path in sorted(folder.glob(f"{case_hash[:16]}-*{_SUFFIX}")):
@@ -235,17 +233,22 @@ def _examine(path: Path, case_hash: str, labels_hash: str | None) -> Recovery | 
         return None
     if records and records[0].case_hash != case_hash:
         return None
+    wanted = records[0].labels_hash if records and labels_hash is None else labels_hash
     for index in range(len(records) - 1, -1, -1):
         start = records[index]
-        if start.kind in (RecordKind.START, RecordKind.SAVED) and labels_hash in (None, start.labels_hash):
+        if start.kind in (RecordKind.START, RecordKind.SAVED) and start.labels_hash == wanted:
             steps = tuple(r for r in records[index + 1 :] if r.kind is not RecordKind.SAVED)
             if _standing(steps) > 0:
-                return Recovery(path, steps, start.base, when)
+                return Recovery(path, steps, start.base, when, start.name)
             path.unlink()
             return None
     if time.time() - when > KEPT_DAYS * 86400:
         path.unlink()
     return None
+
+
+def _opening(kind: RecordKind, start: Start) -> Record:
+    return Record(kind, start.file, case_hash=start.case_hash, labels_hash=start.labels_hash, base=start.base)
 
 
 def _standing(records: tuple[Record, ...]) -> int:

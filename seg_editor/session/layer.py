@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from seg_editor.errors import UsageError
 from seg_editor.session.journal import Journal, Recovery, Start, find_recovery
 from seg_editor.session.records import Record, RecordKind
 from seg_editor.signal import Signal
+
+TISSUE_MAP = "tissue map"
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,18 @@ class Layer:
         Names the case, and the layer within it, in the journal.
     folder : Path or None
         Where every step is written down; nowhere with None.
+    home : Path
+        The file that a later session opens the labels from.
+    read : bool
+        Whether the labels were read from `home`.
 
     Attributes
     ----------
+    home : Path
+    path : Path
+        Where a save goes, `home` until the user chooses another file.
+    saving : Path or None
+        Where a save is going at present.
     history : History
         Every committed step arrives here by itself.
     recovery : Recovery or None
@@ -57,20 +68,29 @@ class Layer:
         Why crash recovery is off; ``journal_failed`` emits it when that happens.
     """
 
-    def __init__(self, segmentation: Segmentation, case_hash: str, folder: Path | None) -> None:
+    def __init__(
+        self, segmentation: Segmentation, case_hash: str, folder: Path | None, *, home: Path, read: bool = False
+    ) -> None:
         self.segmentation = segmentation
+        self.home = self.path = home
+        self.saving: Path | None = None
         self.history = History(segmentation)
         self.journal_failed = Signal()
         self.journal_error: str | None = None
         self.journal: Journal | None = None
         self._folder = folder
-        self._start = Start(case_hash, labels_hash(segmentation.labels))
+        self._start = Start(case_hash, labels_hash(segmentation.labels), file=str(home) if read else "")
         self._since: list[tuple[RecordKind, Change]] | None = None
         self._spare: Recovery | None = None
         self.recovery = None if folder is None else find_recovery(folder, *self.start_hashes)
         segmentation.committed.connect(self._committed)
         self.history.undone.connect(lambda change: self._note(RecordKind.UNDO, change))
         self.history.redone.connect(lambda change: self._note(RecordKind.REDO, change))
+
+    @property
+    def name(self) -> str:
+        """What the user calls the layer."""
+        return TISSUE_MAP if isinstance(self.segmentation.scheme, TissueScheme) else "segmentation"
 
     @property
     def start_hashes(self) -> tuple[str, str]:
@@ -123,29 +143,23 @@ class Layer:
             self.recovery.discard()
             self.recovery = None
 
-    def begin_save(self) -> None:
+    def begin_save(self, target: Path) -> None:
         """From now on remember the steps made, until :meth:`end_save`: the file being written will not hold them."""
+        self.saving = target
         self._since = []
 
-    def end_save(self, start: Start | None, elsewhere: Path | None = None) -> None:
-        """The save that began ended.
-
-        Parameters
-        ----------
-        start : Start or None
-            What was saved; None when saving failed.
-        elsewhere : Path, optional
-            The file, when it is not the one that the layer opens with.
-        """
+    def end_save(self, start: Start | None) -> None:
+        """The save that began ended; what was saved, or None when saving failed."""
         since, self._since = self._since or [], None
+        self.saving = None
         if start is None:
             return
-        if elsewhere is None:
+        if Path(start.file).resolve() == self.home.resolve():
             self._start = start
             self._drop_spare()
             self._begin_anew(since)
         elif self.journal is not None and not since:
-            self.journal.saved_elsewhere(start, elsewhere)
+            self.journal.saved_elsewhere(start)
 
     def crash_stop(self) -> None:
         """End the session as a killed process would: the journal's file stays, its lock goes. For tests."""
@@ -217,7 +231,7 @@ class Layer:
         original = self.segmentation.labels.copy()
         original[base.box][base.mask] = base.new
         self.segmentation.set_original(original)
-        self._start = Start(*self.start_hashes, base)
+        self._start = replace(self._start, base=base)
 
     def _redo_record(self, record: Record, done: list[int]) -> None:
         if record.kind is RecordKind.UNDO and done and done[-1] == record.step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 GRACE_SECONDS = 0.25
@@ -169,6 +169,11 @@ class RunTimes:
         if preparing is None or one is None:
             preparing, one = 0.0, self._supposed.get(model)
         return None if one is None else preparing + one * kind.steps * kind.slices
+
+    def expected_like(self, kind: Kind, model: str) -> float:
+        """`expected`, where nothing is known as if it were a run of `model`; 0 when that is not known either."""
+        known = self.expected(kind)
+        return (self.expected(replace(kind, model=model)) if known is None else known) or 0.0
 
 
 def _mean(values: Collection[float] | None) -> float | None:

@@ -1,8 +1,9 @@
-"""Saving a layer in three parts, so that the slow one can run beside the thread that edits."""
+"""Saving a layer in three parts, so that the slow one can run beside the thread that edits; who may write where."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_editor.cases import NiftiSource, write_like
+from seg_editor.cases import Case, NiftiSource, write_like
 from seg_editor.cases.write import refuse_protected, remove_leftovers
 from seg_editor.editing.delta import between, whole_box
 from seg_editor.errors import ExportError
 from seg_editor.hashing import file_sha256
 from seg_editor.session.journal import Start
-from seg_editor.session.layer import Layer, labels_hash
+from seg_editor.session.layer import TISSUE_MAP, Layer, labels_hash
+from seg_editor.session.results import opened_labels
 
 
 class Written(NamedTuple):
@@ -88,7 +90,7 @@ class Save:
         copy = self._keep_copy() if self.own is not None and before not in (self.own, "") else None
         path = write_like(self.source, self.labels, self.path)
         base = between(self.labels, self.original, whole_box(self.labels.shape))
-        start = Start(self.layer.start_hashes[0], labels_hash(self.labels), base)
+        start = Start(self.layer.start_hashes[0], labels_hash(self.labels), base, str(path))
         return Written(path, file_hash(path), start, copy)
 
     def _keep_copy(self) -> Path:
@@ -100,6 +102,81 @@ class Save:
             why = f"the file that is replaced cannot be copied: {error.strerror or error}"
             raise ExportError(why, path=copy, remedy="Save under another name") from error
         return copy
+
+
+class Files:
+    """What a session knows of the files of its case, and what it writes where.
+
+    Parameters
+    ----------
+    case : Case
+    tumor : Layer
+
+    Attributes
+    ----------
+    tissue_home : Path
+        Where a tissue map lies beside the case.
+    """
+
+    def __init__(self, case: Case, tumor: Layer) -> None:
+        self.tissue_home = case.folder / f"{case.case_id}_tissue.nii.gz"
+        self._case = case
+        self._tumor = tumor
+        self._held = opened_labels(case)
+        self._written: dict[Path, str] = {}
+        opened = case.labels_path.resolve()
+        self._seen = {opened: file_hash(opened) if case.labels is None else case.labels.source.sha256}
+
+    @property
+    def loss(self) -> Loss | None:
+        """What a save of the tumor loses; None when that is at most half of the tumor in its file."""
+        return tumor_loss(self._held, self._tumor.segmentation.labels, self._case.grid.voxel_ml)
+
+    def knows(self, path: Path) -> bool:
+        """Whether this session read or wrote `path`, or there is no such file."""
+        return path.resolve() in self._seen or not path.exists()
+
+    def saw(self, path: Path, sha256: str) -> None:
+        """Remember what a file held that was read or written."""
+        self._seen[path.resolve()] = sha256
+
+    def begin(self, layer: Layer, path: Path | None, others: Sequence[Layer], *, overwrite: bool) -> Save:
+        """Begin to save a layer into `path`, or its own file; ExportError for an image or a file of `others`."""
+        target = path or layer.path
+        self._refuse_taken(layer, target, others)
+        resolved, seg = target.resolve(), layer.segmentation
+        expected = None if overwrite or path is not None else self._seen.get(resolved, "")
+        source, own = self._case.labels_source, None
+        if layer is self._tumor:
+            own = self._written.get(resolved, "") if self.loss is None else ""
+        else:
+            source = self._case.volumes[self._case.modalities[0]].source.with_dtype(np.uint8, is_labels=True)
+        layer.begin_save(target)
+        return Save(layer, source, target, seg.labels.copy(), seg.original.copy(), seg.revision, expected, own)
+
+    def end(self, job: Save, written: Written | None) -> None:
+        """Count the state that was written as saved; with None, as not saved."""
+        if written is None:
+            job.layer.end_save(None)
+            return
+        self.saw(written.path, written.file_hash)
+        if job.layer is self._tumor:
+            self._held = job.labels
+            self._written[written.path.resolve()] = written.file_hash
+        job.layer.path = written.path
+        job.layer.segmentation.mark_saved(job.revision)
+        job.layer.end_save(written.start)
+
+    def _refuse_taken(self, layer: Layer, target: Path, others: Sequence[Layer]) -> None:
+        taken = [(volume.source.path, "an image of the case") for volume in self._case.volumes.values()]
+        if layer is self._tumor:
+            taken.append((self.tissue_home, f"the file of the {TISSUE_MAP}"))
+        for other in others:
+            files = (other.home, other.path, other.saving)
+            taken += [(path, f"the file of the {other.name}") for path in files if path is not None]
+        what = next((what for path, what in taken if one_file(path, target)), "")
+        if what:
+            raise ExportError(f"this is {what}", path=target, remedy="Choose another name")
 
 
 def copy_path(path: Path) -> Path:
@@ -119,6 +196,11 @@ def tumor_loss(held: NDArray[Any], labels: NDArray[Any], voxel_ml: float) -> Los
     if 2 * np.count_nonzero(tumor & (labels == 0)) <= before:
         return None
     return Loss(before * voxel_ml, int(np.count_nonzero(labels)) * voxel_ml)
+
+
+def one_file(path: Path, other: Path) -> bool:
+    """Whether two paths name one file; names that differ in case only do on many disks."""
+    return str(path.resolve()).casefold() == str(other.resolve()).casefold()
 
 
 def file_hash(path: Path) -> str:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from seg_editor.cases import Case, open_case, read_labels
 from seg_editor.cases.write import remove_leftovers
 from seg_editor.editing import Change, Edit, Gate, History, MaskGate, RangeGate, Segmentation, Stroke
-from seg_editor.errors import CaseError, ExportError, UsageError
+from seg_editor.errors import CaseError, UsageError
 from seg_editor.session.journal import Recovery, default_journal_folder, find_recovery
 from seg_editor.session.keeper import Keeper
 from seg_editor.session.layer import Layer, TissueScheme
 from seg_editor.session.results import Results, opened_labels
-from seg_editor.session.saving import Loss, Save, Written, file_hash, tumor_loss
+from seg_editor.session.saving import Files, Loss, Save, Written
 from seg_editor.session.view import ViewState
 from seg_editor.signal import Signal
 
@@ -52,17 +52,17 @@ class Workspace:
         Writes the results down; ``keeper.failed`` emits when it cannot.
     notes : tuple of str
         What the user should know about what was read.
-    segmentation_path, tissue_path : Path
-        Where :meth:`save_segmentation` and a save of the tissue map write.
+    tissue_left : Recovery or None
+        Steps that an earlier session left unsaved on a tissue map other than `tissue`, once they were looked for.
     """
 
     def __init__(self, case: Case, *, journal_folder: Path | None = None) -> None:
         self.case = case
         self._folder = journal_folder
-        self.tumor = Layer(
-            Segmentation(opened_labels(case), case.scheme, case.grid.spacing), case.content_hash, journal_folder
-        )
+        made = Segmentation(opened_labels(case), case.scheme, case.grid.spacing)
+        self.tumor = Layer(made, case.content_hash, journal_folder, home=case.labels_path)
         self.tissue: Layer | None = None
+        self.tissue_left: Recovery | None = None
         self.view = ViewState(case)
         self.results = Results()
         self.notes = case.notes
@@ -72,12 +72,7 @@ class Workspace:
             self._take_over(self.keeper)
         self.journal_failed = self.tumor.journal_failed
         self.tissue_changed = Signal()
-        self.segmentation_path = case.labels_path
-        self.tissue_path = case.folder / f"{case.case_id}_tissue.nii.gz"
-        self._home = case.labels_path.resolve()
-        self._on_disk = opened_labels(case)
-        self._written: dict[Path, str] = {}
-        self._last_seen = {self._home: file_hash(self._home) if case.labels is None else case.labels.source.sha256}
+        self._files = Files(case, self.tumor)
         if journal_folder is not None:
             remove_leftovers(self.segmentation_path)
 
@@ -119,6 +114,16 @@ class Workspace:
     def history(self) -> History:
         """The tumor's history."""
         return self.tumor.history
+
+    @property
+    def segmentation_path(self) -> Path:
+        """Where :meth:`save_segmentation` writes."""
+        return self.tumor.path
+
+    @property
+    def tissue_path(self) -> Path:
+        """Where a save of the tissue map writes."""
+        return self._files.tissue_home if self.tissue is None else self.tissue.path
 
     @property
     def recovery(self) -> Recovery | None:
@@ -177,44 +182,55 @@ class Workspace:
     @property
     def loss(self) -> Loss | None:
         """What a save into `segmentation_path` loses; None when that is at most half of the tumor in the file."""
-        return tumor_loss(self._on_disk, self.segmentation.labels, self.case.grid.voxel_ml)
+        return self._files.loss
 
     @property
     def _tissue_hash(self) -> str:
         return f"tissue{self.case.content_hash}"
 
-    @property
-    def tissue_left(self) -> Recovery | None:
-        """Steps that an earlier session left unsaved on a tissue map, while there is none yet to do them again on."""
-        if self._folder is None or self.tissue is not None:
-            return None
-        return find_recovery(self._folder, self._tissue_hash, None)
+    def find_tissue_steps(self) -> None:
+        """Look for `tissue_left` in the journals, and remove those with nothing to recover. Any thread, once."""
+        if self._folder is not None:
+            self.tissue_left = find_recovery(self._folder, self._tissue_hash, None)
 
-    def set_tissue(self, labels: NDArray[Any] | None) -> None:
-        """Take a tissue map (uint8, x y z: 1 CSF, 2 gray, 3 white matter) as a layer that can be edited, or drop it."""
+    def dismiss_tissue_steps(self) -> None:
+        """Give up `tissue_left`, for good."""
+        if self.tissue_left is not None:
+            self.tissue_left.discard()
+            self.tissue_left = None
+
+    def set_tissue(self, labels: NDArray[Any] | None, *, saved: bool = False) -> None:
+        """Take a tissue map (uint8, x y z: 1 CSF, 2 gray, 3 white matter) as a layer that can be edited, or drop it.
+
+        With `saved`, it is the one in the file that a later session offers.
+        """
         if self.tissue is not None:
             self.tissue.close()
+            self.tissue_left = self.tissue.recovery or self.tissue_left
         self.tissue = None
         self.view.on_tissue = False
         if labels is not None:
             made = Segmentation(labels, TissueScheme(), self.case.grid.spacing)
-            self.tissue = Layer(made, self._tissue_hash, self._folder)
+            self.tissue = Layer(made, self._tissue_hash, self._folder, home=self._files.tissue_home, read=saved)
+            if self.tissue.recovery is not None:
+                self.tissue_left = None
         self.tissue_changed.emit()
 
     def open_tissue(self) -> None:
-        """Take the tissue map saved at `tissue_path` as the layer.
+        """Take the tissue map saved beside the case as the layer.
 
         Raises
         ------
         CaseError
             It cannot be read, or is no tissue map of this case.
         """
-        volume = read_labels(self.tissue_path)
+        path = self._files.tissue_home
+        volume = read_labels(path)
         fits = volume.raw.shape == self.case.grid.shape and volume.raw.min() >= 0
         if not fits or volume.raw.max() > max(TissueScheme().label_values):
-            raise CaseError("this is no tissue map of the case", path=self.tissue_path, remedy="Keep the new one")
-        self._last_seen[self.tissue_path.resolve()] = volume.source.sha256
-        self.set_tissue(volume.raw.astype(np.uint8))
+            raise CaseError("this is no tissue map of the case", path=path, remedy="Keep the new one")
+        self._files.saw(path, volume.source.sha256)
+        self.set_tissue(volume.raw.astype(np.uint8), saved=True)
 
     def apply(self, edit: Edit) -> Change | None:
         """Do `edit` on the active layer as one step; None when it changes nothing; `UsageError` when it refuses."""
@@ -222,9 +238,12 @@ class Workspace:
 
     def gate(self) -> Gate | None:
         """Where paint may go: inside the brain, and in the view's intensity range; None for anywhere."""
-        chosen = self.range_gate()
-        brain = self.case.brain if self.view.in_brain else None
-        return chosen if brain is None or not brain.any() else MaskGate(brain, chosen)
+        chosen, brain = self.range_gate(), self.brain_gate()
+        return chosen if brain is None else MaskGate(brain.mask, chosen)
+
+    def brain_gate(self) -> MaskGate | None:
+        """The brain where the view keeps labels inside it; None for anywhere, or where no brain is known."""
+        return MaskGate(self.case.brain) if self.view.in_brain and self.case.brain.any() else None
 
     def range_gate(self) -> RangeGate | None:
         """Where the view's intensity range lets paint in; None without a range."""
@@ -307,10 +326,10 @@ class Workspace:
         UsageError
             A stroke is running.
         ExportError
-            The file cannot be written, is one of the case's images, or was changed by another program. The segmentation
-            stays unsaved.
+            The file cannot be written, belongs to an image or another layer, or was changed by another program. The
+            segmentation stays unsaved.
         """
-        job = self.begin_save(path, overwrite=overwrite)
+        job = self.begin_save(self.tumor, path, overwrite=overwrite)
         try:
             written = job.run()
         except BaseException:
@@ -319,63 +338,43 @@ class Workspace:
         self.end_save(job, written)
         return written.path
 
-    def begin_save(self, path: Path | str | None = None, *, overwrite: bool = False, tissue: bool = False) -> Save:
-        """The first part of :meth:`save_segmentation`: copy what is to be written.
+    def begin_save(self, layer: Layer, path: Path | str | None = None, *, overwrite: bool = False) -> Save:
+        """The first part of a save: copy what is to be written.
 
         Call :meth:`Save.run` next, in any thread, and :meth:`end_save` last, in this one. Editing may go on meanwhile.
 
         Parameters
         ----------
+        layer : Layer
+            One of `layers`.
         path, overwrite
-            See :meth:`save_segmentation`.
-        tissue : bool
-            Save the tissue map, into `tissue_path` by default.
+            See :meth:`save_segmentation`; the layer's own path by default.
 
         Raises
         ------
         UsageError
-            A stroke is running, or there is no tissue map.
+            A stroke is running, or the layer is none of this workspace any more.
         ExportError
-            The target is one of the case's images.
+            The target is one of the case's images, or a file of another layer, be it only being written.
         """
-        layer = self.tissue if tissue else self.tumor
-        if layer is None:
-            raise UsageError("there is no tissue map", remedy="Compute it first")
-        seg = layer.segmentation
-        if seg.in_stroke:
+        self.check_layer(layer)
+        if layer.segmentation.in_stroke:
             raise UsageError("a stroke is running", remedy="Finish it, then save")
-        home = self.tissue_path if tissue else self.segmentation_path
-        target = home if path is None else Path(path)
-        resolved = target.resolve()
-        if any(volume.source.path.resolve() == resolved for volume in self.case.volumes.values()):
-            raise ExportError("this is an image of the case", path=target, remedy="Choose another name")
-        expected = None if overwrite or path is not None else self._last_seen.get(resolved, "")
-        layer.begin_save()
-        source = self.case.volumes[self.case.modalities[0]].source.with_dtype(np.uint8, is_labels=True)
-        own = None
-        if not tissue:
-            source = self.case.labels_source
-            own = self._written.get(resolved, "") if self.loss is None else ""
-        return Save(layer, source, target, seg.labels.copy(), seg.original.copy(), seg.revision, expected, own)
+        others = [other for other in self.layers if other is not layer]
+        return self._files.begin(layer, None if path is None else Path(path), others, overwrite=overwrite)
 
     def end_save(self, job: Save, written: Written | None) -> None:
         """The last part: count the state that was written as saved, or with None as not saved."""
-        if written is None:
-            job.layer.end_save(None)
-            return
-        self._last_seen[written.path.resolve()] = written.file_hash
-        if job.layer is self.tumor:
-            self.segmentation_path, self._on_disk = written.path, job.labels
-            self._written[written.path.resolve()] = written.file_hash
-        else:
-            self.tissue_path = written.path
-        job.layer.segmentation.mark_saved(job.revision)
-        at_home = job.layer is not self.tumor or written.path.resolve() == self._home
-        job.layer.end_save(written.start, None if at_home else written.path)
+        self._files.end(job, written)
+
+    def check_layer(self, layer: Layer) -> None:
+        """Raise `UsageError` for a layer that was replaced or dropped."""
+        if layer not in self.layers:
+            raise UsageError(f"this {layer.name} was replaced meanwhile", remedy="Save the one that is shown now")
 
     def knows(self, path: Path) -> bool:
         """Whether this session read or wrote `path`, or there is no such file."""
-        return path.resolve() in self._last_seen or not path.exists()
+        return self._files.knows(path)
 
     def recover(self, *, take_back: bool = False) -> int:
         """Do the steps of the session that ended without saving again; see :meth:`Layer.recover`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,9 @@ from seg_editor.ui.state import Role
 if TYPE_CHECKING:
     from seg_editor.generation.counterfactual import Counterfactual
     from seg_editor.session.ensemble import Ensemble
+    from seg_editor.ui.chrome import Marks
 
+Wordings = tuple[str, ...]
 CLICK_ONE = "Click a picture below to compare"
 
 UNKNOWN_SIDES = "orientation unknown: no qform or sform"
@@ -50,12 +53,12 @@ def slice_number(case: Case, plane: Plane, index: int) -> int:
     return file_slice(volume.source, plane, index)
 
 
-def picture_name(role: Role, untouched: bool) -> str:
+def picture_names(role: Role, untouched: bool) -> Wordings:
     """Return what a pane's picture is; `untouched` says that nothing was generated in this slice."""
     if untouched:
         shown = Role.SOURCE if role is Role.RESULT else role
-        return f"{shown.display} ({NOTHING_HERE})"
-    return role.display
+        return f"{shown.display} ({NOTHING_HERE})", shown.display
+    return (role.display,)
 
 
 def model_name(name: str) -> str:
@@ -91,26 +94,55 @@ def one_seed(case: Case, wanted: EnsembleView, ensemble: Ensemble, result: Count
     return f"one seed: {'SD' if wanted is EnsembleView.SD else 'mean'} is of {seeds_of(case, ensemble, result)}"
 
 
-def headings(slot: Slot, name: str, modality: Modality, plane: Plane, number: int, last: int) -> tuple[str, str]:
-    """Return title and subtitle of a pane: the title is what tells it from the other panes of the layout.
+@dataclass(frozen=True)
+class Heading:
+    """The two lines over a pane: the title is what tells it from the other panes of the layout.
 
     Parameters
     ----------
     slot : Slot
-    name : str
-        What the picture is (:func:`picture_name`).
     modality, plane
         What the pane shows.
     number, last : int
         The slice and the last slice, as the file counts from 0.
     """
-    short = f"{plane_name(plane)} {number}"
-    place = f"{short} (0–{last})"
-    if slot.plane is not None:
-        return place, f"{name} · {modality.display}"
-    if slot.modality is not None:
-        return modality.display, f"{name} · {place if slot.role is None else short}"
-    return name, f"{modality.display} · {place if slot.rank is None else short}"
+
+    slot: Slot
+    modality: Modality
+    plane: Plane
+    number: int
+    last: int
+
+    def write(self, marks: Marks, names: Wordings, mode: str = "", note: str = "") -> None:
+        """Write title and subtitle, each with what may stand for it where it does not fit.
+
+        In the subtitle plane, slice and modality come first, for its end is cut where the room ends. The range of
+        slices is given up first, then the longer names of the picture, the note last.
+
+        Parameters
+        ----------
+        marks : Marks
+        names : tuple of str
+            What the picture is, longest first.
+        mode, note : str
+            How two pictures are mixed; what else to know about it.
+        """
+        short = f"{plane_name(self.plane)} {self.number}"
+        place, shown, titles = f"{short} (0–{self.last})", self.modality.display, names
+        places: Wordings
+        if self.slot.plane is not None:
+            titles, places = (place, short), (shown,)
+        elif self.slot.modality is not None:
+            titles, places = (shown,), (place if self.slot.role is None else short, short)
+        else:
+            lead = f"{mode} · {shown}" if mode else shown
+            places = f"{lead} · {place if self.slot.rank is None else short}", f"{lead} · {short}"
+            names, mode = ("",), ""
+        lines: list[Wordings] = [(places[0], mode, names[0], note), *((places[-1], mode, name, note) for name in names)]
+        lines.append((places[-1], mode, names[-1]))
+        subtitles = dict.fromkeys(" · ".join(filter(None, line)) for line in lines)
+        (marks.title, *titles_left), (marks.subtitle, *subtitles_left) = titles, subtitles
+        marks.shorter = tuple(titles_left), tuple(subtitles_left)
 
 
 def tilt_degrees(grid: Grid) -> float:

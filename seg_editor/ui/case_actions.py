@@ -16,8 +16,8 @@ from seg_editor.session import Workspace
 from seg_editor.ui.error_bar import ErrorBar, sentence
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.questions import question
-from seg_editor.ui.recovery import Confirm, Recoveries, layer_name, make_confirm
-from seg_editor.ui.saves import Saves, changed_layers, lost_text, own_path, written_text
+from seg_editor.ui.recovery import Confirm, Recoveries, make_confirm
+from seg_editor.ui.saves import Saves, changed_layers, lost_text, written_text
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 SAVE, DISCARD, CANCEL = "save", "discard", "cancel"
@@ -111,6 +111,7 @@ class CaseActions(QObject):
 
         def work(progress: Progress, cancelled: Cancelled) -> Workspace:
             workspace = Workspace.open(path, journal=journal, case=ahead)
+            workspace.find_tissue_steps()
             for modality in workspace.case.modalities:
                 workspace.view.window(modality)
             return workspace
@@ -151,10 +152,13 @@ class CaseActions(QObject):
         self._errors.clear()
         self.opened.emit(workspace)
         self._say_notes(workspace)
-        left = workspace.tissue_left
-        if left is not None:
-            self.recoveries.offer_tissue(left, lambda: self.compute_tissue())
+        self.offer_tissue_steps()
         self.recoveries.offer(workspace.tumor)
+
+    def offer_tissue_steps(self) -> None:
+        """Offer what the last session left unsaved of the tissue map; once more when computing it ended."""
+        if self.workspace is not None:
+            self.recoveries.offer_tissue(self.workspace, lambda: self.compute_tissue())
 
     def _say_notes(self, workspace: Workspace) -> None:
         notes = " ".join(f"{sentence(note.rstrip('.'))}." for note in workspace.notes)
@@ -189,11 +193,11 @@ class CaseActions(QObject):
         workspace = self.workspace
         assert workspace is not None
         layers = changed_layers(workspace)
-        what = f"Save {written_text([own_path(workspace, layer) for layer in layers])}."
+        what = f"Save {written_text([layer.path for layer in layers])}."
         loss = workspace.loss if workspace.tumor.dirty else None
         if loss is not None and workspace.segmentation_path.exists():
             what = f"{what} {lost_text(loss, workspace.segmentation_path)}"
-        names = " and ".join(f"the {layer_name(layer)}" for layer in layers)
+        names = " and ".join(f"the {layer.name}" for layer in layers)
         text = f"Save the changes to {names} of {workspace.case.case_id}?"
         detail = f"{what} The changes are lost if you {purpose} without saving."
         box = question(self._window, text, detail, title="Unsaved changes")

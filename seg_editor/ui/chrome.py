@@ -11,7 +11,7 @@ from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPixmap, QTransform
 from PyQt6.QtWidgets import QApplication
 
-from seg_editor.ui.painting import painting
+from seg_editor.ui.painting import fitted, painting
 from seg_editor.ui.planes import PlaneView
 
 TEXT = QColor("#D5DBE2")
@@ -37,6 +37,8 @@ class Marks:
     ----------
     title, subtitle, legend : str
         Upper left corner; the legend says what the outlines are.
+    shorter : two tuples of str
+        What may stand for title and subtitle where they do not fit, longest first.
     crosshair : (u, v) or None
         In mm of the plane.
     accent : QColor
@@ -73,6 +75,7 @@ class Marks:
 
     title: str = ""
     subtitle: str = ""
+    shorter: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     crosshair: tuple[float, float] | None = None
     accent: QColor = field(default_factory=lambda: QColor("#3FBFAD"))
     color_bar: tuple[str, str] | None = None
@@ -219,7 +222,7 @@ def _paint_letters(painter: QPainter, port: QRectF, floor: float, view: PlaneVie
     painter.setFont(font(14, bold=True))
     inner = QRectF(port.left(), port.top(), port.width(), floor - port.top()).adjusted(_EDGE, 8.0, -_EDGE, -8.0)
     middle, center = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignHCenter
-    lowered = _lowered(port, marks.title)
+    lowered = _lowered(port, drawn_heading(port, marks)[0])
     sides = (
         (Qt.AlignmentFlag.AlignLeft | middle, left),
         (Qt.AlignmentFlag.AlignRight | middle, right),
@@ -256,6 +259,18 @@ def _paint_warning(painter: QPainter, port: QRectF, bottom: float, warning: str)
     _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, warning, WARNING)
 
 
+def drawn_heading(port: QRectF, marks: Marks) -> tuple[str, str]:
+    """Return what of title and subtitle there is room for."""
+    return _drawn(port.width(), (marks.title, *marks.shorter[0]), (marks.subtitle, *marks.shorter[1]))
+
+
+@lru_cache(maxsize=64)
+def _drawn(width: float, titles: tuple[str, ...], subtitles: tuple[str, ...]) -> tuple[str, str]:
+    room = int(width - 2 * (_EDGE + 2))
+    title = fitted(QFontMetricsF(font(13, bold=True)), room, titles)
+    return title, fitted(QFontMetricsF(font(11)), room, subtitles)
+
+
 def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str, legend: str = "") -> tuple[float, float]:
     """Write into the upper left corner what fits; return the width of the title and where the lines end."""
     x, y = port.left() + _EDGE + 2, port.top() + _EDGE - 2
@@ -269,8 +284,8 @@ def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str, le
         if not text:
             continue
         painter.setFont(made)
-        metrics = painter.fontMetrics()
-        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(room))
+        metrics = QFontMetricsF(made)
+        shown = fitted(metrics, room, (text,))
         if text is title:
             width = metrics.horizontalAdvance(shown)
         _text(painter, QRectF(x, y, port.width(), height), Qt.AlignmentFlag.AlignLeft, shown, color)
@@ -279,12 +294,13 @@ def paint_heading(painter: QPainter, port: QRectF, title: str, subtitle: str, le
 
 
 def _paint_captions(painter: QPainter, port: QRectF, marks: Marks) -> None:
-    title, end = paint_heading(painter, port, marks.title, marks.subtitle, marks.legend)
+    shown, subtitle = drawn_heading(port, marks)
+    title, end = paint_heading(painter, port, shown, subtitle, marks.legend)
     if marks.badge:
         painter.setFont(font(11, bold=True))
         width = painter.fontMetrics().horizontalAdvance(marks.badge) + 16
         beside = title + width + 4 * _EDGE <= port.width() and width + 2 * _EDGE <= port.width() / 2 - _EDGE
-        below = end + 3 + (_LINE + 6 if _lowered(port, marks.title) else 0)
+        below = end + 3 + (_LINE + 6 if _lowered(port, shown) else 0)
         top = port.top() + _EDGE - 1 if beside else below
         box = QRectF(port.right() - _EDGE - width, top, width, 20)
         painter.setPen(Qt.PenStyle.NoPen)

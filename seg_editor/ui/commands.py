@@ -42,6 +42,7 @@ class Commands:
         self._window = window
         self._live = LiveCommands(window)
         self._edit = EditCommands(window)
+        self._sheet: ShortcutSheet | None = None
 
     @property
     def _workspace(self) -> Workspace | None:
@@ -228,10 +229,12 @@ class Commands:
             self._workspace.view.cursor = (x, y, int(np.argmax(counts)))
 
     def _show_shortcuts(self) -> None:
-        sheet = ShortcutSheet(self._window.actions_table.preset, self._window)
-        sheet.preset_chosen.connect(self._window.choose_keys)
-        self._window.actions_table.preset_changed.connect(sheet.show_preset)
-        sheet.show()
+        if self._sheet is None:
+            actions = self._window.actions_table
+            self._sheet = ShortcutSheet(actions.preset, self._window)
+            self._sheet.preset_chosen.connect(self._window.choose_keys)
+            actions.preset_changed.connect(self._sheet.show_preset)
+        self._sheet.open_window()
 
     def _about(self) -> None:
         QMessageBox.about(self._window, "About seg-editor", _ABOUT.format(version=__version__))

@@ -16,11 +16,11 @@ from seg_editor.ui.bind import bind
 from seg_editor.ui.captions import CLICK_ONE
 from seg_editor.ui.compare import Mode
 from seg_editor.ui.compare_link import CompareLink
-from seg_editor.ui.comparison import title_of
 from seg_editor.ui.ensemble import SIZES
 from seg_editor.ui.folding import SPACING, Group, fold_into, folded_choice
 from seg_editor.ui.generation import Generation
 from seg_editor.ui.icons import icon
+from seg_editor.ui.naming import title_of
 from seg_editor.ui.panels.parts import RESTED_MS, ElidedLabel, Segments, named
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import Theme

@@ -84,6 +84,7 @@ class CompareLink(QObject):
             self._viewer.pictures.compare = self.state
             self._viewer.pictures.number_of = workspace.results.number_of
             self._viewer.pictures.outdated = self._generation.outdated
+            self._viewer.pictures.fits = self._generation.fits
             self._unbind = [
                 bind(self, workspace.results.changed, self._on_results),
                 bind(self, workspace.view.changed, self._on_view),
@@ -277,12 +278,10 @@ class CompareLink(QObject):
             return
         if name == "threshold":
             self._redraw(Role.DIFFERENCE)
-        elif name == "referee":
+        elif name in ("referee", "against"):
             self._redraw(*Role)
             for made in self._viewer.contents:
                 made.draw_labels()
-        elif name == "against":
-            self._redraw(*Role)
         else:
             self._redraw(Role.RESULT)
         if name in ("against", "ensemble"):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seg_editor.export.names import steps_text
 from seg_editor.metrics import difference_range, display_window
-from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name
+from seg_editor.ui.captions import FOR_COMPARISON, Heading, Wordings, for_comparison
 from seg_editor.ui.compare import CompareState, EnsembleView, Mode, Patch, blend, changed_voxels, damped, weight
+from seg_editor.ui.naming import both, difference_of, names_of
 from seg_editor.ui.state import Role
 from seg_editor.ui.windowing import GrayWindow, to_gray, to_signed
 
@@ -64,6 +64,14 @@ class Comparison:
         """True when the standard deviation of the ensemble is on display."""
         return self.averaged is not None and self.state.ensemble is EnsembleView.SD
 
+    @property
+    def paired(self) -> bool:
+        """True where two pictures are on display in one: mixed, or one taken from the other."""
+        if self.role is Role.DIFFERENCE:
+            return self.second is not None
+        there = self.second is not None or self.averaged is not None
+        return self.role is Role.RESULT and there and not self.spread_shown and self.state.mode is not Mode.PLAIN
+
     def gray(self, window: GrayWindow, part: Part, patch: Patch, untouched: bool) -> np.ndarray:
         """Return the gray picture of a part, uint8; both sides of a comparison share the window.
 
@@ -99,8 +107,7 @@ class Comparison:
     def guide(self, marks: Marks, patch: Patch) -> None:
         """Place the swipe handle or the rim of the lens, where there are two pictures to see."""
         state = self.state
-        mixed = self.role is Role.RESULT and not self.spread_shown
-        mixed = mixed and (self.second is not None or self.averaged is not None)
+        mixed = self.paired and self.role is Role.RESULT
         marks.swipe = marks.lens = None
         if mixed and state.mode is Mode.SWIPE:
             marks.swipe = patch.left + state.fraction * patch.shape[1] * patch.step[0]
@@ -120,106 +127,61 @@ class Comparison:
         under, over = "≤ " if low < -self.reach else "", "≥ " if high > self.reach else ""
         return f"{under}−{short(reach)}", f"{over}+{short(reach)}"
 
-    def mark(self, marks: Marks, pictures: Pictures, rank: int | None, hole: np.ndarray | None, step: str = "") -> None:
+    def mark(
+        self,
+        marks: Marks,
+        heading: Heading,
+        pictures: Pictures,
+        rank: int | None,
+        against: Counterfactual | None,
+        hole: np.ndarray | None,
+        step: str = "",
+    ) -> None:
         """Write what is shown: which results, the mode, the color bar in image units, the change outside the hole.
 
-        `step` is what the step of a run is called that shows in place of its result; empty for none.
+        Parameters
+        ----------
+        marks : Marks
+        heading : Heading
+        pictures : Pictures
+        rank : int or None
+            Of the pane's result, see :class:`~seg_editor.ui.layouts.Slot`.
+        against : Counterfactual or None
+            What stands in the place of the source in this slice.
+        hole : array or None
+            The generated voxels, ``(rows, columns)``.
+        step : str
+            What the step of a run is called that shows in place of its result; empty for none.
         """
-        shown = pictures.rank(rank or 0)
+        shown, mode = pictures.rank(rank or 0), ""
         if self.spread_shown or self.role is Role.DIFFERENCE:
             marks.color_bar = self._ends()
             marks.corner = ""
+        instead = step
         if self.averaged is not None and pictures.ensemble is not None:
-            what = "SD" if self.spread_shown else "Mean"
-            rename(marks, Role.RESULT, f"{what} of {len(pictures.ensemble.results)} seeds")
-        elif self.role is Role.RESULT:
-            if self.state.mode is not Mode.PLAIN and self.second is not None:
-                rename(marks, Role.RESULT, both(shown, pictures, step), self.state.mode.display)
-            elif step or rank is not None or pictures.against is not None:
-                rename(marks, Role.RESULT, step or name_of(shown, pictures))
-        if shown is not None and self.role is not Role.SOURCE and for_comparison(shown.request.model):
-            marks.subtitle = f"{marks.subtitle} · {FOR_COMPARISON}"
-        if self.role is Role.DIFFERENCE and self.second is not None:
-            rename(marks, Role.DIFFERENCE, f"{Role.DIFFERENCE.display}: {difference_of(shown, pictures, step)}")
-            low, high = display_window(self.volume.raw).low, display_window(self.volume.raw).high
-            marks.color_ticks = (self.state.threshold * (high - low) / self.reach,)
-            if pictures.against is None and hole is not None:
-                count = int(np.count_nonzero((self.first != self.second) & ~hole))
-                marks.corner = f"{count} {'voxel' if count == 1 else 'voxels'} changed outside"
+            instead = f"{'SD' if self.spread_shown else 'Mean'} of {len(pictures.ensemble.results)} seeds"
+        names: Wordings = (self.role.display,)
+        if self.role is Role.RESULT and self.paired:
+            names, mode = both(shown, against, pictures, instead), self.state.mode.display
+        elif self.role is Role.RESULT and instead:
+            names = (instead,)
+        elif self.role is Role.RESULT and (rank is not None or pictures.against is not None):
+            names = names_of(shown, pictures)
+        elif self.paired:
+            names = difference_of(shown, against, pictures, step)
+            self._mark_change(marks, None if against is not None else hole)
+        compact = shown is not None and for_comparison(shown.request.model)
+        heading.write(marks, names, mode, FOR_COMPARISON if compact else "")
+
+    def _mark_change(self, marks: Marks, hole: np.ndarray | None) -> None:
+        """Write the threshold beside the color bar, and how much of the source changed outside the hole."""
+        window = display_window(self.volume.raw)
+        marks.color_ticks = (self.state.threshold * (window.high - window.low) / self.reach,)
+        if hole is not None:
+            count = int(np.count_nonzero((self.first != self.second) & ~hole))
+            marks.corner = f"{count} {'voxel' if count == 1 else 'voxels'} changed outside"
 
 
 def short(value: float) -> str:
     """Return a number for the end of a color bar."""
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def rename(marks: Marks, role: Role, text: str, mode: str = "") -> None:
-    """Put a name in the place of a role's in the heading, and a mode beside it.
-
-    Plane, slice and modality stay: in the second line they come first, for its end is cut where the room ends.
-    """
-    if role.display in marks.title:
-        marks.title = marks.title.replace(role.display, text)
-        marks.subtitle = f"{mode} · {marks.subtitle}" if mode else marks.subtitle
-    else:
-        place = [part for part in marks.subtitle.split(" · ") if part != role.display]
-        marks.subtitle = " · ".join(filter(None, (*place, mode, text)))
-
-
-def title_of(result: Counterfactual | None, beside: Counterfactual | None = None, number: int = 0) -> str:
-    """Return what tells a result from another: model, steps and seed; of the first two what `beside` has otherwise.
-
-    `number` is that of the history, where all three are alike; 0 for none.
-    """
-    if result is None:
-        return Role.RESULT.display
-    request, other = result.request, None if beside is None else beside.request
-    parts = [f"seed {request.seed}"]
-    if other is None or (other.model, other.steps) != (request.model, request.steps):
-        parts.insert(0, steps_text(request.steps))
-    if other is None or other.model != request.model:
-        parts.insert(0, model_name(request.model))
-    return " · ".join([f"#{number}", *parts] if number else parts)
-
-
-def name_of(result: Counterfactual | None, pictures: Pictures) -> str:
-    """Return the title of a result; its number leads where another one in the history has the same title."""
-    return title_of(result, number=0 if result is None else pictures.number_of(result.request.key))
-
-
-def _numbers(shown: Counterfactual | None, pictures: Pictures) -> tuple[str, str]:
-    """The numbers of the result on display and of the one it is compared with, if nothing else tells them apart."""
-    against = pictures.against
-    if shown is None or against is None or title_of(shown) != title_of(against):
-        return "", ""
-    one, other = pictures.number_of(shown.request.key), pictures.number_of(against.request.key)
-    return (f"#{one}", f"#{other}") if one != other else ("", "")
-
-
-def both(shown: Counterfactual | None, pictures: Pictures, step: str = "") -> str:
-    """Return the names of the two pictures of a mixture, first and second."""
-    second, first = _numbers(shown, pictures)
-    if first and not step:
-        return f"{first} | {second} · {title_of(shown)}"
-    left = Role.SOURCE.display if pictures.against is None else name_of(pictures.against, pictures)
-    return f"{left} | {step or name_of(shown, pictures)}"
-
-
-def difference_of(shown: Counterfactual | None, pictures: Pictures, step: str = "") -> str:
-    """Return what is taken from what; the steps of a result only where they tell it from the other one."""
-    against, source = pictures.against, Role.SOURCE.display.lower()
-    if step:
-        return f"{step} − {source if against is None else name_of(against, pictures)}"
-    if shown is None:
-        return f"counterfactual − {source}"
-    if against is None:
-        return f"{model_name(shown.request.model)} · seed {shown.request.seed} − {source}"
-    second, first = _numbers(shown, pictures)
-    return f"{second} − {first}" if first else f"{title_of(shown)} − {title_of(against, shown)}"
-
-
-def title_of_first(marks: Marks, pictures: Pictures, synthetic: bool) -> None:
-    """Say when another result stands in the place of the source; `synthetic` where it has generated voxels."""
-    if pictures.against is not None:
-        rename(marks, Role.SOURCE, name_of(pictures.against, pictures))
-        marks.synthetic = synthetic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +38,8 @@ class Preview:
     seed : int
     key : str
         Of the result that the run led to; empty while it is under way.
+    token : hashable
+        While it is under way: the state of the mask that the run was ordered for.
     """
 
     slice_index: int
@@ -47,6 +49,7 @@ class Preview:
     model: str = ""
     seed: int = 0
     key: str = ""
+    token: Hashable = None
 
     @property
     def title(self) -> str:
@@ -86,6 +89,7 @@ class Pictures:
         self.preview: Preview | None = None
         self.underway = False
         self.outdated: Callable[[str], bool] = lambda _key: False
+        self.fits: Callable[[Hashable], bool] = lambda _token: True
         self.compare = CompareState()
         self.against: Counterfactual | None = None
         self.number_of: Callable[[str], int] = lambda _key: 0
@@ -115,8 +119,15 @@ class Pictures:
 
     def first(self, modality: Modality, view: PlaneView, index: int) -> np.ndarray:
         """Return what the counterfactual is compared with: the source, or another result."""
-        found = None if self.against is None else self._cut(self.against, modality, view, index)
+        against = self.compared(modality, view, index)
+        found = None if against is None else self._cut(against, modality, view, index)
         return self.source(modality, view, index) if found is None else found
+
+    def compared(self, modality: Modality, view: PlaneView, index: int) -> Counterfactual | None:
+        """Return the result in the place of the source; None where it has nothing generated in this slice."""
+        against = self.against
+        there = against is not None and modality in against.modalities and self.made_in(against, view, index)
+        return against if there else None
 
     def rank(self, rank: int) -> Counterfactual | None:
         """Return the result of a pane that shows the `rank`-th one; 0 is the current."""
@@ -213,15 +224,17 @@ class Pictures:
 
     def hole(self, view: PlaneView, index: int, rank: int = 0) -> np.ndarray | None:
         """Return the generated voxels of a slice as ``(rows, columns)`` bool, or None without a result."""
-        result = self.rank(rank)
+        return self._hole_of(self.rank(rank), view, index)
+
+    def _hole_of(self, result: Counterfactual | None, view: PlaneView, index: int) -> np.ndarray | None:
         if result is None:
             return None
         key = ("hole", result.request.hole_hash, result.slices, view, index)
         return self._shared.get(key, lambda: view.cut(result.hole.mask, index))
 
-    def hole_outline(self, view: PlaneView, index: int, rank: int = 0) -> np.ndarray:
-        """Return the edges of the generated voxels of a slice, ``(2 n, 2)`` in mm; linked panes share them."""
-        result, hole = self.rank(rank), self.hole(view, index, rank)
+    def hole_outline(self, result: Counterfactual | None, view: PlaneView, index: int) -> np.ndarray:
+        """Return the edges of a result's generated voxels, ``(2 n, 2)`` in mm; linked panes share them."""
+        hole = self._hole_of(result, view, index)
         if result is None or hole is None:
             return np.empty((0, 2))
         key = ("hole outline", result.request.hole_hash, result.slices, view, index)

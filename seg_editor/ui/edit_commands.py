@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seg_editor.cases import Subregion
 from seg_editor.editing import Change, RemoveTumor, Within
-from seg_editor.editing.segmentation import Edit, Voxel
+from seg_editor.editing.edit import Edit, Voxel
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.ui.operations import OPERATIONS, removal

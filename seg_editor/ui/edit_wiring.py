@@ -38,6 +38,7 @@ def connect_editing(window: MainWindow) -> None:
     window.cases.saves.changed.connect(lambda _what: window.later())
     window.cases.saves.refused.connect(status.flash)
     window.tissue.edited.connect(lambda box: draw_tissue(window, box))
+    window.tissue.progress.connect(lambda what, _part: None if what else window.cases.offer_tissue_steps())
     window.tissue.ready.connect(lambda labels: offer_tissue(window) if labels is not None else None)
 
 
@@ -134,11 +135,11 @@ def offer_tissue(window: MainWindow) -> None:
     workspace = window.workspace
     if workspace is None or workspace.tissue is None:
         return
+    window.cases.offer_tissue_steps()
     if not workspace.knows(workspace.tissue_path):
         text = f"{workspace.tissue_path.name} holds the tissue map saved with this case."
         choices = (("Use the saved map", lambda: use_saved_tissue(window)), ("Keep the new one", lambda: None))
         window.errors.offer(text, choices)
-    window.cases.recoveries.offer(workspace.tissue)
 
 
 def use_saved_tissue(window: MainWindow) -> None:

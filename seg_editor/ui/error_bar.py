@@ -139,14 +139,12 @@ class ErrorBar(QFrame):
             name, token = ("alert", "error") if self._mood == "error" else ("help", "accent")
             self._symbol.setPixmap(pixmap(name, self._theme.color(token), 18, self.devicePixelRatioF()))
 
-    def show_error(self, error: BaseException | str, choices: Sequence[Choice] = ()) -> None:
-        """Show what went wrong; anything but a :class:`SegEditorError` carries its traceback under Details."""
+    def show_error(self, error: BaseException | str, choices: Sequence[Choice] = (), details: str = "") -> None:
+        """Show what went wrong; an exception brings its own details, see :func:`traceback_of`."""
         if isinstance(error, BaseException):
-            unforeseen = not isinstance(error, SegEditorError)
-            details = "".join(traceback.format_exception(error)) if unforeseen else ""
-            self._show(worded(error), details, choices, "error")
+            self._show(worded(error), traceback_of(error), choices, "error")
         else:
-            self._show(error, "", choices, "error")
+            self._show(error, details, choices, "error")
 
     def show_note(self, text: str, choices: Sequence[Choice] = ()) -> None:
         """Show something worth knowing; it stays only when there is something to choose."""
@@ -234,6 +232,11 @@ class ErrorBar(QFrame):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText("\n\n".join(filter(None, (self.message, self.details.toPlainText()))))
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an error that nobody foresaw, ``""`` for a :class:`SegEditorError`."""
+    return "" if isinstance(error, SegEditorError) else "".join(traceback.format_exception(error))
 
 
 def worded(error: object) -> str:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PyQt6.QtCore import QObject
@@ -20,8 +20,8 @@ from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from seg_editor.cases.write import refuse_protected
 from seg_editor.errors import ExportError
-from seg_editor.export import SYNTHETIC_ASCII, Kind, Shown, Step, pixels_sha256, view_record
-from seg_editor.export.view import PIXELS, VIEW_CHUNK
+from seg_editor.export import SYNTHETIC_ASCII, Kind, Shown, Step, sealed, view_record
+from seg_editor.export.view import VIEW_CHUNK
 from seg_editor.session import Workspace
 from seg_editor.session.results import opened_labels
 from seg_editor.ui.captions import slice_number
@@ -33,6 +33,9 @@ from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.state import Role
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.workers import Cancelled, Progress, Tasks
+
+if TYPE_CHECKING:
+    from seg_editor.generation.request import GenerationRequest
 
 VIEW_TITLE = "Export the view as on screen"
 FOLDER_TITLE = "Export counterfactual into a folder: volumes, pictures at integer zoom, metrics"
@@ -146,17 +149,18 @@ class Exports(QObject):
 
 def shown_in(made: PaneContent, pictures: Pictures) -> Shown:
     """Return what a pane shows: whose result, mean, deviation or step it is, and what is mixed with it."""
-    rank, against, compare = made.slot.rank or 0, pictures.against, pictures.compare
+    rank, against, compare = made.slot.rank or 0, made.against, pictures.compare
     alone = Shown(_NAMES[made.role], made.modality, made.plane.name.lower(), made.index)
     if not made.pane.marks.synthetic:
         return alone
-    first = None if against is None or made.modality not in against.modalities else against.request
+    first = None if against is None else against.request
+    alone = replace(alone, outdated=made.pane.marks.outdated, brightness=made.pane.picture.brightness)
     if made.role is Role.SOURCE:
-        return replace(alone, against=first)
+        return _beside(alone, first, pictures)
     spread = made.averaging and compare.ensemble is EnsembleView.SD
     if made.role is Role.RESULT and not spread:
         first, alone = None if compare.mode is Mode.PLAIN else first, replace(alone, mode=str(compare.mode))
-    alone = replace(alone, against=first)
+    alone = _beside(alone, first, pictures)
     if made.averaging and pictures.ensemble is not None:
         requests = tuple(result.request for result in pictures.ensemble.results)
         return replace(alone, kind=Kind.SD if spread else Kind.MEAN, requests=requests)
@@ -168,8 +172,13 @@ def shown_in(made: PaneContent, pictures: Pictures) -> Shown:
     return replace(alone, kind=Kind.SINGLE, requests=() if result is None else (result.request,))
 
 
+def _beside(shown: Shown, first: GenerationRequest | None, pictures: Pictures) -> Shown:
+    """Add the result that stands in the place of the source, where there is one."""
+    return replace(shown, against=first, against_outdated=first is not None and pictures.outdated(first.key))
+
+
 def save_picture(image: QImage, path: Path, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write a PNG beside its place and move it there; `provenance` goes into a text chunk, with a hash of the pixels.
+    """Write a PNG beside its place and move it there; `provenance` goes into a text chunk, sealed with the pixels.
 
     Raises
     ------
@@ -181,8 +190,7 @@ def save_picture(image: QImage, path: Path, provenance: Mapping[str, Any] | None
         told = dict(provenance or {})
         image.setText("Comment", SYNTHETIC_ASCII if told.get("synthetic") else "seg-editor: not for clinical use")
         if provenance is not None:
-            told[PIXELS] = pixels_sha256(_pixels(image))
-            image.setText(VIEW_CHUNK, json.dumps(told, sort_keys=True))
+            image.setText(VIEW_CHUNK, json.dumps(sealed(told, _pixels(image)), sort_keys=True))
         if not image.save(str(beside), "PNG"):
             raise ExportError("the picture cannot be written", path=path, remedy="Choose another folder")
         refuse_protected(path)

@@ -173,6 +173,10 @@ class Generation(QObject):
         """True when the mask is not the one that the result of a request was made for."""
         return self._stage is not None and self._stage.outdated(key)
 
+    def fits(self, token: Hashable) -> bool:
+        """True when a picture made for this state of the mask is a picture of the present one."""
+        return self._stage is not None and self._stage.fits(token)
+
     @property
     def removed(self) -> bool:
         """True when tumor was removed, so that there is something to generate."""
@@ -207,16 +211,12 @@ class Generation(QObject):
         """
         if not self.running:
             return self.times.expected(self.next_kind())
-        total, series = self._runs.expected, self.series
-        if total is None or series is None:
-            return total
+        running, series = self._runs.expected, self.series
+        if running is None or series is None:
+            return running
         slices = self.next_kind("all").slices
-        for kind in (order_kind(order, self.models, slices) for order in self._runs.to_come):
-            one = self.times.expected(kind)
-            if one is None:
-                one = self.times.expected(replace(kind, model=series[0].model))
-            total += one or 0.0
-        return total
+        kinds = (order_kind(order, self.models, slices) for order in self._runs.to_come)
+        return running + sum(self.times.expected_like(kind, series[0].model) for kind in kinds)
 
     @property
     def series(self) -> tuple[Order, int, int] | None:

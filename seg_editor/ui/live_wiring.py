@@ -12,8 +12,8 @@ from seg_editor.session import Workspace
 from seg_editor.session.results import Entry
 from seg_editor.ui.backend import Order
 from seg_editor.ui.bind import bind
-from seg_editor.ui.comparison import name_of
 from seg_editor.ui.device_page import DevicePage
+from seg_editor.ui.naming import name_of
 from seg_editor.ui.panels.generation import AGAIN
 from seg_editor.ui.preferences import Preferences
 from seg_editor.ui.state import Layout, Role

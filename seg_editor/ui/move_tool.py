@@ -94,7 +94,6 @@ class MoveTool:
         return workspace.active is not workspace.tumor or workspace.segmentation.revision != self._revision
 
     def _edit(self, piece: Piece) -> MovePiece:
-        view, brain = self._workspace.view, self._workspace.case.brain
+        workspace = self._workspace
         over = PaintOver.ALL if self._settings.covers else PaintOver.BACKGROUND
-        within = brain if view.in_brain and brain.any() else None
-        return MovePiece(piece, self._offset, over, view.locked, within)
+        return MovePiece(piece, self._offset, over, workspace.view.locked, workspace.brain_gate())

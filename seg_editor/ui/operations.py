@@ -23,7 +23,7 @@ from seg_editor.editing import (
     Within,
 )
 from seg_editor.editing.delta import Box, Labels, Mask
-from seg_editor.editing.segmentation import Edit, Spacing, Voxel
+from seg_editor.editing.edit import Edit, Spacing, Voxel
 from seg_editor.session.observable import Field, Observable
 
 REACH_MM = 10.0

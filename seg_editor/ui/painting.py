@@ -1,12 +1,13 @@
-"""Painters that end where they should."""
+"""Painters that end where they should, and text that fits its room."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from PyQt6.QtGui import QPainter
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QFontMetrics, QFontMetricsF, QPainter
 
 P = TypeVar("P", bound=QPainter)
 
@@ -22,3 +23,9 @@ def painting(painter: P) -> Iterator[P]:
         yield painter
     finally:
         painter.end()
+
+
+def fitted(metrics: QFontMetrics | QFontMetricsF, room: float, texts: Sequence[str]) -> str:
+    """Return the first of `texts` that fits into so many pixels; where none does the last one, with an ellipsis."""
+    fitting = next((text for text in texts if metrics.horizontalAdvance(text) <= room), texts[-1])
+    return metrics.elidedText(fitting, Qt.TextElideMode.ElideRight, int(room))

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PyQt6.QtGui import QColor
 
 from seg_editor.cases import Modality
 from seg_editor.editing import Box
+from seg_editor.export.view import EARLIER_MASK
 from seg_editor.session import Workspace
 from seg_editor.ui import chrome, content
-from seg_editor.ui.captions import CLICK_ONE, headings, one_seed, orientation_warning, picture_name, slice_number
+from seg_editor.ui.captions import (
+    CLICK_ONE,
+    FOR_COMPARISON,
+    Heading,
+    for_comparison,
+    one_seed,
+    orientation_warning,
+    picture_names,
+    slice_number,
+)
 from seg_editor.ui.compare import EnsembleView, Mode
-from seg_editor.ui.comparison import Comparison, title_of_first
+from seg_editor.ui.comparison import Comparison
 from seg_editor.ui.layouts import Slot
+from seg_editor.ui.naming import names_of
 from seg_editor.ui.pane import Outline, SlicePane
 from seg_editor.ui.planes import Plane, PlaneView, boundary_segments, dashes
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import TISSUE_COLORS, label_colors
 from seg_editor.ui.windowing import in_file_units, is_black
 
+if TYPE_CHECKING:
+    from seg_editor.generation.counterfactual import Counterfactual
+
 NEEDS_REMOVAL = "Remove the tumor (or erase a part of it), then press Generate."
 NEEDS_RUN = "Press Generate to see this brain without the removed tumor."
 UNDERWAY = "Generating…"
 NOT_GENERATED = "not generated"
 NOT_IN_MODALITY = "not generated in {}"
-EARLIER_MASK = "from an earlier mask"
 FREE_PLACE = "No other result yet"
 NEEDS_ANOTHER = "Generate this slice with another model or seed to see it here."
 _FRAME_MM = 8.0
@@ -54,7 +69,8 @@ class PaneContent:
         self._drawn: tuple[PlaneView, int] | None = None
         self._comparison: Comparison | None = None
         self.tissue_map: np.ndarray | None = None
-        self._dated = self._old = self._told = False
+        self._dated = self._told = False
+        self._old = (False, False)
         self.accent = QColor("#3FBFAD")
         self.brush_color: QColor | None = None
 
@@ -93,6 +109,11 @@ class PaneContent:
     def averaging(self) -> bool:
         """True when the pane shows mean or deviation of several seeds."""
         return self._comparison is not None and self._comparison.averaged is not None
+
+    @property
+    def against(self) -> Counterfactual | None:
+        """The result in the place of the source, where it has generated voxels in this slice."""
+        return self._pictures.compared(self.modality, self.view, self.index)
 
     @property
     def stepping(self) -> bool:
@@ -182,14 +203,27 @@ class PaneContent:
 
     @property
     def _outdated(self) -> bool:
-        """True when the result on display, or the one whose step it is, was made for an earlier mask."""
-        pictures = self._pictures
-        if self.stepping and pictures.preview is not None:
-            key = pictures.preview.key
-        else:
-            shown = pictures.against if self.role is Role.SOURCE else pictures.rank(self.slot.rank or 0)
-            key = "" if shown is None else shown.request.key
-        return bool(key) and pictures.outdated(key)
+        """True when the result on display, or the run whose step it is, was ordered for an earlier mask."""
+        pictures, preview = self._pictures, self._pictures.preview
+        if self.stepping and preview is not None:
+            return pictures.outdated(preview.key) if preview.key else not pictures.fits(preview.token)
+        shown = pictures.against if self.role is Role.SOURCE else pictures.rank(self.slot.rank or 0)
+        return shown is not None and pictures.outdated(shown.request.key)
+
+    @property
+    def _ages(self) -> tuple[bool, bool]:
+        """Whether what is on display, and what that is mixed with or taken from, were made for an earlier mask."""
+        first, shown = self.against, self._comparison
+        mixed = first is not None and shown is not None and shown.paired
+        return self._outdated, first is not None and mixed and self._pictures.outdated(first.request.key)
+
+    @property
+    def _split(self) -> bool:
+        """True when each part of the pane shows one of two pictures: a dark one would be taken for darker tissue."""
+        shown = self._comparison
+        if self.role is not Role.RESULT or shown is None or shown.spread_shown:
+            return False
+        return self._pictures.compare.mode in (Mode.SWIPE, Mode.LENS, Mode.CHECKER)
 
     def _mark(self, role: Role, generated: bool, untouched: bool = False) -> None:
         marks, case = self.pane.marks, self._workspace.case
@@ -197,9 +231,8 @@ class PaneContent:
         marks.accent = self.accent
         marks.ambiguous, marks.warning = self._orientation
         number = slice_number(case, view.plane, index)
-        marks.title, marks.subtitle = headings(
-            self.slot, picture_name(role, untouched), modality, view.plane, number, view.count - 1
-        )
+        heading = Heading(self.slot, modality, view.plane, number, view.count - 1)
+        heading.write(marks, picture_names(role, untouched))
         marks.corner = ""
         if modality in case.volumes:
             low, high = in_file_units(self._workspace.view.window(modality), case.volumes[modality])
@@ -210,9 +243,7 @@ class PaneContent:
         marks.color_bar, marks.color_ticks = None, ()
         self._dated = False
         if role is Role.SOURCE:
-            against = self._pictures.against
-            self._dated = self._pictures.made_in(against, view, index)
-            title_of_first(marks, self._pictures, self._dated)
+            self._mark_first(heading)
             return
         if untouched:
             return
@@ -229,14 +260,29 @@ class PaneContent:
             if self._pictures.underway and any_hole and not self.slot.rank:
                 marks.message = UNDERWAY
             if self.slot.rank:
-                marks.title = FREE_PLACE
+                heading.write(marks, (FREE_PLACE,))
                 marks.message = NEEDS_ANOTHER if any_hole else self._needs_first
             return
         self._dated = True
         if self._comparison is not None:
-            hole = None if self._pictures.against else self._pictures.hole(view, index, self.slot.rank or 0)
+            hole = self._pictures.hole(view, index, self.slot.rank or 0)
             step = preview.title if preview is not None and self.stepping else ""
-            self._comparison.mark(marks, self._pictures, self.slot.rank, hole, step)
+            self._comparison.mark(marks, heading, self._pictures, self.slot.rank, self.against, hole, step)
+
+    def _mark_first(self, heading: Heading) -> None:
+        """Say when another result stands in the place of the source, and when it has nothing to show here."""
+        marks, wanted, shown = self.pane.marks, self._pictures.against, self.against
+        if wanted is None:
+            return
+        if shown is not None:
+            self._dated = marks.synthetic = True
+            note = FOR_COMPARISON if for_comparison(shown.request.model) else ""
+            heading.write(marks, names_of(shown, self._pictures), note=note)
+        elif self.modality in wanted.modalities:
+            heading.write(marks, picture_names(Role.SOURCE, True))
+            marks.badge = NOT_GENERATED
+        else:
+            marks.badge = NOT_IN_MODALITY.format(self.modality.display)
 
     @property
     def _needs_first(self) -> str:
@@ -246,22 +292,25 @@ class PaneContent:
 
     def follow_age(self) -> None:
         """Say whether the mask changed since the picture on display was made; the picture is not made again."""
-        if self._dated and self._outdated != self._old:
+        if self._dated and self._ages != self._old:
             self._mark_age()
             self.pane.refresh()
 
     def _mark_age(self) -> None:
         marks = self.pane.marks
-        self._old = self._dated and self._outdated
-        marks.outdated = self._old and self.role is not Role.SOURCE
+        self._old = self._ages if self._dated else (False, False)
+        marks.outdated = self._old[0]
         if self._dated:
             marks.badge = self._badge(self.view, self.index)
-        self.pane.set_dimmed(marks.outdated)
+        self.pane.set_dimmed(marks.outdated and not self._split)
 
     def _badge(self, view: PlaneView, index: int) -> str:
         pictures, result = self._pictures, self._pictures.rank(self.slot.rank or 0)
-        if self._old:
-            return EARLIER_MASK
+        paired = self._comparison is not None and self._comparison.paired
+        if any(self._old):
+            return f"{self._older_of_two} {EARLIER_MASK}" if paired and self.against is not None else EARLIER_MASK
+        if paired and pictures.against is not None and self.against is None:
+            return f"{names_of(pictures.against, pictures)[-1]} {NOT_GENERATED} here"
         if result is None or self.role is Role.SOURCE:
             return ""
         wanted, ensemble = pictures.compare.ensemble, pictures.ensemble
@@ -272,6 +321,19 @@ class PaneContent:
         if view.plane is not Plane.AXIAL and self._holes(view, index) - set(made):
             return f"only {len(made)} axial {'slice' if len(made) == 1 else 'slices'} generated"
         return ""
+
+    @property
+    def _older_of_two(self) -> str:
+        """Which of two results in one pane were made for an earlier mask."""
+        second, first = self._old
+        if first and second:
+            return "both"
+        if first:
+            return f"{names_of(self.against, self._pictures)[-1]} is"
+        if self.averaging:
+            return "mean is"
+        shown = self._pictures.rank(self.slot.rank or 0)
+        return "step is" if self.stepping else f"{names_of(shown, self._pictures)[-1]} is"
 
     def _holes(self, view: PlaneView, index: int) -> set[int]:
         """Axial slices in which the tumor was removed, as far as this coronal or sagittal slice meets them."""
@@ -333,8 +395,9 @@ class PaneContent:
         outlines = [Outline(points, QColor(*colors[v])) for v, points in found if v not in ui.hidden_labels]
         legend = []
         rank = self.slot.rank or 0
-        empty = self.role is Role.SOURCE or self._pictures.rank(rank) is None or self._lacks_modality
-        made = np.empty((0, 2)) if empty else self._pictures.hole_outline(view, self.index, rank)
+        lacks = self.role is not Role.SOURCE and self._lacks_modality
+        shown = self.against if self.role is Role.SOURCE else self._pictures.rank(rank)
+        made = self._pictures.hole_outline(None if lacks else shown, view, self.index)
         if made.size:
             outlines.append(Outline(made, _GHOST, halo=True))
             legend.append(GENERATED_LINE)

@@ -26,6 +26,11 @@ class PictureItem(pg.ImageItem):  # type: ignore[misc]
     def _updateView(self) -> None:
         """Follow no pyqtgraph view: the pane places the item itself."""
 
+    @property
+    def brightness(self) -> float:
+        """Share of the picture's levels that gets through, 0 to 1."""
+        return _DIMMED if self.dimmed else 1.0
+
     def set_dimmed(self, dimmed: bool) -> None:
         """Let less of the picture through; its levels stay what they are."""
         if dimmed != self.dimmed:
@@ -34,7 +39,7 @@ class PictureItem(pg.ImageItem):  # type: ignore[misc]
 
     def paint(self, painter: QPainter, *args: object) -> None:
         """Draw with or without interpolation; opacity here, not the item's, so that a cached picture costs no more."""
-        painter.setOpacity(_DIMMED if self.dimmed else 1.0)
+        painter.setOpacity(self.brightness)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
         super().paint(painter, *args)
         painter.setOpacity(1.0)

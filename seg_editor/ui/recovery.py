@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from PyQt6.QtWidgets import QMessageBox, QWidget
 
 from seg_editor.errors import SegEditorError
+from seg_editor.session import Workspace
 from seg_editor.session.journal import Recovery
-from seg_editor.session.layer import Layer, TissueScheme
-from seg_editor.ui.error_bar import ErrorBar
+from seg_editor.session.layer import TISSUE_MAP, Layer
+from seg_editor.ui.error_bar import Choice, ErrorBar
 from seg_editor.ui.questions import question
 
 Confirm = Callable[[str, str, Sequence[str]], str]
 RESTORE, SAVE_WITHOUT, TAKE_BACK = "Restore the edits", "Save without them", "Take back and restore"
 COMPUTE, DISCARD = "Compute the tissue map", "Discard them"
-TISSUE_MAP = "tissue map"
 
 
 def make_confirm(window: QWidget) -> Confirm:
@@ -52,26 +53,40 @@ class Recoveries:
 
     def offer(self, layer: Layer) -> None:
         """Offer what can be recovered of a layer, if anything, in place of an offer for a layer of that name before."""
-        self._withdraw(layer)
+        self._withdraw(layer.name)
         if layer.recovery is not None:
             choices = ((RESTORE, lambda: self.restore(layer)), (DISCARD, lambda: self.give_up(layer)))
-            text = self._shown[layer_name(layer)] = lost_text(layer_name(layer), layer.recovery)
+            text = self._shown[layer.name] = left_text(layer.name, layer.recovery)
             self._errors.offer(text, choices)
 
-    def offer_tissue(self, recovery: Recovery, compute: Callable[[], object]) -> None:
-        """Offer what can be recovered of a tissue map that has to be computed first."""
-        text = self._shown[TISSUE_MAP] = lost_text(TISSUE_MAP, recovery)
-        self._errors.offer(text, ((COMPUTE, compute), (DISCARD, recovery.discard)))
+    def offer_tissue(self, workspace: Workspace, compute: Callable[[], object]) -> None:
+        """Offer what can be recovered of the tissue map: to restore it, or to compute the map first.
 
-    def _withdraw(self, layer: Layer) -> None:
-        if text := self._shown.pop(layer_name(layer), ""):
+        Where it belongs to another map than the one there is, say to which.
+        """
+        self._withdraw(TISSUE_MAP)
+        tissue, left = workspace.tissue, workspace.tissue_left
+        if tissue is not None and tissue.recovery is not None:
+            self.offer(tissue)
+        elif left is not None:
+            text = left_text(TISSUE_MAP, left)
+            choices: list[Choice] = [(DISCARD, workspace.dismiss_tissue_steps)]
+            if tissue is None:
+                choices.insert(0, (COMPUTE, compute))
+            else:
+                text = f"{text} {unfit_text(left)}"
+            self._shown[TISSUE_MAP] = text
+            self._errors.offer(text, choices)
+
+    def _withdraw(self, name: str) -> None:
+        if text := self._shown.pop(name, ""):
             self._errors.withdraw(text)
 
     def restore(self, layer: Layer) -> None:
         """Do the steps again; ask first when steps made since opening have to go for that."""
         if layer.recovery is None:
             return
-        self._withdraw(layer)
+        self._withdraw(layer.name)
         made = len(layer.history)
         detail = (
             "The edits of the last session belong to the labels as they were opened. "
@@ -104,20 +119,22 @@ class Recoveries:
     def give_up(self, layer: Layer) -> None:
         """Drop what can be recovered, for good."""
         layer.dismiss_recovery()
-        self._withdraw(layer)
+        self._withdraw(layer.name)
         self.on_change()
 
 
-def layer_name(layer: Layer) -> str:
-    """Return what the user calls a layer."""
-    return TISSUE_MAP if isinstance(layer.segmentation.scheme, TissueScheme) else "segmentation"
-
-
-def lost_text(name: str, recovery: Recovery) -> str:
+def left_text(name: str, recovery: Recovery) -> str:
     """Say how many edits of a layer were not saved, and when the newest was made."""
     edits = f"{recovery.steps} edit{'' if recovery.steps == 1 else 's'}"
     newest = said_time(datetime.fromtimestamp(recovery.when), datetime.now())
     return f"The last session left {edits} of the {name} unsaved (last edit: {newest})."
+
+
+def unfit_text(recovery: Recovery) -> str:
+    """Say which tissue map the edits need that do not fit the present one."""
+    they, them = ("It needs", "it") if recovery.steps == 1 else ("They need", "them")
+    needed = f"{Path(recovery.file).name} as it was then" if recovery.file else "the map as it was computed then"
+    return f"{they} {needed}, not this map; the journal keeps {them}."
 
 
 def said_time(when: datetime, now: datetime) -> str:

@@ -14,8 +14,7 @@ from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
 from seg_editor.anatomy.scale import IntensityScale
 from seg_editor.cases import Case
 from seg_editor.editing import Border, Ready, Segmentation, compute
-from seg_editor.editing.segmentation import Edit
-from seg_editor.editing.tally import milliliters
+from seg_editor.editing.edit import Edit
 from seg_editor.errors import SegEditorError, told
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
@@ -34,6 +33,7 @@ from seg_editor.ui.state import Tool, UiState
 from seg_editor.ui.strokes import sentence
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
+from seg_editor.wording import milliliters
 
 EMPTY = "There is no {}: choose another label, or the whole tumor"
 _AMOUNTS = ("grow_mm", "smooth_mm", "small_ml", "whole", "over_labels", "flat")

@@ -193,8 +193,8 @@ class Runs(QObject):
         if step.preview is not None and order.show and not order.background:
             self.steps.add(StepPicture(step.k, step.slice_index, step.preview))
             if step.result is None:
-                shown = Preview(step.slice_index, step.preview, step.k, step.total, order.model, order.seed)
-                self.previewed.emit(shown)
+                maker, token = (order.model, order.seed), order.place.token
+                self.previewed.emit(Preview(step.slice_index, step.preview, step.k, step.total, *maker, token=token))
         self.changed.emit()
 
     def _on_result(self, run: Run, made: Any, seconds: float) -> None:

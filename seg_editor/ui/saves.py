@@ -12,14 +12,14 @@ from PyQt6.QtCore import QEventLoop, QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from seg_editor.cases.naming import is_nifti_name
-from seg_editor.editing.tally import milliliters
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
 from seg_editor.session.layer import Layer
 from seg_editor.session.saving import Loss, Save, Written, copy_path
-from seg_editor.ui.error_bar import ErrorBar, sentence
-from seg_editor.ui.recovery import Confirm, Recoveries, layer_name
+from seg_editor.ui.error_bar import ErrorBar, traceback_of, worded
+from seg_editor.ui.recovery import Confirm, Recoveries
 from seg_editor.ui.workers import Task, Tasks
+from seg_editor.wording import milliliters
 
 log = logging.getLogger(__name__)
 SAVE_EMPTY, SAVE_LESS, SAVE_AS, REPLACE = "Save without tumor", "Save anyway", "Save as…", "Replace"
@@ -114,7 +114,13 @@ class Saves(QObject):
         workspace = self._workspace()
         if workspace is None or self.running:
             return False
-        return self._begin([self._elsewhere(workspace, layer or workspace.tumor)])
+        layer = layer or workspace.tumor
+        try:
+            workspace.check_layer(layer)
+        except SegEditorError as error:
+            self._errors.show_error(error)
+            return False
+        return self._begin([self._elsewhere(layer)])
 
     def save_to_leave(self) -> bool:
         """Save every layer with unsaved changes and wait; False when one could not be.
@@ -137,27 +143,26 @@ class Saves(QObject):
 
     def _asked(self, workspace: Workspace, layer: Layer, *, told: bool = False) -> Plan | None:
         """Ask what a save of a layer into its own file needs to know; None when it is not to be saved."""
-        known = layer is workspace.tumor or workspace.knows(workspace.tissue_path)
+        known = workspace.knows(layer.path)
         text, detail, go_on = "", "", REPLACE
         if not known:
-            text = f"Replace {workspace.tissue_path.name}?"
+            text = f"Replace {layer.path.name}?"
             detail = "The file was there before this case was opened, and may hold edits that the map shown now lacks."
         elif layer is workspace.tumor and not told:
-            loss, path = workspace.loss, workspace.segmentation_path
-            if loss is not None and path.exists():
+            loss = workspace.loss
+            if loss is not None and layer.path.exists():
                 text = "Save without most of the tumor?" if loss.left_ml else "Save a segmentation without tumor?"
-                detail, go_on = lost_text(loss, path), SAVE_LESS if loss.left_ml else SAVE_EMPTY
+                detail, go_on = lost_text(loss, layer.path), SAVE_LESS if loss.left_ml else SAVE_EMPTY
         if text:
             chosen = self._confirm(text, detail, (SAVE_AS, go_on))
             if chosen != go_on:
-                return self._elsewhere(workspace, layer) if chosen == SAVE_AS else None
+                return self._elsewhere(layer) if chosen == SAVE_AS else None
         return Plan(layer, overwrite=not known)
 
-    def _elsewhere(self, workspace: Workspace, layer: Layer) -> Plan | None:
+    def _elsewhere(self, layer: Layer) -> Plan | None:
         """Ask for the file; ask again before one is replaced whose name the user did not type."""
-        start = str(own_path(workspace, layer))
-        title, pattern = f"Save {layer_name(layer)} as", "NIfTI images (*.nii.gz *.nii)"
-        name, _ = QFileDialog.getSaveFileName(self._window, title, start, pattern)
+        title, pattern = f"Save {layer.name} as", "NIfTI images (*.nii.gz *.nii)"
+        name, _ = QFileDialog.getSaveFileName(self._window, title, str(layer.path), pattern)
         if not name:
             return None
         path = with_extension(Path(name))
@@ -176,12 +181,10 @@ class Saves(QObject):
         failed: list[tuple[Layer, Exception]] = []
         for plan in filter(None, plans):
             layer, path = plan.layer, plan.path
-            target = path or own_path(workspace, layer)
-            if ends_recovery(workspace, layer, target) and not self._recoveries.may_save(layer):
+            if ends_recovery(layer, path or layer.path) and not self._recoveries.may_save(layer):
                 continue
             try:
-                tissue = layer is not workspace.tumor
-                jobs.append(workspace.begin_save(path, tissue=tissue, overwrite=plan.overwrite))
+                jobs.append(workspace.begin_save(layer, path, overwrite=plan.overwrite))
             except SegEditorError as error:
                 failed.append((layer, error))
         if not jobs:
@@ -205,7 +208,7 @@ class Saves(QObject):
                 workspace.end_save(job, None)
                 failed.append((job.layer, outcome))
                 continue
-            ends = ends_recovery(workspace, job.layer, outcome.path)
+            ends = ends_recovery(job.layer, outcome.path)
             workspace.end_save(job, outcome)
             done.append((job, outcome))
             if ends:
@@ -229,15 +232,13 @@ class Saves(QObject):
                 self._errors.show_note(said)
             return
         choices = [
-            (SAVE_AS if layer is workspace.tumor else "Save tissue map as…", partial(self.save_as, layer))
+            (SAVE_AS if layer is workspace.tumor else f"Save {layer.name} as…", partial(self.save_as, layer))
             for layer, _ in failed
         ]
         errors = [error for _, error in failed]
-        unforeseen = next((error for error in errors if not isinstance(error, SegEditorError)), None)
-        if unforeseen is None and (said or len(errors) > 1):
-            self._errors.show_error(" ".join([*(sentence(str(error)) for error in errors), said]).strip(), choices)
-        else:
-            self._errors.show_error(unforeseen or errors[0], choices)
+        details = "\n".join(filter(None, map(traceback_of, errors)))
+        lines = [f"{worded(error).rstrip('.')}." for error in errors]
+        self._errors.show_error(" ".join(filter(None, (*lines, said))), choices, details)
 
 
 def changed_layers(workspace: Workspace) -> tuple[Layer, ...]:
@@ -245,15 +246,9 @@ def changed_layers(workspace: Workspace) -> tuple[Layer, ...]:
     return tuple(layer for layer in workspace.layers if layer.dirty)
 
 
-def own_path(workspace: Workspace, layer: Layer) -> Path:
-    """Return the file of a layer."""
-    return workspace.segmentation_path if layer is workspace.tumor else workspace.tissue_path
-
-
-def ends_recovery(workspace: Workspace, layer: Layer, target: Path) -> bool:
+def ends_recovery(layer: Layer, target: Path) -> bool:
     """Whether the edits of the last session, if there are any, no longer fit once `target` is written."""
-    home = workspace.case.labels_path if layer is workspace.tumor else workspace.tissue_path
-    return layer.recovery is not None and target.resolve() == home.resolve()
+    return layer.recovery is not None and target.resolve() == layer.home.resolve()
 
 
 def attempt(job: Save) -> Written | Exception:
@@ -288,7 +283,7 @@ def rest_text(workspace: Workspace, jobs: Sequence[Save], failed: Sequence[Layer
         if job is not None:
             said += f" Edits made meanwhile are not in {'it' if len(jobs) == 1 else job.path.name}."
         elif jobs and layer not in failed:
-            said += f" The changes of the {layer_name(layer)} are still unsaved."
+            said += f" The changes of the {layer.name} are still unsaved."
     return said
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QComboBox,
-    QDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -19,6 +18,7 @@ from PyQt6.QtWidgets import (
 from seg_editor.ui.action_set import native_key
 from seg_editor.ui.action_table import ACTIONS, GROUPS, PRESETS
 from seg_editor.ui.actions import Action
+from seg_editor.ui.floating import Floating
 from seg_editor.ui.gestures import Chord
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
@@ -34,7 +34,7 @@ TOOL_TEXTS = {action.id: action.text.split(" ")[0] for action in ACTIONS if acti
 _TITLES = {**dict(GROUPS), "mouse": "Mouse", "modal": "While an outline is drawn"}
 
 
-class ShortcutSheet(QDialog):
+class ShortcutSheet(Floating):
     """Columns of keys and a choice of the preset."""
 
     preset_chosen = pyqtSignal(str)

@@ -28,6 +28,17 @@ from seg_editor.ui.surface_model import SurfaceModel
 from seg_editor.ui.surface_pane import SurfacePane
 from seg_editor.ui.workers import Tasks
 
+_PARTS: dict[Callable[[PaneContent], None], tuple[str, ...]] = {
+    PaneContent.draw_picture: ("windows",),
+    PaneContent.draw_labels: ("overlay", "outline"),
+    PaneContent.color_labels: ("opacity", "fill"),
+    PaneContent.recolor_labels: ("hidden_labels", "label_colors"),
+    PaneContent.draw_tissue: ("tissue",),
+    PaneContent.color_tissue: ("tissue_opacity",),
+    PaneContent.draw_marks: ("tool", "crosshair", "brush"),
+}
+"""What every pane draws again, and the fields of view and window state that it depends on."""
+
 
 class Viewer(QWidget):
     """Shows one workspace in the panes of a layout.
@@ -341,15 +352,8 @@ class Viewer(QWidget):
             self._place()
         elif name in ("picture", "radiological", "nose_left", "smooth", "peek"):
             self.draw()
-        elif name == "tissue":
-            for made in self.contents:
-                made.draw_tissue()
-        elif name in ("hidden_labels", "label_colors"):
-            for made in self.contents:
-                made.recolor_labels()
-        elif name in ("tool", "crosshair"):
-            for made in self.contents:
-                made.draw_marks()
+        else:
+            self._draw_parts(name)
 
     def _on_view(self, name: str) -> None:
         if name == "cursor":
@@ -361,21 +365,14 @@ class Viewer(QWidget):
             for made in self.contents:
                 if made.slot.modality is None:
                     made.draw_picture()
-        elif name == "windows":
-            for made in self.contents:
-                made.draw_picture()
-        elif name in ("overlay", "outline"):
-            for made in self.contents:
-                made.draw_labels()
-        elif name in ("opacity", "fill"):
-            for made in self.contents:
-                made.color_labels()
-        elif name == "tissue_opacity":
-            for made in self.contents:
-                made.color_tissue()
-        elif name == "brush":
-            for made in self.contents:
-                made.draw_marks()
+        else:
+            self._draw_parts(name)
+
+    def _draw_parts(self, name: str) -> None:
+        for draw, fields in _PARTS.items():
+            if name in fields:
+                for made in self.contents:
+                    draw(made)
 
     def _on_labels(self, box: Box) -> None:
         self.slice_bar.note_change(box)

@@ -97,7 +97,7 @@ def test_verify(run: Run, models: Path, case_folder: Path, tmp_path: Path) -> No
     data = np.asarray(image.dataobj).copy()
     data[0, 0, 0] += 1
     nib.save(nib.Nifti1Image(data, image.affine, image.header), volume)
-    assert "it was altered after it was written. Export it again." in run("verify", volume).line
+    assert "it or its provenance was altered after it was written. Export it again." in run("verify", volume).line
     absent = out / "absent.nii.gz"
     assert f"{absent}: there is no such file" in run("verify", absent).line
     next(out.glob("*_provenance.json")).unlink()

@@ -20,6 +20,7 @@ from seg_editor.editing import (
     History,
     InterpolateSlices,
     KeepLargest,
+    MaskGate,
     Mirrored,
     MovePiece,
     PaintOver,
@@ -35,7 +36,7 @@ from seg_editor.editing import (
     Within,
     compute,
 )
-from seg_editor.editing.segmentation import Edit
+from seg_editor.editing.edit import Edit
 from seg_editor.errors import UsageError
 
 SHAPE = (11, 9, 7)
@@ -48,6 +49,7 @@ BRUSHES = st.builds(
     Brush, st.sampled_from(["round", "square"]), st.sampled_from([0.5, 1.0, 2.3, 4.0]), three_d=st.booleans()
 )
 RULES = st.tuples(st.sampled_from(list(PaintOver)), VALUES)
+LANDINGS = st.sampled_from([PaintOver.ALL, PaintOver.BACKGROUND])
 
 
 @st.composite
@@ -125,27 +127,27 @@ def test_a_moved_piece_leaves_locked_labels_where_they_are(
     segmentation = Segmentation(labels, SCHEME_124)
     with suppress(UsageError):
         piece = Piece.at(segmentation.labels, at, label, locked=locked)
-        segmentation.apply(Within(MovePiece(piece, piece.kept_inside(offset)), locked=locked))
+        segmentation.apply(MovePiece(piece, piece.kept_inside(offset), locked=locked))
     for value in locked:
         np.testing.assert_array_equal(segmentation.labels == value, labels == value)
 
 
 @settings(max_examples=200, deadline=None)
-@given(volumes(), VOXELS, SHIFTS.map(lambda s: tuple(int(v) for v in s)), LABEL, LOCKS, RULES, st.booleans())
+@given(volumes(), VOXELS, SHIFTS.map(lambda s: tuple(int(v) for v in s)), LABEL, LOCKS, LANDINGS, st.booleans())
 def test_a_moved_piece_arrives_whole_or_nothing_changes(
     labels: np.ndarray,
     at: tuple[int, int, int],
     offset: tuple[int, int, int],
     label: int | None,
     locked: frozenset[int],
-    rule: tuple[PaintOver, int],
+    over: PaintOver,
     gated: bool,
 ) -> None:
     segmentation, brain = Segmentation(labels, SCHEME_124), np.indices(SHAPE).sum(axis=0) < 20
     try:
         piece = Piece.at(segmentation.labels, at, label, locked=locked)
         offset = piece.kept_inside(offset)
-        move = MovePiece(piece, offset, rule[0], locked, brain if gated else None)
+        move = MovePiece(piece, offset, over, locked, MaskGate(brain) if gated else None)
         segmentation.apply(move)
     except UsageError:
         np.testing.assert_array_equal(segmentation.labels, labels)

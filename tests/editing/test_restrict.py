@@ -13,6 +13,7 @@ from seg_editor.editing import (
     FillHoles,
     GrowShrink,
     KeepLargest,
+    MaskGate,
     Mirrored,
     MovePiece,
     PaintOver,
@@ -151,10 +152,9 @@ def test_a_piece_moves_away_from_its_locked_core_but_never_onto_it() -> None:
     labels[6, 6, 5] = 4
     seg, locked = segmentation(labels), frozenset({4})
     piece = Piece.at(seg.labels, (5, 6, 5), locked=locked)
-    for edit in (MovePiece(piece, (1, 0, 0), locked=locked), Within(MovePiece(piece, (1, 0, 0)), locked=locked)):
-        with pytest.raises(UsageError):
-            seg.apply(edit)
-        np.testing.assert_array_equal(seg.labels, labels)
+    with pytest.raises(UsageError, match="land on locked"):
+        seg.apply(MovePiece(piece, (1, 0, 0), locked=locked))
+    np.testing.assert_array_equal(seg.labels, labels)
     seg.apply(MovePiece(piece, (6, 0, 0), locked=locked))
     assert np.argwhere(seg.labels == 4).tolist() == [[6, 6, 5]]
     assert np.count_nonzero(seg.labels == 1) == np.count_nonzero(labels == 1)
@@ -185,11 +185,17 @@ def test_a_refused_move_says_how_much_would_land_where() -> None:
     brain = np.ones(SHAPE, np.bool_)
     brain[:, :, 9:] = False
     seg = Segmentation(labels, SCHEME_124, (2.0, 10.0, 10.0))
-    piece = Piece.at(seg.labels, (6, 6, 5))
-    assert np.count_nonzero(MovePiece(piece, (4, 0, 1), within=brain).stranded(seg.labels)) == 1
+    piece, gate = Piece.at(seg.labels, (6, 6, 5)), MaskGate(brain)
+    assert np.count_nonzero(MovePiece(piece, (4, 0, 1), gate=gate).stranded(seg.labels)) == 1
     with pytest.raises(UsageError, match=r"0\.6 ml would land on locked Edema \(ED\), 0\.2 ml outside the brain\. The"):
-        seg.apply(MovePiece(piece, (4, 0, 1), locked=frozenset({2}), within=brain))
+        seg.apply(MovePiece(piece, (4, 0, 1), locked=frozenset({2}), gate=gate))
     np.testing.assert_array_equal(seg.labels, labels)
+
+
+def test_a_piece_knows_no_rule_of_the_active_label() -> None:
+    piece = Piece.at(with_ball(), (6, 6, 5))
+    with pytest.raises(UsageError, match="cannot move over active"):
+        MovePiece(piece, (1, 0, 0), PaintOver.ACTIVE)
 
 
 def test_a_piece_that_lies_partly_in_air_can_still_be_moved() -> None:
@@ -197,7 +203,7 @@ def test_a_piece_that_lies_partly_in_air_can_still_be_moved() -> None:
     brain = np.ones(SHAPE, np.bool_)
     brain[:5] = False
     seg = segmentation(labels)
-    seg.apply(MovePiece(Piece.at(seg.labels, (6, 6, 5)), (0, 2, 0), within=brain))
+    seg.apply(MovePiece(Piece.at(seg.labels, (6, 6, 5)), (0, 2, 0), gate=MaskGate(brain)))
     np.testing.assert_array_equal(seg.labels, with_ball(1, (6, 8, 5)))
 
 

@@ -142,6 +142,11 @@ def test_an_integer_zoom_keeps_the_shape(rows: int, columns: int, ratio: float) 
     assert len({*integer_zoom((rows, columns), (ratio, ratio))}) == 1
 
 
+@pytest.mark.parametrize(("ratio", "zoom"), [(0.25, (1, 1)), (1.0, (1, 1)), (3.0, (3, 1))])
+def test_a_slice_too_large_for_any_zoom_gets_the_smallest(ratio: float, zoom: tuple[int, int]) -> None:
+    assert integer_zoom((3 * PICTURE_HEIGHT + 1, 100), (ratio, 1.0)) == zoom
+
+
 def test_panel_of_no_change(tmp_path: Path) -> None:
     case = open_case(make_case(tmp_path / "case", codes=(0, 0)))
     result = make_counterfactual(case)

@@ -61,6 +61,24 @@ def test_repacked_and_altered(tiny_case: Case, exported: Path) -> None:
     assert verify(path).state == "altered"
 
 
+def test_the_provenance_is_sealed(tiny_case: Case, exported: Path) -> None:
+    path, beside = (exported / f"{tiny_case.case_id}_{tail}" for tail in ("panel_synthetic.png", "provenance.json"))
+    written = json.loads(beside.read_text())
+
+    def state(**changed: object) -> str:
+        beside.write_text(json.dumps({key: value for key, value in (written | changed).items() if value != "gone"}))
+        found = verify(path)
+        assert found.intact == (found.state == "intact")
+        return found.state
+
+    assert state() == "intact"
+    assert state(case_id="another") == "altered"
+    assert state(request=written["request"] | {"seed": 8}) == "altered"
+    assert state(seal_sha256="gone") == "altered"
+    assert state(format="seg-editor provenance 1") == "altered"
+    assert state(format="seg-editor provenance 1", seal_sha256="gone") == "unsealed"
+
+
 def test_missing_pieces(tiny_case: Case, exported: Path) -> None:
     with pytest.raises(ExportError, match="no such file"):
         verify(exported / "nothing.nii.gz")

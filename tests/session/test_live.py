@@ -91,6 +91,16 @@ def test_preparation_comes_once_a_run() -> None:
     assert times.expected(Kind("m5", "cpu", 6, 1)) == pytest.approx(8.0)
 
 
+def test_a_model_that_never_ran_counts_as_fast_as_another() -> None:
+    times, unknown = RunTimes(), Kind("m3", "cpu", 20, 2)
+    assert times.expected_like(unknown, "m5") == 0.0
+    times.add(Kind("m5", "cpu", 6, 1), 3.0)
+    assert times.expected(unknown) is None
+    assert times.expected_like(unknown, "m5") == pytest.approx(20.0)
+    times.add(unknown, 7.0)
+    assert times.expected_like(unknown, "m5") == pytest.approx(7.0)
+
+
 def test_the_hour_is_told_before_it_starts() -> None:
     times = RunTimes()
     times.add(Kind("m3", "cpu", 20, 1), 72.0)

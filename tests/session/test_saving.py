@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from seg_editor.cases.write import remove_leftovers
-from seg_editor.errors import ExportError
+from seg_editor.errors import ExportError, UsageError
 from seg_editor.session import Workspace
+from seg_editor.session.layer import Layer
 from tests.session.steps import crash, dab
 
 Opener = Callable[[], Workspace]
@@ -25,7 +26,7 @@ def test_steps_made_while_saving_survive_a_crash(open_workspace: Opener) -> None
     first = open_workspace()
     first.apply(dab(8))
     first.apply(dab(10, value=2))
-    job = first.begin_save()
+    job = first.begin_save(first.tumor)
     first.apply(dab(14, value=4))
     first.undo()
     first.undo()
@@ -44,7 +45,7 @@ def test_steps_made_while_saving_survive_a_crash(open_workspace: Opener) -> None
 def test_a_crash_in_the_middle_of_a_save_loses_nothing(open_workspace: Opener) -> None:
     first = open_workspace()
     first.apply(dab(8))
-    job = first.begin_save()
+    job = first.begin_save(first.tumor)
     first.apply(dab(14, value=4))
     labels = first.segmentation.labels.copy()
     crash(first)
@@ -138,3 +139,95 @@ def test_opening_a_case_cleans_up_after_a_killed_save(case_folder: Path, journal
     assert list(case_folder.glob(".*.part")) == []
     assert workspace.recover() == 1
     workspace.close()
+
+
+def with_tissue(workspace: Workspace) -> Layer:
+    """A tissue map with one edit."""
+    workspace.set_tissue(workspace.case.brain.astype(np.uint8) * 2)
+    workspace.view.on_tissue = True
+    workspace.apply(dab(8))
+    assert workspace.tissue is not None
+    return workspace.tissue
+
+
+def test_no_layer_is_saved_into_a_file_of_the_other(open_workspace: Opener, tmp_path: Path) -> None:
+    workspace = open_workspace()
+    tissue, home = with_tissue(workspace), workspace.segmentation_path
+    before = home.read_bytes()
+    workspace.save_segmentation(tmp_path / "elsewhere.nii.gz")
+    detour = home.parent / ".." / home.parent.name / home.name
+    for path in (home, detour, tmp_path / "elsewhere.nii.gz", tmp_path / "Elsewhere.nii.gz"):
+        with pytest.raises(ExportError, match="the file of the segmentation. Choose another name"):
+            workspace.begin_save(tissue, path)
+    with pytest.raises(ExportError, match="the file of the tissue map"):
+        workspace.save_segmentation(workspace.tissue_path)
+    assert home.read_bytes() == before
+    assert tissue.dirty
+
+
+def test_the_file_of_a_tissue_map_is_kept_while_there_is_no_map(workspace: Workspace) -> None:
+    with pytest.raises(ExportError, match="the file of the tissue map"):
+        workspace.save_segmentation(workspace.tissue_path)
+
+
+def test_two_layers_cannot_be_saved_into_one_file_at_once(workspace: Workspace, tmp_path: Path) -> None:
+    tissue, both = with_tissue(workspace), tmp_path / "both.nii.gz"
+    job = workspace.begin_save(workspace.tumor, both)
+    with pytest.raises(ExportError, match="the file of the segmentation"):
+        workspace.begin_save(tissue, both)
+    workspace.end_save(job, None)
+    job = workspace.begin_save(tissue, both)
+    workspace.end_save(job, job.run())
+    assert workspace.tissue_path == both
+
+
+def test_a_layer_that_was_replaced_is_not_saved(workspace: Workspace) -> None:
+    old = with_tissue(workspace)
+    with_tissue(workspace)
+    with pytest.raises(UsageError, match="this tissue map was replaced meanwhile"):
+        workspace.begin_save(old)
+
+
+def test_steps_on_a_tissue_map_saved_elsewhere_fit_the_computed_one(open_workspace: Opener, tmp_path: Path) -> None:
+    first = open_workspace()
+    tissue = with_tissue(first)
+    job = first.begin_save(tissue, tmp_path / "elsewhere.nii.gz")
+    first.end_save(job, job.run())
+    first.apply(dab(10, value=3))
+    crash(first)
+    second = open_workspace()
+    second.find_tissue_steps()
+    assert second.tissue_left is not None
+    second.set_tissue(second.case.brain.astype(np.uint8) * 2)
+    assert second.tissue_left is None
+    assert second.tissue is not None
+    assert second.tissue.recover() == 2
+    np.testing.assert_array_equal(second.tissue.segmentation.labels, tissue.segmentation.labels)
+
+
+def test_steps_on_the_saved_tissue_map_wait_for_it(open_workspace: Opener, journals: Path) -> None:
+    first = open_workspace()
+    tissue = with_tissue(first)
+    job = first.begin_save(tissue)
+    first.end_save(job, job.run())
+    first.apply(dab(10, value=3))
+    crash(first)
+    second = open_workspace()
+    second.find_tissue_steps()
+    second.set_tissue(second.case.brain.astype(np.uint8) * 2)
+    assert second.tissue is not None
+    assert second.tissue.recovery is None
+    assert second.tissue_left is not None
+    assert second.tissue_left.file == str(second.tissue_path)
+    second.open_tissue()
+    assert second.tissue_left is None
+    assert second.tissue.recover() == 1
+    np.testing.assert_array_equal(second.tissue.segmentation.labels, tissue.segmentation.labels)
+    crash(second)
+    third = open_workspace()
+    third.find_tissue_steps()
+    assert third.tissue_left is not None
+    assert third.tissue_left.file == str(third.tissue_path)
+    third.set_tissue(third.case.brain.astype(np.uint8))
+    third.dismiss_tissue_steps()
+    assert list(journals.glob("*.journal")) == []

@@ -24,7 +24,7 @@ from tests.tiny import make_case
 from tests.ui.fake import FakeBackend
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-NONE = Qt.KeyboardModifier.NoModifier
+NONE, CTRL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
 NO_BUTTON = Qt.MouseButton.NoButton
 
@@ -164,6 +164,12 @@ def settle(qtbot: object, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: not window.busy_with_actions and not window.viewer.following.pending)  # type: ignore[attr-defined]
 
 
+def quiet(hands: Hands, status: Status = Status.FRESH) -> Callable[[], bool]:
+    """True when nothing runs or waits and the chip says so."""
+    generation = hands.window.generation
+    return lambda: generation.status is status and not generation.running
+
+
 @pytest.fixture
 def wait(qtbot: object) -> Callable[[Callable[[], bool]], None]:
     """Wait until something is true."""
@@ -171,12 +177,39 @@ def wait(qtbot: object) -> Callable[[Callable[[], bool]], None]:
 
 
 @pytest.fixture
+def removed(hands: Hands, qtbot: object) -> Hands:
+    """Hands after the tumor was removed with its key."""
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, hands.window)
+    return hands
+
+
+@pytest.fixture
+def generated(removed: Hands, wait: Callable[[Callable[[], bool]], None]) -> Hands:
+    """Hands after a counterfactual was generated with Enter."""
+    removed.key(Qt.Key.Key_Return)
+    wait(lambda: removed.window.generation.status is Status.FRESH)
+    return removed
+
+
+@pytest.fixture
+def live(hands: Hands, wait: Callable[[Callable[[], bool]], None], qtbot: object) -> Hands:
+    """Hands in live mode, the tumor removed and its picture made without Enter."""
+    hands.key(Qt.Key.Key_L, CTRL)
+    assert hands.window.generation.settings.live
+    hands.key(Qt.Key.Key_R, CTRL)
+    wait(quiet(hands))
+    settle(qtbot, hands.window)
+    return hands
+
+
+@pytest.fixture
 def made(hands: Hands, wait: Callable[[Callable[[], bool]], None], qtbot: object) -> Hands:
     """Hands with a counterfactual alone in one pane."""
-    hands.key(Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    hands.key(Qt.Key.Key_R, CTRL)
     settle(qtbot, hands.window)
     hands.key(Qt.Key.Key_Return)
-    wait(lambda: hands.window.generation.status is Status.FRESH and not hands.window.generation.running)
+    wait(quiet(hands))
     hands.window.ui.layout = Layout.SINGLE
     hands.window.ui.picture = Role.RESULT
     settle(qtbot, hands.window)

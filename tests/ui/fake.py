@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class FakeBackend:
         self.referee = FakeReferee()
         self.hold = Event()
         self.hold.set()
+        self._allowed: Semaphore | None = None
         self.failure: BaseException | None = None
         self.spoiled = False
         self.gpu_memory = True
@@ -59,6 +60,15 @@ class FakeBackend:
         self.ends: list[str] = []
         self.pause = 0.0
         self.pace: dict[str, float] = {}
+
+    def let(self, steps: int | None) -> None:
+        """Let exactly so many further steps of any run through, then hold it; None lets all through again."""
+        self._allowed = None if steps is None else Semaphore(steps)
+
+    def _may_step(self) -> bool:
+        """True when a step may be made now; waits a moment for it."""
+        allowed = self._allowed
+        return self.hold.wait(0.005) and (allowed is None or allowed.acquire(timeout=0.005))
 
     def models(self) -> Sequence[ModelInfo]:
         """The models by name, each with two presets."""
@@ -81,7 +91,7 @@ class FakeBackend:
         return self.pace.get(model)
 
     def run(self, order: Order, cancel: Cancel) -> Iterator[Any]:
-        """Yield previews, then the result; waits while :attr:`hold` is cleared."""
+        """Yield previews, then the result; waits while :attr:`hold` is cleared, and as :meth:`let` says."""
         self.runs.append(order)
         if order.device == "cuda" and not self.gpu_memory:
             raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU")
@@ -109,7 +119,7 @@ class FakeBackend:
         offset = 40 * self.names.index(order.model)
         filled = {m: _fill(case.volumes[m].values(), part, order.seed, offset) for m in case.modalities}
         for k in range(1, request.steps):
-            while not self.hold.wait(0.005):
+            while not self._may_step():
                 if cancel():
                     break
             if cancel():

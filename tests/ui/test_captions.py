@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,17 +12,14 @@ from PyQt6.QtWidgets import QApplication
 
 from seg_editor.cases import Modality
 from seg_editor.ui.chrome import STRIP
-from seg_editor.ui.generation import Status
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.pane_content import EARLIER_MASK, GENERATED_LINE, REFEREE_NONE, REMOVED_LINE
 from seg_editor.ui.planes import boundary_segments, dashes
 from seg_editor.ui.state import Layout, Role
 from seg_editor.ui.status import signed
-from tests.ui.conftest import NO_BUTTON, Hands, settle
-from tests.ui.test_live import erase
-
-Wait = Callable[[Callable[[], bool]], None]
-CTRL = Qt.KeyboardModifier.ControlModifier
+from tests.ui.comparing import CTRL, Wait
+from tests.ui.conftest import NO_BUTTON, Hands, quiet, settle
+from tests.ui.steps import erase
 
 
 @pytest.fixture
@@ -32,7 +28,7 @@ def made(hands: Hands, qtbot: object, wait: Wait) -> Hands:
     hands.window.actions_table["remove"].trigger()
     settle(qtbot, hands.window)
     hands.key(Qt.Key.Key_Return)
-    wait(lambda: hands.window.generation.status is Status.FRESH and not hands.window.generation.running)
+    wait(quiet(hands))
     hands.window.ui.layout = Layout.COMPARE
     settle(qtbot, hands.window)
     return hands

@@ -10,7 +10,6 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +28,11 @@ from seg_editor.ui.panels.parts import Segments
 from seg_editor.ui.recovery import RESTORE
 from seg_editor.ui.state import Layout
 from tests.tiny import make_case
-from tests.ui.conftest import NO_BUTTON, Hands, settle
+from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, pictures
+from tests.ui.conftest import NO_BUTTON, Hands, quiet, settle
 from tests.ui.fake import FakeBackend
-from tests.ui.test_compare_window import KEYS, pictures
-from tests.ui.test_live import erase, live, quiet
+from tests.ui.steps import erase
 
-__all__ = ["live"]
-
-CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-Wait = Callable[[Callable[[], bool]], None]
 STROKES, SEEDS = 10, 8
 
 
@@ -249,7 +244,7 @@ from seg_editor.ui.app import make_application, make_window
 from seg_editor.ui.preferences import Preferences
 from tests.ui.conftest import Hands
 from tests.ui.fake import FakeBackend
-from tests.ui.test_live import erase
+from tests.ui.steps import erase
 
 def until(true):
     while not true():

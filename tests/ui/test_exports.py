@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,23 @@ from tests.tiny import make_case
 from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
 from tests.ui.conftest import Hands, settle
 from tests.ui.fake import FakeBackend
+from tests.ui.steps import erase
 
 CASE = "BraTS2021_90002"
 
 
 def exported(hands: Hands, folder: Path, name: str = "view.png") -> Path:
-    """Press the key for a picture of the view and return the file."""
+    """Press the key for a picture of the view and return the only file that is new or written anew."""
     hands.window.exports.choose_png = lambda _start: str(folder / name)
+    before = files(folder)
     hands.key(Qt.Key.Key_E, CTRL)
-    return max(folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+    (path,) = (path for path, _ in files(folder) - before)
+    return path
+
+
+def files(folder: Path) -> set[tuple[Path, int]]:
+    """The pictures of a folder; one that another takes the place of has another number."""
+    return {(path, path.stat().st_ino) for path in folder.glob("*.png")}
 
 
 def told(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -77,12 +84,16 @@ def test_a_step(made: Hands, wait: Wait, tmp_path: Path, capsys: pytest.CaptureF
 def test_a_step_of_a_run_under_way(
     made: Hands, backend: FakeBackend, wait: Wait, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    backend.pause = 0.2
+    backend.let(2)
     made.window.generation.settings.seed = 31
     made.key(Qt.Key.Key_Return)
-    wait(lambda: made.pane().marks.title.startswith("Step "))
+    wait(lambda: made.pane().marks.title == "Step 2 of 4")
+    assert told(exported(made, tmp_path), capsys).endswith(": step 2 of 4 of m5, seed 31")
+    made.key(Qt.Key.Key_B)
+    erase(made, 0)
     words = told(exported(made, tmp_path), capsys)
-    assert re.search(r": step [1-4] of 4 of m5, seed 31$", words)
+    assert words.endswith(": step 2 of 4 of m5, seed 31, from an earlier mask, dimmed to 70%")
+    backend.let(None)
     wait(lambda: not made.window.generation.running)
 
 
@@ -98,6 +109,27 @@ def test_several_results(made: Hands, wait: Wait, tmp_path: Path, capsys: pytest
     path = exported(made, tmp_path)
     assert told(path, capsys).endswith(": m5, seed 9, 4 steps; m5, seed 0, 4 steps")
     assert verify(path).sidecar["panes"][0]["mode"] == "swipe"
+
+
+def test_a_picture_of_an_earlier_mask(
+    made: Hands, wait: Wait, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not verify(exported(made, tmp_path)).sidecar["panes"][0]["outdated"]
+    made.key(Qt.Key.Key_B)
+    erase(made, 0)
+    path = exported(made, tmp_path)
+    assert told(path, capsys).endswith(": m5, seed 0, 4 steps, from an earlier mask, dimmed to 70%")
+    (pane,) = verify(path).sidecar["panes"]
+    assert (pane["outdated"], pane["brightness"]) == (True, 0.7)
+    made.key(KEYS[Mode.SWIPE], SHIFT)
+    path = exported(made, tmp_path)
+    assert told(path, capsys).endswith(": m5, seed 0, 4 steps, from an earlier mask")
+    (pane,) = verify(path).sidecar["panes"]
+    assert (pane["outdated"], pane["brightness"]) == (True, 1.0)
+    second(made, wait)
+    made.window.compare.state.against = made.workspace.results.entries[0].key
+    words = told(exported(made, tmp_path), capsys)
+    assert words.endswith(": m5, seed 9, 4 steps; m5, seed 0, 4 steps, from an earlier mask")
 
 
 def test_a_pane_without_a_result_shows_nothing_generated(made: Hands, wait: Wait) -> None:
@@ -135,7 +167,7 @@ def test_an_altered_picture(made: Hands, tmp_path: Path, capsys: pytest.CaptureF
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(path, pnginfo=info)
     assert main(["verify", str(path)]) == 2
-    assert "it was altered after it was written" in capsys.readouterr().err
+    assert "it or its provenance was altered after it was written" in capsys.readouterr().err
 
 
 def test_no_file_tells_a_path_or_a_text_of_the_header(hands: Hands, wait: Wait, tmp_path: Path, qtbot: Any) -> None:

@@ -26,22 +26,6 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 Wait = Callable[[Callable[[], bool]], None]
 
 
-@pytest.fixture
-def removed(hands: Hands, qtbot: object) -> Hands:
-    """Hands after the tumor was removed with its key."""
-    hands.key(Qt.Key.Key_R, CTRL)
-    settle(qtbot, hands.window)
-    return hands
-
-
-@pytest.fixture
-def generated(removed: Hands, wait: Wait) -> Hands:
-    """Hands after a counterfactual was generated with Enter."""
-    removed.key(Qt.Key.Key_Return)
-    wait(lambda: removed.window.generation.status is Status.FRESH)
-    return removed
-
-
 def test_generate_needs_a_hole_and_says_so(hands: Hands) -> None:
     action = hands.window.actions_table["generate"]
     assert not action.isEnabled()

@@ -13,10 +13,8 @@ from seg_editor.ui.captions import kept_text
 from seg_editor.ui.generation import Status
 from seg_editor.ui.history_strip import figures
 from seg_editor.ui.panels.metrics import number
+from tests.ui.comparing import CTRL, Wait
 from tests.ui.conftest import Hands, settle
-from tests.ui.test_generation import CTRL, Wait, generated, removed
-
-__all__ = ["generated", "removed"]
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (1440, 900)])

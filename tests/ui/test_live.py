@@ -6,7 +6,6 @@ import gc
 import random
 import threading
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,35 +16,10 @@ from seg_editor.session.live import Status
 from seg_editor.ui.device_page import DevicePage
 from seg_editor.ui.live_wiring import follow_live
 from seg_editor.ui.state import Layout
-from tests.ui.conftest import Hands, settle
+from tests.ui.comparing import CTRL, Wait
+from tests.ui.conftest import Hands, quiet, settle
 from tests.ui.fake import FakeBackend
-
-CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-Wait = Callable[[Callable[[], bool]], None]
-
-
-def quiet(hands: Hands, status: Status = Status.FRESH) -> Callable[[], bool]:
-    """True when nothing runs or waits and the chip says so."""
-    generation = hands.window.generation
-    return lambda: generation.status is status and not generation.running
-
-
-@pytest.fixture
-def live(hands: Hands, wait: Wait, qtbot: object) -> Hands:
-    """Hands in live mode, the tumor removed and its picture made without Enter."""
-    hands.key(Qt.Key.Key_L, CTRL)
-    assert hands.window.generation.settings.live
-    hands.key(Qt.Key.Key_R, CTRL)
-    wait(quiet(hands))
-    settle(qtbot, hands.window)
-    return hands
-
-
-def erase(hands: Hands, number: int) -> None:
-    """A short stroke inside the old tumor: paint back a little of it, another place each time."""
-    x, y, z = hands.workspace.view.cursor
-    row = y - 6 + number
-    hands.drag([(x - 4, row, z), (x + 4, row, z)])
+from tests.ui.steps import erase
 
 
 def test_removing_starts_a_run_by_itself(live: Hands, backend: FakeBackend) -> None:

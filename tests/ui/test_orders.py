@@ -10,7 +10,7 @@ import pytest
 
 from seg_editor.anatomy import cache, tissue
 from seg_editor.cases import Case
-from seg_editor.editing.segmentation import Patch
+from seg_editor.editing import Patch
 from seg_editor.session import Workspace
 from seg_editor.session.live import Kind
 from seg_editor.ui.backend import EngineBackend, ModelInfo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QPushButton
 
+from seg_editor.anatomy import tissue
+from seg_editor.errors import CaseError
 from seg_editor.session import Workspace
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.recovery import COMPUTE, DISCARD, RESTORE, SAVE_WITHOUT, TAKE_BACK, said_time
@@ -200,10 +203,10 @@ def test_edits_of_a_tissue_map_are_offered_before_there_is_a_map(
     wait(lambda: window.tissue.labels is not None)
     assert "left 1 edit of the tissue map unsaved" in window.errors.message
     QTest.mouseClick(button(window, RESTORE), LEFT)
-    tissue = window.workspace.tissue
-    assert tissue is not None
-    assert np.array_equal(tissue.segmentation.labels, left_tissue)
-    assert tissue.dirty
+    layer = window.workspace.tissue
+    assert layer is not None
+    assert np.array_equal(layer.segmentation.labels, left_tissue)
+    assert layer.dirty
     assert "tissue map unsaved" not in window.errors.message
 
 
@@ -225,14 +228,114 @@ def test_the_first_save_of_the_tissue_map_asks(
     assert workspace is not None
     window.tissue.start()
     wait(lambda: window.tissue.labels is not None)
-    tissue = workspace.tissue
-    assert tissue is not None
+    layer = workspace.tissue
+    assert layer is not None
     workspace.view.on_tissue = True
     workspace.apply(dab(24, value=1))
     asked = answer(window, choice)
     Hands(window).key(Qt.Key.Key_S, CTRL)
     wait(lambda: not window.cases.saves.running)
     assert asked == [(RESTORE, SAVE_WITHOUT)]
-    assert (tissue.recovery is None) is (choice == SAVE_WITHOUT)
+    assert (layer.recovery is None) is (choice == SAVE_WITHOUT)
     assert workspace.tissue_path.exists() is (choice == SAVE_WITHOUT)
-    assert tissue.dirty is (choice == "")
+    assert layer.dirty is (choice == "")
+
+
+def press(window: MainWindow, text: str, wait: Wait) -> None:
+    """Click a choice in the bar once it is there."""
+
+    def found() -> list[QPushButton]:
+        return [b for b in window.errors.findChildren(QPushButton) if b.text() == text and b.isVisible()]
+
+    wait(lambda: bool(found()))
+    QTest.mouseClick(found()[-1], LEFT)
+
+
+def compute(window: MainWindow, wait: Wait) -> None:
+    """Compute the tissue map as the bar offers, to the end."""
+    press(window, COMPUTE, wait)
+    wait(lambda: not window.tissue.running)
+
+
+def test_the_offer_comes_back_when_the_map_cannot_be_computed(
+    window: MainWindow, left_tissue: np.ndarray, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    def broken(*_args: object, **_options: object) -> None:
+        raise CaseError("no tissue here")
+
+    works = tissue.tissue_map
+    monkeypatch.setattr(tissue, "tissue_map", broken)
+    compute(window, wait)
+    assert window.errors.message == "No tissue here."
+    window.errors.close_button.click()
+    assert "left 1 edit of the tissue map unsaved" in window.errors.message
+    monkeypatch.setattr(tissue, "tissue_map", works)
+    compute(window, wait)
+    press(window, RESTORE, wait)
+    assert window.errors.message == "1 unsaved step was restored."
+
+
+def test_the_offer_comes_back_when_computing_is_cancelled(
+    window: MainWindow, left_tissue: np.ndarray, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(tissue, "tissue_map", lambda *_args, **_options: ended.wait(10))
+    press(window, COMPUTE, wait)
+    assert not window.errors.isVisible()
+    window.tissue.cancel()
+    ended.set()
+    assert "left 1 edit of the tissue map unsaved" in window.errors.message
+    press(window, DISCARD, wait)
+    window.tissue.start()
+    window.tissue.cancel()
+    assert not window.errors.isVisible()
+
+
+def test_edits_that_do_not_fit_the_computed_map_are_not_forgotten(
+    window: MainWindow, left_tissue: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    other = SimpleNamespace(labels=np.ones_like(left_tissue))
+    monkeypatch.setattr(tissue, "tissue_map", lambda *_args, **_options: other)
+    compute(window, wait)
+    assert "left 1 edit of the tissue map unsaved" in window.errors.message
+    assert window.errors.message.endswith(
+        "It needs the map as it was computed then, not this map; the journal keeps it."
+    )
+    assert len(list((tmp_path / "state").rglob("*.journal"))) == 1
+    press(window, DISCARD, wait)
+    assert list((tmp_path / "state").rglob("*.journal")) == []
+
+
+def test_edits_of_a_saved_map_name_its_file(
+    window: MainWindow, big_case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait, qtbot: object
+) -> None:
+    monkeypatch.setenv("SEG_EDITOR_STATE", str(tmp_path / "state"))
+    looked: list[threading.Thread] = []
+    find = Workspace.find_tissue_steps
+    monkeypatch.setattr(Workspace, "find_tissue_steps", lambda w: (looked.append(threading.current_thread()), find(w)))
+    before = Workspace.open(big_case)
+    before.set_tissue(before.case.brain.astype(np.uint8))
+    assert before.tissue is not None
+    job = before.begin_save(before.tissue)
+    before.end_save(job, job.run())
+    before.view.on_tissue = True
+    before.apply(dab(8, value=2))
+    before.apply(dab(14, value=2))
+    crash(before)
+    made = SimpleNamespace(labels=before.case.brain.astype(np.uint8) * 2)
+    monkeypatch.setattr(tissue, "tissue_map", lambda *_args, **_options: made)
+    window.cases.journal = True
+    window.cases.open(big_case)
+    wait(lambda: window.workspace is not None)
+    settle(qtbot, window)
+    assert looked
+    assert threading.main_thread() not in looked
+    compute(window, wait)
+    press(window, "Keep the new one", wait)
+    needed = f"They need {before.tissue_path.name} as it was then, not this map; the journal keeps them."
+    assert window.errors.message.endswith(needed)
+    window.tissue.open_saved()
+    press(window, RESTORE, wait)
+    assert window.workspace is not None
+    assert window.workspace.tissue is not None
+    assert np.array_equal(window.workspace.tissue.segmentation.labels, before.tissue.segmentation.labels)

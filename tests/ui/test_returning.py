@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from PyQt6.QtCore import Qt
 
 import seg_editor.export
-from seg_editor.editing.segmentation import Patch
+from seg_editor.editing import Patch
 from seg_editor.session.live import Status
 from seg_editor.ui.history_strip import THUMB
 from seg_editor.ui.live_wiring import restore
@@ -18,13 +17,10 @@ from seg_editor.ui.panels.generation import NOTHING_REMOVED
 from seg_editor.ui.sampler import Run
 from seg_editor.ui.state import Layout, Role
 from seg_editor.ui.theme import load_theme
-from tests.ui.conftest import Hands, settle
+from tests.ui.comparing import CTRL, SHIFT, Wait
+from tests.ui.conftest import Hands, quiet, settle
 from tests.ui.fake import FakeBackend
-from tests.ui.test_live import CTRL, SHIFT, erase, live, quiet
-
-__all__ = ["live"]
-
-Wait = Callable[[Callable[[], bool]], None]
+from tests.ui.steps import erase
 
 
 class Labels:

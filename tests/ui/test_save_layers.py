@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
 from seg_editor.cases import read_labels
 from seg_editor.editing import RemoveTumor
 from seg_editor.session.layer import Layer
+from seg_editor.session.saving import Save, Written
 from seg_editor.ui.case_actions import DISCARD
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.saves import NOTHING, REPLACE, SAVE_AS, SAVE_EMPTY, written_text
@@ -301,3 +302,80 @@ def test_saving_without_tumor_goes_on_with_the_tissue_map(hands: Hands, tissue: 
     save(hands, wait)
     assert not workspace.dirty
     assert not read_labels(workspace.segmentation_path).raw.any()
+
+
+def test_the_tissue_map_does_not_replace_the_segmentation(
+    hands: Hands, tissue: Layer, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    workspace, window = hands.workspace, hands.window
+    workspace.tissue_path.write_bytes(b"the map of another day")
+    before = files(workspace.case.folder)
+    paint(hands)
+    window.cases.confirm = lambda *_: SAVE_AS
+    answer_file(monkeypatch, workspace.segmentation_path)
+    save(hands, wait)
+    said = f"{workspace.segmentation_path}: this is the file of the segmentation. Choose another name."
+    assert window.errors.message == said
+    assert files(workspace.case.folder) == before
+    assert tissue.dirty
+
+
+def test_two_layers_under_one_new_name(
+    hands: Hands, tissue: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    workspace, window, both = hands.workspace, hands.window, tmp_path / "both.nii.gz"
+    workspace.tissue_path.write_bytes(b"the map of another day")
+    paint(hands)
+    workspace.view.on_tissue = False
+    workspace.apply(RemoveTumor())
+    window.cases.confirm = lambda *_: SAVE_AS
+    answer_file(monkeypatch, both, both)
+    save(hands, wait)
+    assert (
+        window.errors.message
+        == f"{both}: this is the file of the segmentation. Choose another name. Saved {both.name}."
+    )
+    assert np.array_equal(read_labels(both).raw, workspace.segmentation.labels)
+    assert not workspace.tumor.dirty
+    assert tissue.dirty
+
+
+def test_an_unforeseen_failure_hides_nothing(
+    hands: Hands, tissue: Layer, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    workspace, window, run = hands.workspace, hands.window, Save.run
+
+    def broken(job: Save) -> Written:
+        if job.layer is workspace.tumor:
+            raise ValueError("a riddle")
+        return run(job)
+
+    monkeypatch.setattr(Save, "run", broken)
+    paint(hands)
+    workspace.view.on_tissue = False
+    paint(hands, 8)
+    save(hands, wait)
+    assert window.errors.message == f"Something went wrong: a riddle. Saved {workspace.tissue_path.name}."
+    assert "ValueError: a riddle" in window.errors.details.toPlainText()
+    assert window.errors.details_button.isVisible()
+    tissue.segmentation.apply(dab(12, value=1))
+    workspace.tissue_path.chmod(0o444)
+    save(hands, wait)
+    assert window.errors.message.startswith("Something went wrong: a riddle. ")
+    assert f"{workspace.tissue_path}: the file is write-protected." in window.errors.message
+    assert "ValueError: a riddle" in window.errors.details.toPlainText()
+
+
+def test_a_map_that_was_replaced_is_not_saved_in_the_name_of_the_new_one(
+    hands: Hands, tissue: Layer, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    workspace, window = hands.workspace, hands.window
+    paint(hands)
+    save(hands, wait)
+    workspace.tissue_path.chmod(0o444)
+    paint(hands, 8)
+    save(hands, wait)
+    workspace.set_tissue(workspace.case.brain.astype(np.uint8))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args, **_options: pytest.fail("nothing to save"))
+    QTest.mouseClick(bar_button(window, "Save tissue map as…"), LEFT)
+    assert window.errors.message == "This tissue map was replaced meanwhile. Save the one that is shown now."

@@ -251,7 +251,7 @@ def test_a_saved_tissue_map_is_offered_with_its_unsaved_edits(
     assert before.tissue is not None
     before.view.on_tissue = True
     before.apply(dab(20, value=3))
-    job = before.begin_save(tissue=True)
+    job = before.begin_save(before.tissue)
     before.end_save(job, job.run())
     saved = before.tissue.segmentation.labels.copy()
     before.apply(dab(30, value=2))

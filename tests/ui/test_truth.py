@@ -13,12 +13,11 @@ from seg_editor.session.live import Status
 from seg_editor.ui.compare import EnsembleView, Mode
 from seg_editor.ui.pane_content import EARLIER_MASK, PaneContent
 from seg_editor.ui.state import Layout, Role
-from tests.ui.comparing import KEYS, Wait, second
-from tests.ui.conftest import Hands, settle
+from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
+from tests.ui.conftest import Hands, quiet, settle
 from tests.ui.fake import FakeBackend
-from tests.ui.test_live import CTRL, SHIFT, erase, live, quiet
+from tests.ui.steps import erase
 
-__all__ = ["live"]
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -217,7 +216,7 @@ def test_a_result_in_place_of_the_source_says_that_its_mask_is_another(
     QTest.mouseClick(cards, LEFT, pos=cards.card(0).center().toPoint())
     first, result, _ = window.viewer.contents
     assert (first.pane.marks.badge, result.pane.marks.badge) == (EARLIER_MASK, "")
-    assert not first.pane.picture.dimmed
+    assert (first.pane.picture.dimmed, result.pane.picture.dimmed) == (True, False)
     live.key(Qt.Key.Key_L, CTRL)
     live.key(Qt.Key.Key_Z, CTRL)
     assert first.pane.marks.badge == ""
@@ -260,6 +259,27 @@ def test_a_step_of_an_earlier_mask_says_so_and_the_slider_stays_on_it(made: Hand
     assert bar.steps.value.text() == "result"
 
 
+def test_a_step_of_a_run_under_way_says_that_the_mask_was_changed(
+    made: Hands, backend: FakeBackend, wait: Wait, qtbot: object
+) -> None:
+    window, shown = made.window, result_pane(made)
+    backend.let(2)
+    window.generation.settings.seed = 5
+    made.key(Qt.Key.Key_Return)
+    wait(lambda: shown.pane.marks.title == "Step 2 of 4")
+    assert (shown.pane.marks.badge, shown.pane.marks.outdated, shown.pane.picture.dimmed) == ("", False, False)
+    made.key(Qt.Key.Key_B)
+    erase(made, 0)
+    settle(qtbot, window)
+    assert shown.pane.marks.title == "Step 2 of 4"
+    assert (shown.pane.marks.badge, shown.pane.marks.outdated, shown.pane.picture.dimmed) == (EARLIER_MASK, True, True)
+    made.key(Qt.Key.Key_Z, CTRL)
+    assert (shown.pane.marks.badge, shown.pane.marks.outdated, shown.pane.picture.dimmed) == ("", False, False)
+    backend.let(None)
+    wait(quiet(made))
+    assert (shown.pane.marks.title, shown.pane.marks.badge) == ("Counterfactual", "")
+
+
 def test_the_slider_says_result_when_another_run_took_the_step_away(
     made: Hands, backend: FakeBackend, wait: Wait, qtbot: object
 ) -> None:
@@ -296,18 +316,34 @@ def test_a_picture_of_an_earlier_mask_is_dimmed_and_its_values_stay(made: Hands,
     assert grays(result) == pytest.approx(fresh[1], rel=0.02)
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_where_two_pictures_lie_side_by_side_the_one_of_the_present_mask_is_not_dimmed(
+    made: Hands, qtbot: object, mode: Mode
+) -> None:
+    made.window.compare.choose(mode)
+    settle(qtbot, made.window)
+    made.key(Qt.Key.Key_B)
+    erase(made, 0)
+    shown = result_pane(made).pane
+    assert (shown.marks.badge, shown.marks.outdated) == (EARLIER_MASK, True)
+    assert shown.picture.dimmed == (mode in (Mode.PLAIN, Mode.BLINK, Mode.FADE))
+    made.window.ui.picture = Role.DIFFERENCE
+    assert made.pane().difference.dimmed
+
+
 def test_the_panes_of_a_run_keep_their_mark_until_its_picture_is_there(
     live: Hands, backend: FakeBackend, wait: Wait, qtbot: object
 ) -> None:
     live.window.ui.layout, live.window.ui.picture = Layout.PLANES, Role.RESULT
     settle(qtbot, live.window)
     live.key(Qt.Key.Key_B)
-    backend.pause = 0.05
+    backend.let(1)
     erase(live, 0)
     axial, *others = live.window.viewer.contents
     wait(lambda: "Step" in heading(axial))
     assert axial.pane.marks.badge == ""
     assert [made.pane.marks.badge for made in others] == [EARLIER_MASK] * 2
+    backend.let(None)
     wait(quiet(live))
     assert not any(made.pane.marks.outdated for made in live.window.viewer.contents)
 

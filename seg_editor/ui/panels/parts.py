@@ -23,7 +23,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from seg_editor.ui.painting import painting
+from seg_editor.ui.painting import fitted, painting
 
 RESTED_MS = 40
 """What is not a picture follows the slice on display so long after its last change."""
@@ -238,10 +238,7 @@ class ElidedLabel(QLabel):
     @property
     def drawn_text(self) -> str:
         """What of the text there is room for."""
-        room, metrics = self.contentsRect().width(), self.fontMetrics()
-        texts = (self._shown, *self._shorter)
-        fitting = next((text for text in texts if metrics.horizontalAdvance(text) <= room), texts[-1])
-        return metrics.elidedText(fitting, Qt.TextElideMode.ElideRight, room)
+        return fitted(self.fontMetrics(), self.contentsRect().width(), (self._shown, *self._shorter))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the shortened text."""
