@@ -82,6 +82,9 @@ class Exports(QObject):
         path = Path(name if name.lower().endswith(".png") else f"{name}.png")
         if self._synthetic and "synthetic" not in path.name.lower():
             path = path.with_name(f"{path.stem}_synthetic.png")
+        if path.name != Path(name).name and path.exists():  # the dialog has asked about another name
+            self._errors.show_error(ExportError("is there already", path=path, remedy="Choose another name"))
+            return
         try:
             save_picture(self.picture(), path, self.provenance())
         except ExportError as error:

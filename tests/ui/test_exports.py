@@ -26,18 +26,13 @@ from tests.ui.steps import erase
 CASE = "BraTS2021_90002"
 
 
-def exported(hands: Hands, folder: Path, name: str = "view.png") -> Path:
-    """Press the key for a picture of the view and return the only file that is new or written anew."""
-    hands.window.exports.choose_png = lambda _start: str(folder / name)
-    before = files(folder)
+def exported(hands: Hands, folder: Path, name: str = "") -> Path:
+    """Press the key for a picture of the view and return the only new file; each has a name of its own by default."""
+    before = set(folder.glob("*.png"))
+    hands.window.exports.choose_png = lambda _start: str(folder / (name or f"view{len(before)}.png"))
     hands.key(Qt.Key.Key_E, CTRL)
-    (path,) = (path for path, _ in files(folder) - before)
+    (path,) = set(folder.glob("*.png")) - before
     return path
-
-
-def files(folder: Path) -> set[tuple[Path, int]]:
-    """The pictures of a folder; one that another takes the place of has another number."""
-    return {(path, path.stat().st_ino) for path in folder.glob("*.png")}
 
 
 def told(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -150,7 +145,7 @@ def test_a_pane_that_is_out_of_sight_is_not_told(
     made.window.ui.layout = Layout.COMPARE
     made.window.ui.maximized = 0
     settle(qtbot, made.window)
-    path = exported(made, tmp_path)
+    path = exported(made, tmp_path, "view.png")
     assert path.name == "view.png"
     assert told(path, capsys) == f"intact, a picture of {CASE}: nothing in it was generated"
     made.window.ui.maximized = 2
@@ -210,3 +205,18 @@ def test_the_menu_says_which_picture_is_which(hands: Hands) -> None:
     table = hands.window.actions_table
     assert "as on screen" in table["export_png"].text()
     assert "integer zoom" in table["export_result"].toolTip()
+
+
+def test_a_file_that_the_dialog_did_not_ask_about_stays(made: Hands, tmp_path: Path) -> None:
+    """The name gets its word after the dialog has asked about replacing the file of the name that was typed."""
+    path = exported(made, tmp_path, "view.png")
+    assert path.name == "view_synthetic.png"
+    before = path.read_bytes()
+    made.window.compare_bar.steps.slider.setValue(1)
+    made.window.exports.choose_png = lambda _start: str(tmp_path / "view.png")
+    made.key(Qt.Key.Key_E, CTRL)
+    assert path.read_bytes() == before
+    assert "Choose another name" in made.window.errors.text.text()
+    made.window.exports.choose_png = lambda _start: str(path)
+    made.key(Qt.Key.Key_E, CTRL)
+    assert path.read_bytes() != before
