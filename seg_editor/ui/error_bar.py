@@ -200,6 +200,7 @@ class ErrorBar(QFrame):
             button = QPushButton(label)
             button.clicked.connect(lambda _checked=False, action=action: self._choose(action))
             self._choices.addWidget(button)
+            button.show()  # at once: the bar is measured with it
         restyle(self, mood=mood)
         self._show_symbol()
         self.show()
@@ -209,6 +210,7 @@ class ErrorBar(QFrame):
         while (item := self._choices.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
 
     def _choose(self, action: Callable[[], object]) -> None:

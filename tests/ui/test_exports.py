@@ -150,7 +150,7 @@ def test_a_pane_that_is_out_of_sight_is_not_told(
     assert told(path, capsys) == f"intact, a picture of {CASE}: nothing in it was generated"
     made.window.ui.maximized = 2
     settle(qtbot, made.window)
-    assert exported(made, tmp_path).name == "view_synthetic.png"
+    assert exported(made, tmp_path, "view.png").name == "view_synthetic.png"
 
 
 def test_an_altered_picture(made: Hands, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
