@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PyQt6.QtCore import QEvent, QPoint, QRect, Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtWidgets import QPushButton, QWidget
 
 from seg_editor.ui.main_window import MainWindow
 from tests.ui.comparing import CTRL
@@ -35,6 +35,16 @@ def test_a_notice_moves_no_picture_and_covers_no_bar(hands: Hands, kind: str) ->
     bar.details_button.click()
     QTest.qWait(1)
     assert rect(window, window.viewer).contains(rect(window, bar))
+
+
+def test_a_notice_in_place_of_another_has_room_for_its_text(hands: Hands) -> None:
+    bar = hands.window.errors
+    bar.show_note(SAVED, (("Discard them", lambda: None),))
+    QTest.qWait(1)
+    bar.show_note(SAVED, (("Use the saved map", lambda: None), ("Keep the new one", lambda: None)))
+    assert bar.text.width() >= bar.text.fontMetrics().horizontalAdvance(SAVED)
+    shown = [button.text() for button in bar.findChildren(QPushButton) if button.isVisible()]
+    assert shown == ["Use the saved map", "Keep the new one"]
 
 
 def test_a_notice_shows_over_the_start_page_too(window: MainWindow) -> None:

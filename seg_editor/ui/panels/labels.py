@@ -15,6 +15,7 @@ from seg_editor.ui.painting import painting
 from seg_editor.ui.panels.parts import ElidedLabel, Section, Segments, field_label, named, restyle, row
 from seg_editor.ui.state import UiState
 from seg_editor.ui.theme import TISSUE_COLORS, Theme, label_colors
+from seg_editor.wording import milliliters
 
 
 class _Swatch(QWidget):
@@ -84,9 +85,9 @@ class LabelRow(QFrame):
         line.addWidget(self.lock)
         line.addWidget(self.eye)
 
-    def show_volume(self, milliliters: float) -> None:
-        """Show the volume."""
-        self._volume.setText(f"{milliliters:.1f} ml" if milliliters else "–")
+    def show_volume(self, volume: float) -> None:
+        """Show the volume in ml."""
+        self._volume.setText(milliliters(volume) if volume else "–")
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Make this label the active one."""
