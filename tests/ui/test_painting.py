@@ -14,6 +14,7 @@ from seg_editor.cases.volume import read_labels
 from seg_editor.editing import Brush
 from seg_editor.ui.layouts import PLANS
 from seg_editor.ui.state import Layout, Tool
+from seg_editor.wording import milliliters
 from tests.ui.conftest import NO_BUTTON, RIGHT, Hands, settle
 from tests.ui.steps import flashing
 
@@ -182,7 +183,7 @@ def test_volumes_follow_the_brush(painter: Hands, wait: Callable[[Callable[[], b
     painter.workspace.view.brush = Brush("round", 8.0, True)
     painter.drag([(12, 12, z), (30, 12, z)])
     wait(lambda: row._volume.text() != before)
-    assert row._volume.text() == f"{painter.workspace.segmentation.volume_ml(2):.1f} ml"
+    assert row._volume.text() == milliliters(painter.workspace.segmentation.volume_ml(2))
 
 
 def test_hiding_a_label_touches_no_voxel(painter: Hands) -> None:

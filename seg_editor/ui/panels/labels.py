@@ -232,7 +232,7 @@ class LabelsPanel(Section):
         volumes = {value: segmentation.volume_ml(value) for value in self.rows}
         for value, made in self.rows.items():
             made.show_volume(volumes[value])
-        self._total.setText(f"{sum(volumes.values()):.1f} ml in all")
+        self._total.setText(f"{milliliters(sum(volumes.values()))} in all" if any(volumes.values()) else "0 ml in all")
 
     def _show_eyes(self) -> None:
         if self._theme is None:
