@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from seg_editor.editing import Patch
+from seg_editor.editing.delta import whole_box
 from tests.ui.conftest import Hands
 
 
@@ -28,3 +32,14 @@ def outline(hands: Hands, *corners: tuple[float, float, float]) -> None:
     """Click corners."""
     for corner in corners:
         hands.drag([corner])
+
+
+@dataclass(frozen=True, eq=False)
+class Put:
+    """Sets all labels."""
+
+    labels: np.ndarray
+    name: str = "Put"
+
+    def __call__(self, labels: np.ndarray) -> Patch:
+        return Patch(whole_box(labels.shape), np.ones(labels.shape, np.bool_), self.labels.astype(labels.dtype).ravel())

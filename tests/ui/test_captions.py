@@ -11,9 +11,10 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.cases import Modality
+from seg_editor.export.view import EARLIER_MASK
 from seg_editor.ui.chrome import STRIP
 from seg_editor.ui.main_window import MainWindow
-from seg_editor.ui.pane_content import EARLIER_MASK, GENERATED_LINE, REFEREE_NONE, REMOVED_LINE
+from seg_editor.ui.pane_labels import GENERATED_LINE, REFEREE_NONE, REMOVED_LINE
 from seg_editor.ui.planes import boundary_segments, dashes
 from seg_editor.ui.state import Layout, Role
 from seg_editor.ui.status import signed

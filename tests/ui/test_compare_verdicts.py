@@ -11,7 +11,7 @@ from PyQt6.QtTest import QTest
 
 from seg_editor.cases import Modality
 from seg_editor.ui.compare import Mode
-from seg_editor.ui.pane_content import GENERATED_LINE, REFEREE_LINE, REFEREE_NONE
+from seg_editor.ui.pane_labels import GENERATED_LINE, REFEREE_LINE, REFEREE_NONE
 from seg_editor.ui.state import Layout, Role
 from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
 from tests.ui.conftest import Hands, settle

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QPointF, Qt
 from PyQt6.QtTest import QTest
 
-from seg_editor.editing import Patch
-from seg_editor.editing.delta import whole_box
 from seg_editor.ui.actions import TUMOR_ONLY
 from tests.ui.conftest import LEFT, NO_BUTTON, Hands, settle
-from tests.ui.steps import flashing, labels
+from tests.ui.steps import Put, flashing, labels
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 CORE = (38, 30, 20)
 """A cube of ET with half edge 3 in the middle of the brain, and a wall of edema to its right."""
-
-
-@dataclass(frozen=True, eq=False)
-class Put:
-    """Sets all labels."""
-
-    labels: np.ndarray
-    name: str = "Put"
-
-    def __call__(self, labels: np.ndarray) -> Patch:
-        return Patch(whole_box(labels.shape), np.ones(labels.shape, np.bool_), self.labels.astype(labels.dtype).ravel())
 
 
 @pytest.fixture

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, Qt
 
-from seg_editor.editing import Border, Brush, PaintStroke, Patch, RemoveTumor
-from seg_editor.editing.delta import whole_box
+from seg_editor.editing import Border, Brush, PaintStroke, RemoveTumor
 from seg_editor.editing.regions import component_at
 from seg_editor.session import Workspace
 from tests.session.steps import dab
 from tests.ui.conftest import Hands, settle
-from tests.ui.steps import flashing, labels
+from tests.ui.steps import Put, flashing, labels
 
 Wait = Callable[[Callable[[], bool]], None]
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -84,17 +82,6 @@ def test_growing_takes_the_active_label_and_says_so(hands: Hands, wait: Wait, qt
     assert window.status.readout.text().startswith(f"Done: Grow ET by 1 mm, +{gained:.2g} ml")
     settle(qtbot, window)
     assert window.actions_table["undo"].text() == "Undo grow ET by 1 mm"
-
-
-@dataclass(frozen=True, eq=False)
-class Put:
-    """Sets all labels."""
-
-    labels: np.ndarray
-    name: str = "Put"
-
-    def __call__(self, labels: np.ndarray) -> Patch:
-        return Patch(whole_box(labels.shape), np.ones(labels.shape, np.bool_), self.labels.astype(labels.dtype).ravel())
 
 
 @pytest.mark.parametrize("flat", [False, True])

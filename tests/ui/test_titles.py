@@ -10,10 +10,12 @@ from PyQt6.QtCore import QRectF, Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
+from seg_editor.export.view import EARLIER_MASK
 from seg_editor.ui.chrome import drawn_heading
 from seg_editor.ui.compare import EnsembleView, Mode
 from seg_editor.ui.exports import shown_in
-from seg_editor.ui.pane_content import EARLIER_MASK, GENERATED_LINE, NOT_GENERATED, REMOVED_LINE, PaneContent
+from seg_editor.ui.pane_content import NOT_GENERATED, PaneContent
+from seg_editor.ui.pane_labels import GENERATED_LINE, REMOVED_LINE
 from seg_editor.ui.state import Layout, Role, Tool
 from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
 from tests.ui.conftest import Hands, quiet, settle

@@ -9,9 +9,10 @@ from PyQt6.QtGui import QImage
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QSlider, QStyle, QStyleOptionSlider
 
+from seg_editor.export.view import EARLIER_MASK
 from seg_editor.session.live import Status
 from seg_editor.ui.compare import EnsembleView, Mode
-from seg_editor.ui.pane_content import EARLIER_MASK, PaneContent
+from seg_editor.ui.pane_content import PaneContent
 from seg_editor.ui.state import Layout, Role
 from tests.ui.comparing import CTRL, KEYS, SHIFT, Wait, second
 from tests.ui.conftest import Hands, quiet, settle
