@@ -10,9 +10,7 @@ from PyQt6.QtGui import QColor
 from seg_editor.cases import Modality
 from seg_editor.session import Workspace
 from seg_editor.ui import content
-from seg_editor.ui.captions import (
-    slice_number,
-)
+from seg_editor.ui.captions import slice_number
 from seg_editor.ui.compare import Mode
 from seg_editor.ui.comparison import Comparison
 from seg_editor.ui.layouts import Slot
