@@ -173,6 +173,9 @@ class EngineBackend:
 
     def load(self, model: str, device: str = "auto") -> str:
         """Load weights into an engine, once for each device; engines on other devices are let go of."""
+        from seg_editor.generation.preload import map_torch
+
+        map_torch()
         from seg_editor.generation.engines import engine_for, pass_seconds
         from seg_editor.generation.registry import load_model
         from seg_editor.generation.tissue_source import TissueSource

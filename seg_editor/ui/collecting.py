@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _QUIET_MS = 2000
 #: How often young objects are looked at, and after how many such looks old ones are, once the hands rest.
 _YOUNG_MS, _LOOKS = 500, 100
+#: More young objects than this come of an import: to look at them takes longer than a frame, so they are frozen.
+_MANY = 20_000
 
 
 class Collecting(QObject):
@@ -59,7 +61,10 @@ class Collecting(QObject):
         young.start(_YOUNG_MS)
 
     def _collect_young(self) -> None:
-        if gc.get_count()[0] > gc.get_threshold()[0]:
+        young = gc.get_count()[0]
+        if young > _MANY:
+            self._put_off()
+        elif young > gc.get_threshold()[0]:
             gc.collect(1)
         if gc.get_count()[2] > _LOOKS and not self._timer.isActive():
             self._timer.start()

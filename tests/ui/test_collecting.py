@@ -133,3 +133,19 @@ def test_young_garbage_is_collected_in_the_windows_thread_only(wait: Wait) -> No
     gc.callbacks.remove(note)
     assert kept
     assert threads == {threading.get_ident()}
+
+
+def test_what_an_import_leaves_is_not_looked_at_in_a_hurry(collecting: Collecting, full: list[int], wait: Wait) -> None:
+    before = gc.get_freeze_count()
+    phases: list[str] = []
+
+    def note(phase: str, _info: dict[str, Any]) -> None:
+        phases.append(phase)
+
+    kept = [[n] for n in range(30_000)]
+    gc.callbacks.append(note)
+    collecting._collect_young()
+    gc.callbacks.remove(note)
+    assert phases == []
+    assert gc.get_freeze_count() >= before + len(kept)
+    wait(lambda: bool(full))
