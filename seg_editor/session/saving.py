@@ -169,6 +169,8 @@ class Files:
 
     def _refuse_taken(self, layer: Layer, target: Path, others: Sequence[Layer]) -> None:
         taken = [(volume.source.path, "an image of the case") for volume in self._case.volumes.values()]
+        if self._case.mask_file is not None:
+            taken.append((self._case.mask_file.source.path, "the brain mask of the case"))
         if layer is self._tumor:
             taken.append((self.tissue_home, f"the file of the {TISSUE_MAP}"))
         for other in others:

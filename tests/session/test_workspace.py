@@ -135,6 +135,14 @@ def test_images_are_never_overwritten(workspace: Workspace) -> None:
             workspace.save_segmentation(path)
 
 
+def test_a_brain_mask_is_never_overwritten(tmp_path: Path) -> None:
+    workspace = Workspace.open(make_case(tmp_path / "c", layout=Layout.BRATS2013), journal=False)
+    assert workspace.case.mask_file is not None
+    workspace.apply(dab(10))
+    with pytest.raises(ExportError, match="brain mask of the case"):
+        workspace.save_segmentation(workspace.case.mask_file.source.path)
+
+
 def test_a_file_changed_by_another_program_is_not_overwritten(workspace: Workspace) -> None:
     workspace.apply(dab(10))
     path = workspace.segmentation_path
