@@ -31,13 +31,15 @@ class _Task:
     source: NiftiSource
 
 
-def open_case(path: Path | str) -> Case:
+def open_case(path: Path | str, *, threads: int = _THREADS) -> Case:
     """Open a case.
 
     Parameters
     ----------
     path : path-like
         A case folder, or any one file of the case.
+    threads : int
+        How many files are read at once.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def open_case(path: Path | str) -> Case:
     order: list[Modality | Role] = [*MODALITIES, Role.SEGMENTATION, Role.BRAIN_MASK]
     tasks = [_Task(role, read_source(files.paths[role])) for role in order if role in files.paths]
     grid = _common_grid(tasks)
-    volumes = _read_all(tasks)
+    volumes = _read_all(tasks, threads)
     labels = volumes.pop(Role.SEGMENTATION, None)
     mask_file = volumes.pop(Role.BRAIN_MASK, None)
     images = {modality: volumes[modality] for modality in MODALITIES if modality in volumes}
@@ -95,10 +97,10 @@ def _common_grid(tasks: list[_Task]) -> Grid:
     return grid
 
 
-def _read_all(tasks: list[_Task]) -> dict[Modality | Role, Volume]:
-    """Read the voxels of all files, several at once (gzip and copying let other threads run)."""
+def _read_all(tasks: list[_Task], threads: int) -> dict[Modality | Role, Volume]:
+    """Read the voxels of all files, `threads` at once (gzip and copying let other threads run)."""
     readers: dict[Modality | Role, Callable[[Path, NiftiSource], Volume]] = {Role.SEGMENTATION: read_labels}
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         running = [pool.submit(readers.get(t.role, read_volume), t.source.path, t.source) for t in tasks]
         try:
             return {task.role: future.result() for task, future in zip(tasks, running, strict=True)}

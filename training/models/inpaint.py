@@ -33,6 +33,8 @@ _RANGES = {
 _CPU_ROWS = 1
 _KNOTS = 7
 _JITTER = 20
+#: Of a modality that a case lacks the range is 0; its weight is 0 too, but nothing times NaN is NaN.
+_LEAST_RANGE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -351,7 +353,8 @@ def _similarity(predicted: Tensor, batch: dict[str, Tensor]) -> Tensor:
     filled = context[:, middle : conditioning.N_MODALITIES * count : count]
     brain = context[:, conditioning.BRAIN_CHANNEL][:, None]
     low, high = (batch["range"][:, k, :, None, None] for k in (0, 1))
-    made, truth = (((filled + r * weight) - low) / (high - low) * brain for r in (predicted, batch["residual"]))
+    width = (high - low).clamp(min=_LEAST_RANGE)
+    made, truth = (((filled + r * weight) - low) / width * brain for r in (predicted, batch["residual"]))
     flat = [v.reshape(-1, 1, *v.shape[-2:]) for v in (made, truth, weight)]
     values = similarity_map(flat[0], flat[1])
     return torch.as_tensor((values * flat[2]).sum() / weight.sum().clamp(min=1))
