@@ -10,7 +10,6 @@ from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from seg_editor.cases import Case, find_cases, open_case
 from seg_editor.cases.naming import parse_name
 from seg_editor.errors import CaseError
-from seg_editor.ui.sampler import quick_handover
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 
 _IDLE_MS = 1500
@@ -105,9 +104,8 @@ class Neighbors(QObject):
             return
 
         def work(_progress: Progress, _cancelled: Cancelled) -> _Ahead:
-            with quick_handover():
-                stamp, case = stamp_of(path), open_case(path, threads=1)  # the cores are for who works
-                _ = case.content_hash  # kept with the case: opening it is then quick
+            stamp, case = stamp_of(path), open_case(path, threads=1)  # the cores are for who works
+            _ = case.content_hash  # kept with the case: opening it is then quick
             return _Ahead(path, stamp, case)
 
         self._task = task = self._tasks.start(work, "read the next case")

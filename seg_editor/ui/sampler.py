@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Event
 from typing import Any
 
@@ -17,22 +15,9 @@ from seg_editor.errors import ModelError, SegEditorError
 from seg_editor.session.live import may_finish
 from seg_editor.session.results import Mask, mask_of
 from seg_editor.ui.backend import Backend, Order
+from seg_editor.ui.handover import quick_handover
 
 log = logging.getLogger(__name__)
-
-SWITCH_INTERVAL = 0.0005
-"""While a sampler runs Python hands over this often, so that painting stays smooth."""
-
-
-@contextmanager
-def quick_handover() -> Iterator[None]:
-    """Let threads take turns more often than Python does by default."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 class Run(QObject):

@@ -10,6 +10,7 @@ from typing import Any
 from PyQt6.QtCore import QObject, QThread, pyqtSignal, pyqtSlot
 
 from seg_editor.errors import SegEditorError
+from seg_editor.ui.handover import quick_handover
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ class _Job(QObject):
     def run(self) -> None:
         """Do the work, say how it went, and end the thread without help from the GUI thread, which may be waiting."""
         try:
-            result = self._work(self.progress.emit, self.cancelled.is_set)
+            with quick_handover():
+                result = self._work(self.progress.emit, self.cancelled.is_set)
         except Exception as error:
             if not isinstance(error, SegEditorError):
                 log.exception("background job failed")

@@ -42,4 +42,5 @@ def test_every_figure_is_there(tmp_path: Path) -> None:
     }
     assert wanted <= figures.keys()
     assert all(figures[name] > 0 for name in wanted - {"gui_stall_max_ms", "session_idle_stall_max_ms"})
+    assert figures.get("stolen_ms", 0) >= 0
     assert "dab_p95_ms" in render(figures)

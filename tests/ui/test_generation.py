@@ -14,6 +14,7 @@ from PyQt6.QtTest import QTest
 from seg_editor.cases import Modality
 from seg_editor.errors import ModelError
 from seg_editor.ui.generation import Generation, Status
+from seg_editor.ui.handover import SWITCH_INTERVAL
 from seg_editor.ui.main_window import MainWindow
 from seg_editor.ui.panels.generation import AGAIN, ELSEWHERE
 from seg_editor.ui.panels.metrics import number
@@ -275,7 +276,7 @@ def test_closing_while_generating_leaves_no_thread(removed: Hands, backend: Fake
     backend.hold.clear()
     removed.key(Qt.Key.Key_Return)
     wait(lambda: bool(backend.runs))
-    assert sys.getswitchinterval() == pytest.approx(0.0005)
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
     assert window.close()
     assert not window.generation._runs._sampler.alive
     assert not window._tasks._running or not any(task.running for task in window._tasks._running)
