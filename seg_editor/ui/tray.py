@@ -13,9 +13,10 @@ from seg_editor.ui.state import UiState
 
 
 class Tray(QFrame):
-    """Takes its room when editing begins (a tool that edits in hand, tumor removed) and keeps it for the case.
+    """Takes its room when the first run begins, in live mode when editing does, and keeps it for the case.
 
-    So the panes keep their size and place when the first picture arrives, when the ensemble does, and under a stroke.
+    So the panes keep their size and place when the first picture arrives, when the ensemble does, and under a stroke;
+    who only edits labels has the whole window for them.
 
     Parameters
     ----------
@@ -52,10 +53,11 @@ class Tray(QFrame):
         column.addLayout(low)
         self.hide()
         bind(self, ui.changed, lambda name: self._follow() if name == "tool" else None)
+        bind(self, generation.settings.changed, lambda name: self._follow() if name == "live" else None)
         generation.changed.connect(self._follow)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
-        """Serve another case: away until editing begins, unless pictures of it were kept."""
+        """Serve another case: away until it is needed, unless pictures of it were kept."""
         for unbind in self._unbind:
             unbind()
         self._workspace, self._unbind = workspace, []
@@ -72,8 +74,8 @@ class Tray(QFrame):
         workspace, tool = self._workspace, self._ui.tool
         if workspace is None:
             return False
-        editing = tool.brushes or tool.sets_labels or self._generation.removed
-        return editing or self._generation.running or len(workspace.results) > 0
+        soon = self._generation.settings.live and (tool.brushes or tool.sets_labels or self._generation.removed)
+        return soon or self._generation.running or len(workspace.results) > 0
 
     def _follow(self) -> None:
         window = self.window()

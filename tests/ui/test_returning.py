@@ -96,16 +96,22 @@ def test_a_picture_under_the_brush_comes_where_the_source_was(hands: Hands, wait
     assert hands.window.history.cards.entries
 
 
-def test_the_panes_keep_their_place_when_pictures_and_ensembles_arrive(hands: Hands, wait: Wait, qtbot: object) -> None:
+def test_the_panes_keep_their_place_when_pictures_and_ensembles_arrive(
+    hands: Hands, backend: FakeBackend, wait: Wait, qtbot: object
+) -> None:
     window = hands.window
-    assert not window.tray.isVisible()
+    window.ui.layout = Layout.COMPARE
     hands.key(Qt.Key.Key_R, CTRL)
     settle(qtbot, window)
-    window.ui.layout = Layout.COMPARE
+    assert not window.tray.isVisible()
+    backend.hold.clear()
+    hands.key(Qt.Key.Key_Return)
+    wait(lambda: bool(backend.runs))
+    assert window.tray.isVisible()
     pane = hands.pane()
     wait(lambda: pane.height() == window.viewer.height())
     before = pane.viewportTransform()
-    hands.key(Qt.Key.Key_Return)
+    backend.hold.set()
     wait(quiet(hands))
     assert pane.viewportTransform() == before
     window.compare.ensemble.start(4)
@@ -115,8 +121,22 @@ def test_the_panes_keep_their_place_when_pictures_and_ensembles_arrive(hands: Ha
     assert pane.viewportTransform() == before
 
 
+def test_who_only_edits_labels_keeps_the_whole_window(hands: Hands, wait: Wait) -> None:
+    pane, (x, y, z) = hands.pane(), hands.workspace.view.cursor
+    before = pane.viewportTransform()
+    hands.key(Qt.Key.Key_E)
+    hands.drag([(x - 4, y, z), (x + 4, y, z)])
+    hands.key(Qt.Key.Key_B)
+    hands.drag([(x - 4, y, z), (x + 4, y, z)])
+    assert not hands.window.tray.isVisible()
+    assert pane.viewportTransform() == before
+    hands.key(Qt.Key.Key_L, CTRL)
+    wait(hands.window.tray.isVisible)
+
+
 def test_the_tray_stays_away_in_full_screen_and_from_a_case_that_is_only_looked_at(hands: Hands, wait: Wait) -> None:
     window = hands.window
+    hands.key(Qt.Key.Key_L, CTRL)
     hands.key(Qt.Key.Key_F11)
     wait(window.isFullScreen)
     hands.key(Qt.Key.Key_B)
