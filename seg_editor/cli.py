@@ -289,7 +289,7 @@ def _segment(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     from seg_editor.export import verify
-    from seg_editor.export.names import steps_text
+    from seg_editor.export.names import edited_name, steps_text
     from seg_editor.export.provenance import ALTERED, UNSEALED
     from seg_editor.export.view import describe
 
@@ -302,8 +302,14 @@ def _verify(args: argparse.Namespace) -> int:
         print(f"{args.file}: {state}, a picture of {found.sidecar['case_id']}: {describe(found.sidecar)}")
         return 0
     request = found.sidecar["request"]
-    made = f"{request['model']}, seed {request['seed']}, {steps_text(request['steps'])}"
-    print(f"{args.file}: {state}, made from {found.sidecar['case_id']} by {made}")
+    case_id, made = (
+        found.sidecar["case_id"],
+        f"{request['model']}, seed {request['seed']}, {steps_text(request['steps'])}",
+    )
+    if args.file.name == edited_name(case_id):
+        print(f"{args.file}: {state}, the edited segmentation of {case_id}, written with a result of {made}")
+    else:
+        print(f"{args.file}: {state}, made from {case_id} by {made}")
     return 0
 
 

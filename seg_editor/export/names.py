@@ -15,9 +15,9 @@ def synthetic_name(case: Case, modality: Modality) -> str:
     return f"{case.case_id}_{modality_key(case.layout, modality)}_synthetic.nii.gz"
 
 
-def edited_name(case: Case) -> str:
+def edited_name(case_id: str) -> str:
     """Return ``<case_id>_seg_edited.nii.gz``."""
-    return f"{case.case_id}_seg_edited.nii.gz"
+    return f"{case_id}_seg_edited.nii.gz"
 
 
 def panel_name(case: Case) -> str:

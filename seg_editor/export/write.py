@@ -109,7 +109,7 @@ def write_counterfactual(
         for modality in made:
             _write_volume(stage, case, counterfactual, modality, hashes)
         if edited_labels is not None:
-            name = names.edited_name(case)
+            name = names.edited_name(case.case_id)
             write_like(case.labels_source, labels_of_result(case, counterfactual, edited_labels), stage.path(name))
             hashes[name] = {"sha256": file_sha256(stage.folder / name)}
         if panel:

@@ -42,7 +42,7 @@ class EnsembleRun(QObject):
         self.wanted = 0
         generation.made.connect(self._collect)
         generation.changed.connect(self._measured)
-        self._seen = 0
+        self._seen = (0, False)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Drop the ensemble of the case before."""
@@ -82,8 +82,13 @@ class EnsembleRun(QObject):
     def drop(self) -> None:
         """Forget the ensemble; its results stay in the history."""
         self._keys, self._results, self._places, self._made = [], [], set(), None
-        self.wanted = self._seen = 0
+        self.wanted, self._seen = 0, (0, False)
         self.changed.emit()
+
+    @property
+    def pending(self) -> bool:
+        """True while seeds may still come or be measured."""
+        return self._generation.running
 
     def spreads(self) -> Mapping[str, Spread]:
         """Mean, standard deviation and range of every figure over the seeds measured so far."""
@@ -106,7 +111,7 @@ class EnsembleRun(QObject):
         self.changed.emit()
 
     def _measured(self) -> None:
-        seen = sum(self._generation.measured(key) is not None for key in self._keys)
+        seen = sum(self._generation.measured(key) is not None for key in self._keys), self.pending
         if seen != self._seen:
             self._seen = seen
             self.changed.emit()

@@ -58,7 +58,7 @@ class EnsembleCard(QFrame):
         self.head.setText(f"{ensemble.count} of {ensemble.wanted} seeds")
         parts = [f"{names[key]} {spread_text(spread)}" for key, spread in spreads.items()]
         lines = [" · ".join(parts[number : number + 2]) for number in range(0, len(parts), 2)]
-        self.spread.setText("\n".join(lines) or "measuring…")
+        self.spread.setText("\n".join(lines) or ("measuring…" if ensemble.pending else "not measured"))
         tips = [f"{names[key]}: {s.low:.3f} to {s.high:.3f}, n = {s.n}" for key, s in spreads.items()]
         self.spread.setToolTip("Mean ± standard deviation over the seeds\n" + "\n".join(tips))
 

@@ -93,6 +93,9 @@ def test_verify(run: Run, models: Path, case_folder: Path, tmp_path: Path) -> No
     answer = run("verify", volume)
     assert answer.code == 0
     assert answer.out == f"{volume}: intact, made from BraTS2021_90001 by m5, seed 7, 1 step\n"
+    mask = out / "BraTS2021_90001_seg_edited.nii.gz"
+    said = "intact, the edited segmentation of BraTS2021_90001, written with a result of m5, seed 7, 1 step"
+    assert run("verify", mask).out == f"{mask}: {said}\n"
     image = nib.load(volume)
     data = np.asarray(image.dataobj).copy()
     data[0, 0, 0] += 1

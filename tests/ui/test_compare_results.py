@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QImage
 from PyQt6.QtTest import QTest
 
+from seg_editor.errors import ModelError
 from seg_editor.session.ensemble import Spread
 from seg_editor.session.live import Status
 from seg_editor.ui.compare import EnsembleView, Mode
@@ -61,6 +63,20 @@ def test_the_strip_by_keyboard(made: Hands, wait: Wait) -> None:
     assert made.window.compare.state.against == made.workspace.results.entries[0].key
     QTest.keyClick(cards, Qt.Key.Key_Asterisk)
     assert made.workspace.results.entries[0].starred
+
+
+def test_a_card_does_not_wait_for_figures_that_will_not_come(
+    made: Hands, backend: FakeBackend, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_args: object) -> None:
+        raise ModelError("the referee is damaged", remedy="Install it again")
+
+    monkeypatch.setattr(backend, "score", failing)
+    made.window.generation.settings.seed = 40
+    made.window.compare.ensemble.start(4)
+    card = made.window.ensemble_card
+    wait(lambda: made.window.compare.ensemble.count > 0 and not made.window.generation.running)
+    wait(lambda: card.spread.text() == "not measured")
 
 
 def test_an_ensemble_has_mean_sd_and_spread(made: Hands, wait: Wait) -> None:
