@@ -113,11 +113,12 @@ class Exports(QObject):
         return view_record(self.workspace.case.case_id, view.cursor, view.modality, self.shown())
 
     def picture(self, scale: float = 2.0) -> QImage:
-        """Return the panes as a picture."""
+        """Return the panes as a picture, without what is there for the hand: buttons, and which pane is in use."""
         host = self._viewer.panes_widget
         image = QImage(host.size() * scale, QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(scale)
-        host.render(image)
+        with self._viewer.without_controls():
+            host.render(image)
         return image
 
     def export_result(self) -> None:

@@ -198,7 +198,7 @@ class SurfacePane(QWidget):
             chrome.paint_scale_bar(painter, port, port.bottom() - self.footer, scale)
             chrome.paint_heading(painter, port.adjusted(0, 0, -self.looks.width(), 0), "3D", self._subtitle)
             self._gizmo.paint(painter, port, self.turn)
-            if self.hasFocus():
+            if self.hasFocus() and not self.looks.isHidden():
                 painter.fillRect(QRectF(0, 0, self.width(), 2), self.accent)
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PyQt6.QtCore import pyqtSignal
@@ -211,6 +212,23 @@ class Viewer(QWidget):
             if made.pane.marks.active != active:
                 made.pane.marks.active = active
                 made.pane.refresh()
+
+    @contextmanager
+    def without_controls(self) -> Iterator[None]:
+        """The panes without buttons and without the line over the active one, for a picture of them."""
+        active = [made.pane.marks for made in self.contents if made.pane.marks.active]
+        looks = None if self.surface is None or self.surface.looks.isHidden() else self.surface.looks
+        for marks in active:
+            marks.active = False
+        if looks is not None:
+            looks.hide()
+        try:
+            yield
+        finally:
+            for marks in active:
+                marks.active = True
+            if looks is not None:
+                looks.show()
 
     def _toggle_maximized(self, made: PaneContent | None) -> None:
         if len(self.contents) > 1 and self._ui.tool is not Tool.POLYGON:

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QWidget
 
 from seg_editor.cli import main
 from seg_editor.export import verify
@@ -151,6 +153,31 @@ def test_a_pane_that_is_out_of_sight_is_not_told(
     made.window.ui.maximized = 2
     settle(qtbot, made.window)
     assert exported(made, tmp_path, "view.png").name == "view_synthetic.png"
+
+
+def test_what_is_there_for_the_hand_is_not_in_the_picture(hands: Hands, wait: Wait) -> None:
+    window, viewer = hands.window, hands.window.viewer
+    window.ui.layout = Layout.VOLUME
+    wait(lambda: viewer.surface is not None and viewer.surface.isVisible() and not viewer.surface.busy)
+    marks, looks = viewer.active.pane.marks, viewer.surface.looks
+    host = viewer.panes_widget
+
+    def pixels(widget: QWidget, image: QImage) -> set[int]:
+        """The colors of its first two lines."""
+        at = widget.mapTo(host, widget.rect().topLeft())
+        return {image.pixel(at.x() + x, at.y() + y) for x in range(widget.width()) for y in range(2)}
+
+    assert marks.active
+    accent = marks.accent.rgb()
+    assert accent in pixels(viewer.active.pane, host.grab().toImage())
+    picture = window.exports.picture(1.0)
+    assert accent not in pixels(viewer.active.pane, picture)
+    assert marks.active
+    assert looks.isVisible()
+    assert len(pixels(looks, host.grab().toImage())) > len(pixels(looks, picture)) == 1
+    viewer.surface.setFocus()
+    wait(viewer.surface.hasFocus)
+    assert viewer.surface.accent.rgb() not in pixels(viewer.surface, window.exports.picture(1.0))
 
 
 def test_an_altered_picture(made: Hands, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
