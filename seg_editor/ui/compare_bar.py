@@ -45,6 +45,8 @@ _DIALS: dict[Mode, tuple[str, str, float, float, str]] = {
 }
 _MAX_THRESHOLD = 0.5
 _TICKS = 1000
+#: Room for a value, and for one with the IoU, in pixels: the handle stays where it is while the figure changes.
+_VALUE_WIDTH, _OVERLAP_WIDTH = 42, 150
 _NARROW = 520
 _ROOM = 28
 _STEPS_TIP = "How the last picture came to be: step through its previews"
@@ -101,9 +103,9 @@ class CompareBar(QFrame):
         self._unbind: list[Callable[[], None]] = []
         self.modes = Segments(tuple((mode, mode.display, _TIPS[mode]) for mode in Mode))
         self.modes.chosen.connect(link.choose)
-        self.dial = Dial("", 140, 42)
+        self.dial = Dial("", 140, _VALUE_WIDTH)
         self.dial.slider.valueChanged.connect(self._turn)
-        self.threshold = Dial("Threshold", 110, 150)
+        self.threshold = Dial("Threshold", 110, _OVERLAP_WIDTH)
         self.threshold.setToolTip(
             "Differences above this part of the gray range count as changed: the threshold of DiffMap IoU. "
             "Colors below it are faint."
@@ -169,9 +171,18 @@ class CompareBar(QFrame):
         """Fold the modes into a menu where the room ends."""
         mode = Mode.PLAIN if self._link.spread_alone else self._link.state.mode
         self.folding.small.setText(f"{mode.display} ▾")
+        room, captions = self.width() - 2 * SPACING, [dial.caption for dial in (self.dial, self.threshold, self.steps)]
+        for caption in captions:
+            caption.show()
+        for caption in captions:  # where even the folded modes have no room: the values say most of it, too
+            if room - self._taken() < self.folding.small.sizeHint().width() + SPACING:
+                caption.hide()
+        fold_into(room - self._taken(), (self.folding,), (self.folding,))
+
+    def _taken(self) -> int:
+        """Pixels that all but the modes need."""
         others = (self.dial, self.source, self.threshold, self.steps, self.seeds, self.referee)
-        taken = sum(part.minimumSizeHint().width() + SPACING for part in others if not part.isHidden())
-        fold_into(self.width() - 2 * SPACING - taken, (self.folding,), (self.folding,))
+        return sum(part.minimumSizeHint().width() + SPACING for part in others if not part.isHidden())
 
     def minimumSizeHint(self) -> QSize:
         """As narrow as the window may be: what does not fit then is cut, the window never grows by it."""
@@ -253,6 +264,7 @@ class CompareBar(QFrame):
         modality = self._link.judged_modality.display
         text = f"{threshold:.2f}" if overlap is None else f"{modality} IoU at {threshold:.2f}: {overlap:.3f}"
         self.threshold.setVisible(shown)
+        self.threshold.value.setFixedWidth(_VALUE_WIDTH if overlap is None else _OVERLAP_WIDTH)
         self.threshold.show_value(threshold / _MAX_THRESHOLD, text)
 
     def _show_against(self) -> None:

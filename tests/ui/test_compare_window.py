@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from PyQt6.QtCore import QEvent, QPointF, Qt
+from PyQt6.QtCore import QEvent, QPointF, QRect, Qt
 from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from seg_editor.metrics import difference_range, diffmap_iou, display01, display_window
 from seg_editor.ui.compare import Mode
@@ -191,3 +194,25 @@ def test_full_screen_gives_size_and_state_back(hands: Hands, wait: Wait, maximiz
         hands.key(Qt.Key.Key_F11)
         wait(lambda: not window.isFullScreen())
         assert (window.isMaximized(), window.geometry()) == (maximized, before)
+
+
+def test_nothing_in_the_bar_is_cut_on_a_small_screen(made: Hands, wait: Wait) -> None:
+    """Swipe, a second result, the threshold and the steps together need the most room."""
+    window = made.window
+    second(made, wait)
+    window.resize(1366, 768)
+    window.ui.layout = Layout.COMPARE
+    window.compare.against(made.workspace.results.entries[0])
+    window.compare.choose(Mode.SWIPE)
+    bar = window.compare_bar
+    dials = (bar.dial, bar.threshold, bar.steps)
+    wait(lambda: bar.source.isVisible() and all(dial.isVisible() for dial in dials))
+    QApplication.processEvents()
+    for part in dials:
+        for label in (part.caption, part.value):
+            whole = label.fontMetrics().horizontalAdvance(label.text())
+            assert not label.isVisible() or label.width() >= whole, label.text()
+    children = bar.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    parts = sorted((part.geometry() for part in children if part.isVisible()), key=QRect.left)
+    assert all(one.right() < two.left() for one, two in pairwise(parts))
+    assert parts[-1].right() <= bar.width()
