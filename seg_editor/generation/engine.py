@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seg_editor.anatomy.margins import with_margin
 from seg_editor.cases import MODALITIES, Case, Modality
 from seg_editor.errors import DeviceMemoryError, ModelError, UsageError
-from seg_editor.generation.conditioning import BRAIN_CHANNEL, UNKNOWN_CHANNEL
+from seg_editor.generation.conditioning import BRAIN_CHANNEL, LATERAL_CHANNEL, UNKNOWN_CHANNEL
 from seg_editor.generation.context import CaseContext, Window
 from seg_editor.generation.counterfactual import Counterfactual, to_raw
 from seg_editor.generation.hole import Hole
@@ -234,8 +234,7 @@ class Engine:
         channels = torch.from_numpy(seen[None]).to(self.model.device)
         hole = (channels[:, UNKNOWN_CHANNEL] * channels[:, BRAIN_CHANNEL])[:, None]
         check_cancel(cancel)
-        nothing = torch.zeros(1, 4, *channels.shape[-2:], device=self.model.device)
-        mean = self._network(nothing, channels, float("inf")) * hole
+        mean = self._mean(channels) * hole
         yield mean[0].cpu().numpy(), window, seen
         levels = noise_levels(request.steps)
         if not levels:
@@ -251,10 +250,20 @@ class Engine:
             x = denoised + (following / level) * (x - denoised)
             yield (denoised if following else x)[0].cpu().numpy(), window, seen
 
+    def _mean(self, channels: Tensor) -> Tensor:
+        """The mean pass of a slice and of its mirror image, averaged: they err in part differently."""
+        import torch
+
+        mirrored = channels.flip(2)
+        mirrored[:, LATERAL_CHANNEL] *= -1
+        both = torch.cat([channels, mirrored])
+        made = self._network(torch.zeros_like(both[:, :4]), both, float("inf"))
+        return (made[:1] + made[1:].flip(2)) / 2
+
     def _network(self, x: Tensor, channels: Tensor, sigma: float) -> Tensor:
         import torch
 
-        level = torch.full((1,), sigma, device=x.device)
+        level = torch.full((len(x),), sigma, device=x.device)
         try:
             with torch.inference_mode():
                 out: Tensor = self.model.network(x, channels, level)

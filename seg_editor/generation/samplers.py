@@ -27,9 +27,9 @@ def noise_levels(steps: int) -> tuple[float, ...]:
 
 def sampling_recipe(steps: int, detail: DetailModel | None) -> str:
     """What, beside model, seed and steps, decides a sample; part of the request."""
-    engine = f"engine {ENGINE_VERSION}"
+    engine = f"engine {ENGINE_VERSION}, mean of both sides"
     if steps <= 1:
-        return f"{engine}, mean"
+        return engine
     noise = f"sigma {SIGMA_START:g}-{SIGMA_END:g}, z {','.join(f'{v:g}' for v in _Z_WEIGHTS)}"
     return f"{engine}, {noise}, {detail.recipe if detail else 'detail as sampled'}"
 
