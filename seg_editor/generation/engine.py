@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seg_editor.anatomy.margins import with_margin
 from seg_editor.cases import MODALITIES, Case, Modality
 from seg_editor.errors import DeviceMemoryError, ModelError, UsageError
-from seg_editor.generation.conditioning import BRAIN_CHANNEL, LATERAL_CHANNEL, UNKNOWN_CHANNEL
+from seg_editor.generation.conditioning import BRAIN_CHANNEL, UNKNOWN_CHANNEL
 from seg_editor.generation.context import CaseContext, Window
 from seg_editor.generation.counterfactual import Counterfactual, to_raw
 from seg_editor.generation.hole import Hole
@@ -34,7 +34,7 @@ from seg_editor.generation.request import GenerationRequest
 from seg_editor.generation.samplers import noise_levels, sampling_recipe, slice_noise
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = ["Cancel", "Engine", "GenerationCancelled", "Step"]
 
@@ -226,6 +226,8 @@ class Engine:
         """Residuals (4, h, w) after every network pass of one slice, with their window and what the network saw."""
         import torch
 
+        from seg_editor.generation.networks import posterior_mean
+
         inner = k - context.box[2].start
         window = context.window(inner)
         if window is None:
@@ -234,7 +236,7 @@ class Engine:
         channels = torch.from_numpy(seen[None]).to(self.model.device)
         hole = (channels[:, UNKNOWN_CHANNEL] * channels[:, BRAIN_CHANNEL])[:, None]
         check_cancel(cancel)
-        mean = self._mean(channels) * hole
+        mean = self._network(lambda network: posterior_mean(network, channels)) * hole
         yield mean[0].cpu().numpy(), window, seen
         levels = noise_levels(request.steps)
         if not levels:
@@ -246,27 +248,18 @@ class Engine:
         x = (mean + levels[0] * torch.from_numpy(noise[None]).to(mean.device)) * hole
         for level, following in zip(levels, (*levels[1:], 0.0), strict=True):
             check_cancel(cancel)
-            denoised = self._network(x, channels, level) * hole
+            sigma = torch.full((1,), level, device=x.device)
+            denoised = self._network(lambda network: network(x, channels, sigma)) * hole  # noqa: B023
             x = denoised + (following / level) * (x - denoised)
             yield (denoised if following else x)[0].cpu().numpy(), window, seen
 
-    def _mean(self, channels: Tensor) -> Tensor:
-        """The mean pass of a slice and of its mirror image, averaged: they err in part differently."""
+    def _network(self, run: Callable[[nn.Module], Tensor]) -> Tensor:
+        """What the network makes of it, checked."""
         import torch
 
-        mirrored = channels.flip(2)
-        mirrored[:, LATERAL_CHANNEL] *= -1
-        both = torch.cat([channels, mirrored])
-        made = self._network(torch.zeros_like(both[:, :4]), both, float("inf"))
-        return (made[:1] + made[1:].flip(2)) / 2
-
-    def _network(self, x: Tensor, channels: Tensor, sigma: float) -> Tensor:
-        import torch
-
-        level = torch.full((len(x),), sigma, device=x.device)
         try:
             with torch.inference_mode():
-                out: Tensor = self.model.network(x, channels, level)
+                out = run(self.model.network)
         except torch.OutOfMemoryError as error:
             raise DeviceMemoryError("the device ran out of memory", remedy="Generate on the CPU") from error
         if not bool(torch.isfinite(out).all()):

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seg_editor.generation.conditioning import CONTEXT_CHANNELS, N_MODALITIES, NEIGHBORS, UNKNOWN_CHANNEL
+from seg_editor.generation.conditioning import (
+    CONTEXT_CHANNELS,
+    LATERAL_CHANNEL,
+    N_MODALITIES,
+    NEIGHBORS,
+    UNKNOWN_CHANNEL,
+)
 
 
 @dataclass(frozen=True)
@@ -187,6 +193,29 @@ class InpaintNet(nn.Module):
             for block in cast(nn.ModuleList, self.up[i]):
                 x = block(x, embedding)
         return F.pixel_shuffle(self.unfold(F.silu(self.norm(x))), 2)
+
+
+def posterior_mean(network: nn.Module, context: Tensor) -> Tensor:
+    """The mean pass over slices and over their mirror images, averaged: the two err in part differently.
+
+    Parameters
+    ----------
+    network : InpaintNet
+    context : (b, context_channels, h, w)
+
+    Returns
+    -------
+    (b, 4, h, w)
+        Residual.
+    """
+    mirrored = context.flip(2)
+    mirrored[:, LATERAL_CHANNEL] *= -1
+    both = torch.cat([context, mirrored])
+    made = network(
+        torch.zeros_like(both[:, :N_MODALITIES]), both, torch.full((len(both),), math.inf, device=both.device)
+    )
+    straight, turned = made.chunk(2)
+    return torch.as_tensor((straight + turned.flip(2)) / 2)
 
 
 def _embed_level(level: Tensor, mean: Tensor) -> Tensor:

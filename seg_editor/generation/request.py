@@ -13,7 +13,8 @@ from seg_editor.cases import Modality
 from seg_editor.errors import UsageError
 
 #: Of the way from a request to its pixels; part of every recipe. Raise it when the same request gives other pixels
-#: (context, fill, noise, sampler, finish), for results are kept over updates of the program.
+#: (context, fill, noise, sampler, finish) and the recipe does not say so itself, for results are kept over updates of
+#: the program.
 ENGINE_VERSION = 1
 _AS_WRITTEN = "Use the JSON as it was written"
 

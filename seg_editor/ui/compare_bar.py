@@ -45,7 +45,7 @@ _DIALS: dict[Mode, tuple[str, str, float, float, str]] = {
 }
 _MAX_THRESHOLD = 0.5
 _TICKS = 1000
-#: Room for a value, and for one with the IoU, in pixels: the handle stays where it is while the figure changes.
+#: Room for a value, and for one with the IoU, in pixels.
 _VALUE_WIDTH, _OVERLAP_WIDTH = 42, 150
 _NARROW = 520
 _ROOM = 28
@@ -171,7 +171,10 @@ class CompareBar(QFrame):
         """Fold the modes into a menu where the room ends."""
         mode = Mode.PLAIN if self._link.spread_alone else self._link.state.mode
         self.folding.small.setText(f"{mode.display} ▾")
-        room, captions = self.width() - 2 * SPACING, [dial.caption for dial in (self.dial, self.threshold, self.steps)]
+        room, captions = (
+            self.width() - 2 * SPACING,
+            [dial.caption for dial in (self.threshold, self.steps, self.dial) if not dial.isHidden()],
+        )
         for caption in captions:
             caption.show()
         for caption in captions:  # where even the folded modes have no room: the values say most of it, too
@@ -253,6 +256,8 @@ class CompareBar(QFrame):
             caption, name, low, high, form = _DIALS[state.mode]
             value = float(getattr(state, name))
             self.dial.caption.setText(caption)
+            self.dial.setToolTip(f"{state.mode.display}: {caption.lower()}")
+            self.dial.slider.setAccessibleName(caption)
             self.dial.show_value((value - low) / (high - low), form.format(value))
         self._show_threshold()
         self._show_against()

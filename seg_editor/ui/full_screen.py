@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from PyQt6.QtCore import QObject, QRect, Qt
+from PyQt6.QtCore import QObject, QRect, Qt, pyqtSignal
 from PyQt6.QtWidgets import QMainWindow, QWidget
 
 
@@ -16,7 +16,14 @@ class FullScreen(QObject):
     window : QMainWindow
     bars : callable
         Returns the widgets to put away.
+
+    Signals
+    -------
+    changed(bool)
+        The pictures are alone now, or not any more.
     """
+
+    changed = pyqtSignal(bool)
 
     def __init__(self, window: QMainWindow, bars: Callable[[], Iterable[QWidget]]) -> None:
         super().__init__(window)
@@ -40,6 +47,7 @@ class FullScreen(QObject):
         self._hidden = [bar for bar in self._bars() if not bar.isHidden()]
         for bar in self._hidden:
             bar.hide()
+        self.changed.emit(True)
         self._window.showFullScreen()
 
     def leave(self) -> None:
@@ -49,6 +57,7 @@ class FullScreen(QObject):
         hidden, self._hidden = self._hidden, []
         for bar in hidden:
             bar.show()
+        self.changed.emit(False)
         self._window.setWindowState(self._state)
         if not self._state & Qt.WindowState.WindowMaximized:
             self._window.setGeometry(self._place)

@@ -108,6 +108,7 @@ class MainWindow(QMainWindow):
         self.actions_table = ActionSet(self, self._commands.handlers(), preferences.keys)
         self._build()
         self.full_screen = FullScreen(self, self._chrome)
+        self.full_screen.changed.connect(self.tray.put_away)
         self._connect()
         self._facts_timer = QTimer(self)
         self._facts_timer.setSingleShot(True)
@@ -187,7 +188,7 @@ class MainWindow(QMainWindow):
 
     def _chrome(self) -> tuple[QWidget, ...]:
         """What full screen puts away."""
-        bars = (self.viewer_bar, self._dock, self._strip, self.status, self.tray)
+        bars = (self.viewer_bar, self._dock, self._strip, self.status)
         bar = self.menuBar()
         return bars if bar is None else (*bars, bar)
 

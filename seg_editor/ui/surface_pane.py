@@ -106,6 +106,8 @@ class SurfacePane(QWidget):
         self._extent = _extent(workspace.case.grid.shape, workspace.case.grid.spacing, box)
         self.accent = QColor("#3FBFAD")
         self.footer = 0.0
+        self._bare = False
+        self._focused: QWidget | None = None
         self.picture = SurfacePicture(tasks, self)
         self.picture.changed.connect(self.update)
         self._pressed: tuple[QPointF, Qt.MouseButton, Turn] | None = None
@@ -147,6 +149,16 @@ class SurfacePane(QWidget):
     def fit(self) -> None:
         """Show the whole brain, from the side it is seen from now."""
         self.picture.look(replace(self.turn, zoom=1.0, shift=(0.0, 0.0)))
+
+    def set_bare(self, bare: bool) -> None:
+        """Without buttons and mark of the focus, for a picture; afterwards the focus is where it was."""
+        self._bare = bare
+        if bare:
+            within = self.looks.focusWidget()
+            self._focused = within if within is not None and within.hasFocus() else None
+        self.looks.setVisible(not bare)
+        if self._focused is not None and not bare:
+            self._focused.setFocus()
 
     def _on_ui(self, name: str) -> None:
         if name in ("hidden_labels", "label_colors", "brain_look"):
@@ -198,7 +210,7 @@ class SurfacePane(QWidget):
             chrome.paint_scale_bar(painter, port, port.bottom() - self.footer, scale)
             chrome.paint_heading(painter, port.adjusted(0, 0, -self.looks.width(), 0), "3D", self._subtitle)
             self._gizmo.paint(painter, port, self.turn)
-            if self.hasFocus() and not self.looks.isHidden():
+            if self.hasFocus() and not self._bare:
                 painter.fillRect(QRectF(0, 0, self.width(), 2), self.accent)
 
     @property

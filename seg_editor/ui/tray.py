@@ -1,4 +1,4 @@
-"""The tray below the pictures: comparing, ensemble, history. It comes before one works, never while one does."""
+"""The tray below the pictures: comparing, ensemble, history. It comes when a run is ordered, not with its picture."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Tray(QFrame):
         super().__init__()
         self._ui, self._generation, self._reserved = ui, generation, reserved
         self._workspace: Workspace | None = None
+        self._taken = self._away = False
         self._unbind: list[Callable[[], None]] = []
         low = QHBoxLayout()
         low.setContentsMargins(0, 0, 0, 0)
@@ -66,8 +67,14 @@ class Tray(QFrame):
                 bind(self, workspace.segmentation.committed, lambda _change: self._follow()),
                 bind(self, workspace.results.changed, self._follow),
             ]
+        self._taken = False
         self.hide()
         self._follow()
+
+    def put_away(self, away: bool) -> None:
+        """Leave the whole screen to the pictures, or come back where there is something to show by then."""
+        self._away = away
+        self.setVisible(self._taken and not away)
 
     @property
     def _needed(self) -> bool:
@@ -75,10 +82,11 @@ class Tray(QFrame):
         if workspace is None:
             return False
         soon = self._generation.settings.live and (tool.brushes or tool.sets_labels or self._generation.removed)
-        return soon or self._generation.running or len(workspace.results) > 0
+        coming = self._generation.running and not self._generation.stopping
+        return soon or coming or len(workspace.results) > 0
 
     def _follow(self) -> None:
-        window = self.window()
-        if self.isHidden() and self._needed and not (window is not None and window.isFullScreen()):
-            self.show()
+        if not self._taken and self._needed:
+            self._taken = True
+            self.setVisible(not self._away)
             self._reserved()

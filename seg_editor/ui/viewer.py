@@ -217,18 +217,17 @@ class Viewer(QWidget):
     def without_controls(self) -> Iterator[None]:
         """The panes without buttons and without the line over the active one, for a picture of them."""
         active = [made.pane.marks for made in self.contents if made.pane.marks.active]
-        looks = None if self.surface is None or self.surface.looks.isHidden() else self.surface.looks
         for marks in active:
             marks.active = False
-        if looks is not None:
-            looks.hide()
+        if self.surface is not None:
+            self.surface.set_bare(True)
         try:
             yield
         finally:
             for marks in active:
                 marks.active = True
-            if looks is not None:
-                looks.show()
+            if self.surface is not None:
+                self.surface.set_bare(False)
 
     def _toggle_maximized(self, made: PaneContent | None) -> None:
         if len(self.contents) > 1 and self._ui.tool is not Tool.POLYGON:

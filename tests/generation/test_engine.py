@@ -10,7 +10,6 @@ import torch
 
 from seg_editor.cases import MODALITIES, Case, Modality, open_case, read_labels
 from seg_editor.errors import ModelError, UsageError
-from seg_editor.generation.conditioning import BRAIN_AT, CONTEXT_CHANNELS, NEIGHBORS
 from seg_editor.generation.counterfactual import Counterfactual
 from seg_editor.generation.engine import Engine, GenerationCancelled, Step
 from seg_editor.generation.hole import Hole, find_hole
@@ -204,29 +203,6 @@ def test_fewer_modalities_have_the_same_pixels(engine: Engine, tiny_case: Case, 
     part = generate(engine, tiny_case, hole, modalities=[Modality.FLAIR])
     assert part.modalities == (Modality.FLAIR,)
     assert np.array_equal(part.patches[Modality.FLAIR], whole.patches[Modality.FLAIR])
-
-
-def test_the_mean_is_that_of_a_slice_and_its_mirror_image(
-    engine: Engine, tiny_case: Case, hole: Hole, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The network sees both, left as left; what it says of the second is turned back."""
-    lateral, seen = 5 * len(NEIGHBORS) + len(BRAIN_AT) + 5, []
-
-    def forward(_self: object, noisy: torch.Tensor, context: torch.Tensor, _sigma: torch.Tensor) -> torch.Tensor:
-        seen.append(context.clone())
-        ramp = torch.linspace(0, 1, context.shape[2])[None, None, :, None]
-        return ramp.expand_as(noisy) + torch.tensor([0.0, 0.5])[:, None, None, None]
-
-    monkeypatch.setattr(type(engine.model.network), "forward", forward)
-    with torch.inference_mode():
-        channels = torch.rand(1, CONTEXT_CHANNELS, 16, 8)
-        mean = engine._mean(channels)
-    (both,) = seen
-    turned = both[1:].flip(2)
-    turned[:, lateral] *= -1
-    assert torch.equal(both[:1], channels)
-    assert torch.equal(turned, channels)
-    torch.testing.assert_close(mean, torch.full_like(mean, 0.75))
 
 
 def test_one_step_is_the_mean_and_needs_no_noise(engine: Engine, tiny_case: Case, hole: Hole) -> None:

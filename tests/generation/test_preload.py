@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,9 +14,9 @@ from seg_editor.generation.preload import map_torch
 
 
 def _said(script: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=120
-    )
+    words = [sys.executable, "-c", textwrap.dedent(script)]
+    debug = {**os.environ, "PYTHONMALLOC": "debug"}  # a call into Python without its lock ends the program
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env=debug)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
@@ -25,8 +27,14 @@ def test_nothing_is_done_once_torch_is_there() -> None:
     assert not map_torch()
 
 
-@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="only where the libraries have known names")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is mapped")
 def test_other_threads_go_on_meanwhile() -> None:
+    """Best of three, for a machine with other work may stop any thread for a while."""
+    assert min(_longest_gap() for _ in range(3)) < 0.5
+
+
+def _longest_gap() -> float:
+    """How long another thread had to wait for the lock, as a part of the time that the mapping took."""
     mapped, result, gap, whole = _said(
         """
         import sys, threading, time
@@ -47,7 +55,16 @@ def test_other_threads_go_on_meanwhile() -> None:
         """
     )
     assert (mapped, result) == ("True", "3")
-    assert float(gap) < float(whole) / 2
+    return float(gap) / float(whole)
+
+
+def test_a_broken_search_is_left_to_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_name: str) -> None:
+        raise ValueError("torch.__spec__ is None")
+
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", broken)
+    assert not map_torch()
 
 
 def test_a_library_that_is_missing_is_left_to_the_import() -> None:

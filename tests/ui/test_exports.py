@@ -175,6 +175,11 @@ def test_what_is_there_for_the_hand_is_not_in_the_picture(hands: Hands, wait: Wa
     assert marks.active
     assert looks.isVisible()
     assert len(pixels(looks, host.grab().toImage())) > len(pixels(looks, picture)) == 1
+    button = looks.button("solid")
+    button.setFocus()
+    wait(button.hasFocus)
+    window.exports.picture(1.0)
+    assert button.hasFocus()
     viewer.surface.setFocus()
     wait(viewer.surface.hasFocus)
     assert viewer.surface.accent.rgb() not in pixels(viewer.surface, window.exports.picture(1.0))

@@ -17,6 +17,7 @@ from seg_editor.ui.panels.generation import NOTHING_REMOVED
 from seg_editor.ui.sampler import Run
 from seg_editor.ui.state import Layout, Role
 from seg_editor.ui.theme import load_theme
+from tests.tiny import make_case
 from tests.ui.comparing import CTRL, SHIFT, Wait
 from tests.ui.conftest import Hands, quiet, settle
 from tests.ui.fake import FakeBackend
@@ -132,6 +133,41 @@ def test_who_only_edits_labels_keeps_the_whole_window(hands: Hands, wait: Wait) 
     assert pane.viewportTransform() == before
     hands.key(Qt.Key.Key_L, CTRL)
     wait(hands.window.tray.isVisible)
+
+
+def test_a_first_run_in_full_screen_has_its_tray_afterwards(hands: Hands, wait: Wait, qtbot: object) -> None:
+    window = hands.window
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, window)
+    hands.key(Qt.Key.Key_F11)
+    wait(window.isFullScreen)
+    hands.key(Qt.Key.Key_Return)
+    wait(lambda: len(hands.workspace.results) == 1 and not window.generation.running)
+    assert not window.tray.isVisible()
+    hands.key(Qt.Key.Key_F11)
+    wait(window.tray.isVisible)
+
+
+def test_another_case_has_no_tray_of_the_case_before(
+    hands: Hands, backend: FakeBackend, wait: Wait, qtbot: object, tmp_path: Path
+) -> None:
+    """Neither by a run that is still stopping, nor by full screen."""
+    window, before = hands.window, hands.workspace
+    hands.key(Qt.Key.Key_R, CTRL)
+    settle(qtbot, window)
+    backend.hold.clear()
+    hands.key(Qt.Key.Key_Return)
+    wait(lambda: bool(backend.runs) and window.tray.isVisible())
+    hands.key(Qt.Key.Key_F11)
+    wait(window.isFullScreen)
+    window.cases.open(make_case(tmp_path / "BraTS2021_90055", shape=(24, 24, 12)))
+    wait(lambda: window.workspace is not None and window.workspace is not before)
+    assert not window.tray.isVisible()
+    backend.hold.set()
+    wait(lambda: not window.generation.running)
+    hands.key(Qt.Key.Key_F11)
+    wait(lambda: not window.isFullScreen())
+    assert not window.tray.isVisible()
 
 
 def test_the_tray_stays_away_in_full_screen_and_from_a_case_that_is_only_looked_at(hands: Hands, wait: Wait) -> None:

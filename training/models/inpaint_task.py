@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seg_editor.errors import UsageError
-from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters
+from seg_editor.generation.networks import InpaintConfig, InpaintNet, count_parameters, posterior_mean
 from seg_editor.metrics.structural import ssim_map
 from training.models.batches import has_room
 from training.models.inpaint import InpaintSampler, InpaintSettings, inpaint_loss
@@ -210,9 +210,8 @@ def mean_pass(
     context, truth, filled = slice_context(banked, placed, z)
     _, w, h = truth.shape
     inputs = torch.from_numpy(context[None]).to(device)
-    noisy = torch.zeros(1, 4, *inputs.shape[-2:], device=device)
     with torch.autocast(device.type, torch.bfloat16):
-        residual = model(noisy, inputs, torch.full((1,), float("inf"), device=device))
+        residual = posterior_mean(model, inputs)
     return filled + residual[0, :, :w, :h].float().cpu().numpy(), filled, truth
 
 

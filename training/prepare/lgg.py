@@ -14,6 +14,7 @@ Data: Buda, Saha, Mazurowski, Computers in Biology and Medicine 109, 2019; image
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -44,6 +45,7 @@ _SMALLEST_ML = 450
 _SLICE_MM, _PIXEL_MM = np.arange(1.2, 7.6, 0.1), (0.72, 1.2)
 #: Of a slice distance: how far from a real slice, in voxels, a plane may lie to be drawn for training.
 _NEAR = 0.75
+_OUT = "Leave the patient out"
 _MASK_FILE = re.compile(r"_(\d+)_mask\.tif$")
 
 
@@ -117,6 +119,10 @@ def read_stack(folder: Path) -> tuple[Stack, Mask]:
         raise CaseError(
             f"a picture cannot be read ({reason(error)})", path=folder, remedy="Download it again"
         ) from error
+    if images.ndim != 4 or images.shape[-1] != len(CHANNELS) or tumor.shape != images.shape[:3]:
+        raise CaseError(
+            "its pictures are not of three channels, or its masks of another size", path=folder, remedy=_OUT
+        )
     return images, tumor
 
 
@@ -135,7 +141,7 @@ def strip(images: Stack) -> Mask:
     depth = np.stack([ndi.distance_transform_edt(plane) for plane in head])
     core = depth > 22
     if core.sum() < 1000:
-        raise CaseError("there is no head in the pictures", remedy="Leave the patient out")
+        raise CaseError("there is no head in the pictures", remedy=_OUT)
     bright = (flair > 0.55 * np.median(flair[core])) & (t1 > 0.45 * np.median(t1[core])) & (depth > 6)
     small, large = _diamond(4), _diamond(5)
     brain = _largest(np.stack([ndi.binary_erosion(plane, small) for plane in bright]))
@@ -178,12 +184,12 @@ def fit_geometry(brain: Mask, atlas: Atlas) -> Geometry:
             off = np.abs(pixel * seen - wanted).mean() + 0.2 * abs(np.log(step * count / 150))
             best = min(best or (np.inf, 0, 0, 0), (float(off), float(step), float(at), pixel))
     if best is None:
-        raise CaseError("the brain's outline fits the atlas nowhere", remedy="Leave the patient out")
+        raise CaseError("the brain's outline fits the atlas nowhere", remedy=_OUT)
     misfit, distance, first, pixel = best
     z = atlas.top + (np.arange(count) - first) * distance
     planes = [plane for plane in brain[(z > 70) & (z < atlas.top - 8)] if plane.any()]
     if not planes:
-        raise CaseError("no slice lies in the upper brain", remedy="Leave the patient out")
+        raise CaseError("no slice lies in the upper brain", remedy=_OUT)
     row, column = (
         float(np.median([np.flatnonzero(plane.any(axis))[[0, -1]].mean() for plane in planes])) for axis in (1, 0)
     )
@@ -221,6 +227,8 @@ def without_scalp(brain: Mask, tumor: Mask, volumes: Sequence[NDArray[np.floatin
     """Take away what is far brighter than the depth of the brain near its surface (fat, eyes), and 3 mm around."""
     depth = ndi.distance_transform_edt(brain)
     core, spared = (depth > 12) & brain & ~tumor, ndi.binary_dilation(tumor, iterations=4)
+    if not core.any():
+        raise CaseError("nothing healthy lies deep in the brain", remedy=_OUT)
     bright = np.zeros_like(brain)
     for values in volumes:
         middle, high = np.percentile(values[core], [50, 95])
@@ -247,7 +255,7 @@ def write_case(folder: Path, out: Path, atlas: Atlas) -> str:
     images, tumor = read_stack(folder)
     present = {k: c for k, c in CHANNELS.items() if k == "flair" or not np.array_equal(images[..., c], images[..., 1])}
     if "t1" not in present:
-        raise CaseError("it has no T1", path=folder, remedy="Leave the patient out")
+        raise CaseError("it has no T1", path=folder, remedy=_OUT)
     stripped = strip(images)
     geometry = fit_geometry(stripped, atlas)
     brain = brain_on_atlas(stripped, geometry, atlas)
@@ -256,7 +264,7 @@ def write_case(folder: Path, out: Path, atlas: Atlas) -> str:
     if brain.sum() / 1000 >= _SMALLEST_ML:
         brain = without_scalp(brain, lesion & brain, [volumes["t1"] * brain, volumes["flair"] * brain])
     if brain.sum() / 1000 < _SMALLEST_ML:
-        raise CaseError(f"{brain.sum() / 1000:.0f} ml of brain are left of it", path=folder, remedy="Leave it out")
+        raise CaseError(f"{brain.sum() / 1000:.0f} ml of brain are left of it", path=folder, remedy=_OUT)
     target = out / name
     target.mkdir(parents=True, exist_ok=True)
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -272,7 +280,7 @@ def write_case(folder: Path, out: Path, atlas: Atlas) -> str:
 def add_to_bank(prepared: Path, cases: Path, shapes: Path, *, per_case: int = 6, seed: int = 21) -> int:
     """Write a shard of hole placements for each prepared LGG case that has none; return how many there are now."""
     tumors, done = TumorShapes(shapes), 0
-    for number, path in enumerate(sorted((prepared / "cases").glob("TCGA*.npz"))):
+    for path in sorted((prepared / "cases").glob("TCGA*.npz")):
         told, out = cases / path.stem / GEOMETRY, prepared / "holes" / f"holes_lgg_{path.stem}.npz"
         if not told.exists():
             continue
@@ -281,7 +289,8 @@ def add_to_bank(prepared: Path, cases: Path, shapes: Path, *, per_case: int = 6,
             continue
         out.parent.mkdir(exist_ok=True)
         case, unfinished = PreparedCase.load(path), out.with_name(f".{out.name}")
-        make_shard([case], tumors, unfinished, seed=seed, index=number, count=per_case)
+        index = int.from_bytes(hashlib.sha256(path.stem.encode()).digest()[:4], "big")  # whatever else is there
+        make_shard([case], tumors, unfinished, seed=seed, index=index, count=per_case)
         placements = load_shard(unfinished)
         geometry = json.loads(told.read_text(encoding="utf-8"))
         at = np.array(geometry["slices"])[case.origin[2] :][: case.shape[2]]
@@ -317,7 +326,7 @@ def _ball(radius: int) -> Mask:
 def _largest(mask: Mask) -> Mask:
     parts, count = ndi.label(mask)
     if not count:
-        raise CaseError("there is no brain in the pictures", remedy="Leave the patient out")
+        raise CaseError("there is no brain in the pictures", remedy=_OUT)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return np.asarray(parts == sizes.argmax())
