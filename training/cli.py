@@ -71,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--title", default=None)
     p.add_argument("--results", type=Path, help="JSON with measured results for the card")
     p.add_argument("--detail", type=Path, help="M5: JSON of python -m training.evaluate.detail")
+    p.add_argument("--trained-on", metavar="TEXT", help="the data and what to cite, for the card; default: BraTS")
     return parser
 
 
@@ -251,7 +252,7 @@ def _describe(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from training.train.export import export_model
+    from training.train.export import BRATS, export_model
 
     results = None
     if args.results:
@@ -266,7 +267,14 @@ def _export(args: argparse.Namespace) -> int:
         from training.evaluate.detail import read_detail
 
         detail = read_detail(args.detail)
-    written = export_model(args.checkpoint, args.out, title=args.title, results=results, detail=detail)
+    written = export_model(
+        args.checkpoint,
+        args.out,
+        title=args.title,
+        results=results,
+        detail=detail,
+        trained_on=args.trained_on or BRATS,
+    )
     for path in written:
         print(path)
     return 0

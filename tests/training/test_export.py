@@ -92,7 +92,7 @@ def test_the_averaged_weights_are_exported_in_half_precision(trained: Path, tmp_
 
 def test_the_card_tells_the_training(trained: Path, tmp_path: Path) -> None:
     results = {"healthy_holes": {"ssim": 0.9}}
-    export_model(trained, tmp_path, title="A title", results=results)
+    export_model(trained, tmp_path, title="A title", results=results, trained_on="data of a friend (cite her)")
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["title"] == "A title"
     assert (card["name"], card["kind"], card["network"]) == ("m5", "inpaint", "InpaintNet")
@@ -101,6 +101,7 @@ def test_the_card_tells_the_training(trained: Path, tmp_path: Path) -> None:
     assert card["training"]["samples"] == 4
     assert card["training"]["settings"]["crop"] == 32
     assert card["results"] == results
+    assert card["license"].endswith("; trained on data of a friend (cite her)")
     assert "standard" in card["presets"]
     assert card["limits"]
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]

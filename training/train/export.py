@@ -19,6 +19,8 @@ from seg_editor.generation.registry import CARD_FORMAT, WEIGHTS_FILE, load_model
 from training.presets import ARMS
 from training.train.checkpoint import averaged_weights
 
+BRATS = "BraTS data (cite Menze 2015, Bakas 2017, Baid 2021)"
+
 _KINDS: dict[str, dict[str, Any]] = {
     "m5": {
         "title": "M5 · context-guided",
@@ -28,7 +30,7 @@ _KINDS: dict[str, dict[str, Any]] = {
         "limits": [
             "Mass effect is not undone: displaced ventricles stay displaced.",
             "Large holes become plainer than real tissue: gyri and sulci are suggested, not drawn.",
-            "Trained on adult glioma MRI at 1 mm, skull-stripped; nothing else was tried.",
+            "Trained on adult glioma MRI, skull-stripped, on a grid of 1 mm; nothing else was tried.",
             "Synthetic images: not for clinical use.",
         ],
     },
@@ -62,8 +64,11 @@ def export_model(
     title: str | None = None,
     results: dict[str, Any] | None = None,
     detail: DetailModel | None = None,
+    trained_on: str = BRATS,
 ) -> list[Path]:
     """Write ``weights.safetensors`` (fp16, averaged if they are) and ``card.json``; loads them once to be sure.
+
+    `trained_on` names the data and what to cite; it stands in the card beside the license.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def export_model(
             f"not a checkpoint of {', '.join(_KINDS)}", path=checkpoint, remedy="Choose another checkpoint"
         )
     data = save(_halved(tensors, checkpoint))
-    card = _card(state, kind, hashlib.sha256(data).hexdigest(), results or {})
+    card = _card(state, kind, hashlib.sha256(data).hexdigest(), results or {}, trained_on)
     if title:
         card["title"] = title
     if detail is not None:
@@ -120,7 +125,9 @@ def _halved(tensors: dict[str, Tensor], checkpoint: Path) -> dict[str, Tensor]:
     return halved
 
 
-def _card(state: dict[str, Any], kind: dict[str, Any], digest: str, results: dict[str, Any]) -> dict[str, Any]:
+def _card(
+    state: dict[str, Any], kind: dict[str, Any], digest: str, results: dict[str, Any], trained_on: str
+) -> dict[str, Any]:
     task = state["task"]
     return {
         "format": CARD_FORMAT,
@@ -139,7 +146,7 @@ def _card(state: dict[str, Any], kind: dict[str, Any], digest: str, results: dic
         },
         "results": results,
         "limits": kind["limits"],
-        "license": "GPL-3.0-or-later; trained on BraTS data (cite Menze 2015, Bakas 2017, Baid 2021)",
+        "license": f"GPL-3.0-or-later; trained on {trained_on}",
     }
 
 
