@@ -25,6 +25,7 @@ from seg_editor.ui.panels.parts import RESTED_MS, Section, combo, named, row, wr
 from seg_editor.ui.theme import Theme
 
 EARLIER_MASK = "from an earlier mask"
+NO_BREAK = "\u00a0"
 EMPTY = "The numbers of a counterfactual appear here: how much tumor is left, whether only the tumor changed."
 _FIGURES = (
     ("tumor_residual", "TumorResidual"),
@@ -354,7 +355,8 @@ def _parts(line: Any) -> str:
     if not line.parts:
         return ""
     names = {"inside": "in place", "outside": "elsewhere", "void": "voids 2 ×"}
-    return " · ".join(f"{name} {number(line.parts.get(key))}" for key, name in names.items())
+    parts = (f"{name} {number(line.parts.get(key))}" for key, name in names.items())
+    return " · ".join(part.replace(" ", NO_BREAK) for part in parts)
 
 
 def short(value: float | None) -> str:
