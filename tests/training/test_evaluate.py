@@ -61,9 +61,10 @@ def test_figures_have_bounds(finished: Path) -> None:
         for name, f in row["metrics"].items():
             if name.startswith(("fid_", "kid_")):
                 assert f["lo"] is f["hi"] is None
-                assert (f["floor"] is None) == f["shares_pixels"]
+                healthy = row["mode"] == "healthy-hole"
+                assert (f["floor"] is None) == (f["shares_pixels"] or healthy)
                 assert f["images"] == row["n_slices"]
-                assert f["shares_pixels"] == (row["composition"] == "hole")
+                assert f["shares_pixels"] == (row["composition"] == "hole" and not healthy)
             else:
                 assert f["lo"] <= f["hi"], name
             assert np.isfinite(f["value"]), name
@@ -305,6 +306,27 @@ def result(case_id: str, seed: int, above: float, below: float) -> job.Result:
 
     scores = Scores((1,), [{"tumor_residual": (above, below), "tumor_residual_paper": (above, below)}])
     return job.Result(case_id, "m3", SourceMethod.arms[0].to_json(), "hole", seed, scores, {})
+
+
+def test_distances_of_healthy_holes_are_to_the_truth_of_the_same_slices() -> None:
+    random = np.random.default_rng(0)
+    truth = {p: random.normal(size=(4, 3)).astype(np.float32) for p in "ab"}
+    tumors = {p: random.normal(5, 1, size=(4, 3)).astype(np.float32) for p in "ab"}
+    found = []
+    for p in "ab":
+        scores, whole, holes = Scores((1, 2, 3, 4), []), SourceMethod.arms[0], BaselineMethod("harmonic").arms[1]
+        known = {"truth": {"m4": truth[p], "net-crops": truth[p]}, "others": {"m4": tumors[p]}}
+        found.append(job.Result(p, "source", whole.to_json(), "hole", 0, scores, {"m4": tumors[p]}, **known))
+        for method, far in (("same", 0), ("far", 1)):
+            made = {"m4": truth[p] + far, "net-crops": truth[p] + 2 * far}
+            found.append(job.Result(p, method, holes.to_json(), "hole", 0, scores, made))
+    rows = {r.method: r for r in table.make_rows(found)}
+    assert rows["same"].figures["fid_m4"].value == pytest.approx(0, abs=1e-3)
+    assert rows["far"].figures["fid_m4"].value == pytest.approx(3, abs=1e-3)
+    assert rows["far"].figures["fid_net-crops"].value == pytest.approx(12, abs=1e-3)
+    assert rows["far"].images == dict.fromkeys(("fid_m4", "kid_m4", "fid_net-crops", "kid_net-crops"), 8)
+    assert not rows["far"].floors
+    assert not rows["far"].shares_pixels
 
 
 def test_ours_is_a_mean_over_patients_and_the_paper_s_is_pooled() -> None:

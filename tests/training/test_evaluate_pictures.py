@@ -12,6 +12,7 @@ from PIL import Image
 
 from seg_editor.cases import Modality
 from seg_editor.errors import UsageError
+from seg_editor.generation.hole import Hole
 from seg_editor.generation.referee import find_referee
 from seg_editor.generation.unet import NoiseNet, UNetConfig
 from seg_editor.metrics import display_window
@@ -19,7 +20,7 @@ from tests.models import write_model, write_referee
 from tests.threads import one_thread  # noqa: F401
 from tests.tiny import make_case
 from training.cli import main
-from training.evaluate.features import RefereeFeatures, ScriptedFeatures, extractors
+from training.evaluate.features import CropFeatures, RefereeFeatures, ScriptedFeatures, extractors, with_crops
 from training.evaluate.methods import Mode
 from training.evaluate.pictures import _Scene
 from training.evaluate.subject import Subject
@@ -154,3 +155,43 @@ def test_the_file_is_a_third_column_where_it_is_named(tmp_path: Path, installed:
     assert "inception" not in [e.name for e in extractors(referee)]
     path = save(Flat(), tmp_path / "net.pt")
     assert [e.name for e in extractors(referee, path)][-1] == "inception"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_crops_look_at_the_largest_hole_of_each_slice_and_a_rim(tmp_path: Path, subject: Subject) -> None:
+    extractor = CropFeatures(ScriptedFeatures(save(Maps(), tmp_path / "net.pt")))
+    holes = np.zeros(SHAPE, np.uint8)
+    holes[10:16, 10:14] = 1
+    holes[25:27, 30:32] = 2
+    seen = replace(subject, holes=holes)
+    planes = np.array(seen.planes(seen.flair, seen.slices), np.float32)
+    before = extractor(seen, seen.slices, planes)
+    assert before.shape == (3, 3)
+    top = display_window(seen.case.volumes[Modality.FLAIR].raw).high
+    for place, counts in (((2, 1), True), ((23, 22), True), ((24, 12), False), ((26, 31), False)):
+        other = planes.copy()
+        other[:, *place] = np.where(planes[:, *place] > top / 2, 0, top)
+        assert (extractor(seen, seen.slices, other) != before).any(1).all() == counts, place
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_hole_at_the_edge_has_a_crop_inside_the_picture(tmp_path: Path, subject: Subject) -> None:
+    holes = np.zeros(SHAPE, np.uint8)
+    holes[:3, 41:] = 1
+    seen = replace(subject, holes=holes)
+    seen.__dict__["benchmark_hole"] = Hole.from_mask(holes > 0, np.ones(SHAPE, bool))
+    planes = np.array(seen.planes(seen.flair, seen.slices), np.float32)
+    found = CropFeatures(ScriptedFeatures(save(Maps(), tmp_path / "net.pt")))(seen, seen.slices, planes)
+    assert found.shape == (3, 3)
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_networks_that_take_pictures_see_crops_too(tmp_path: Path, installed: Path) -> None:
+    referee = find_referee("cpu")
+    assert referee is not None
+    whole = extractors(referee, save(Maps(), tmp_path / "net.pt"))
+    names = [e.name for e in with_crops(whole)]
+    assert names[: len(whole)] == [e.name for e in whole]
+    assert "inception-crops" in names
+    assert "m4-crops" not in names

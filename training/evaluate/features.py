@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects, label
 
 from seg_editor.cases import Modality
 from seg_editor.errors import UsageError
@@ -25,8 +26,12 @@ _BATCH = 8
 FEATURES = {
     "m4": "the referee's bottleneck, as the paper has it",
     "efficientnet": "EfficientNet-Lite0 of ImageNet",
+    "efficientnet-crops": "the same on a square around the slice's largest healthy hole",
     "inception": "the network of --inception",
+    "inception-crops": "the same on a square around the slice's largest healthy hole",
 }
+#: Healthy tissue around a hole in its crop, in voxels.
+_AROUND = 8
 _EXPECTED = "Export a module from pictures (n, 3, 299, 299) to features (n, d)"
 
 
@@ -55,6 +60,7 @@ class RefereeFeatures:
 class _PictureFeatures:
     """Features of a network that takes pictures: the source's display window, three equal channels, -1 to 1."""
 
+    name: str
     size: int
 
     def __init__(self, device: str) -> None:
@@ -62,20 +68,19 @@ class _PictureFeatures:
 
     def __call__(self, subject: Subject, slices: Sequence[int], made: Floats) -> NDArray[np.float32]:
         """See :class:`Extractor`."""
+        return self.of_pictures(list(_shown(subject, made)))
+
+    def of_pictures(self, pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Features (n, d) of gray pictures (x, y) of any size from 0 to 1."""
         import torch
         from torch.nn import functional as F
 
-        from seg_editor.generation.counterfactual import to_raw
-        from seg_editor.metrics import display01, display_window
-
-        volume = subject.case.volumes[Modality.FLAIR]
-        shown = display01(to_raw(volume, made), display_window(volume.raw))
-        out = []
+        out, size = [], (self.size, self.size)
         with torch.inference_mode():
-            for at in range(0, len(shown), _BATCH):
-                x = torch.from_numpy(shown[at : at + _BATCH, None]).to(self._device) * 2 - 1
-                x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True).expand(-1, 3, -1, -1)
-                out.append(self._features(x).float().cpu().numpy())
+            for at in range(0, len(pictures), _BATCH):
+                chosen = (torch.from_numpy(p[None, None]).to(self._device) * 2 - 1 for p in pictures[at : at + _BATCH])
+                x = torch.cat([F.interpolate(p, size, mode="bilinear", antialias=True) for p in chosen])
+                out.append(self._features(x.expand(-1, 3, -1, -1)).float().cpu().numpy())
         return np.concatenate(out)
 
     def _features(self, x: torch.Tensor) -> torch.Tensor:
@@ -151,6 +156,45 @@ class ScriptedFeatures(_PictureFeatures):
         return features
 
 
+class CropFeatures:
+    """A network that takes pictures, on a square around each slice's largest healthy hole; the subject has such holes.
+
+    Parameters
+    ----------
+    whole : EfficientNetFeatures or ScriptedFeatures
+    """
+
+    def __init__(self, whole: _PictureFeatures) -> None:
+        self._whole = whole
+        self.name = f"{whole.name}-crops"
+        self.identity = f"{getattr(whole, 'identity', whole.name)} crops {_AROUND}"
+
+    def __call__(self, subject: Subject, slices: Sequence[int], made: Floats) -> NDArray[np.float32]:
+        """See :class:`Extractor`."""
+        hole = subject.benchmark_hole.mask
+        shown = zip(_shown(subject, made), slices, strict=True)
+        return self._whole.of_pictures([np.ascontiguousarray(p[_square(hole[:, :, k])]) for p, k in shown])
+
+
+def _shown(subject: Subject, made: Floats) -> NDArray[np.float32]:
+    """Slices (n, x, y) in FLAIR's intensities as gray from 0 to 1."""
+    from seg_editor.generation.counterfactual import to_raw
+    from seg_editor.metrics import display01, display_window
+
+    volume = subject.case.volumes[Modality.FLAIR]
+    return display01(to_raw(volume, made), display_window(volume.raw))
+
+
+def _square(hole: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """A square around the largest piece of a hole (x, y), moved into the picture where it would leave it."""
+    pieces, _ = label(hole)
+    largest = int(np.bincount(pieces[hole]).argmax())
+    box = find_objects(pieces)[largest - 1]
+    side = min(max(s.stop - s.start for s in box) + 2 * _AROUND, *hole.shape)
+    lows = [min(max((s.start + s.stop - side) // 2, 0), n - side) for s, n in zip(box, hole.shape, strict=True)]
+    return slice(lows[0], lows[0] + side), slice(lows[1], lows[1] + side)
+
+
 def extractors(referee: Referee, inception: Path | None = None) -> tuple[Extractor, ...]:
     """The referee's features, EfficientNet's when both packages are there, and those of a file when one is named."""
     device = str(referee.model.device)
@@ -160,3 +204,8 @@ def extractors(referee: Referee, inception: Path | None = None) -> tuple[Extract
     if inception is not None:
         found.append(ScriptedFeatures(inception, device))
     return tuple(found)
+
+
+def with_crops(found: Sequence[Extractor]) -> tuple[Extractor, ...]:
+    """The same and, of those that take pictures, the features of healthy holes' crops."""
+    return (*found, *(CropFeatures(e) for e in found if isinstance(e, _PictureFeatures)))

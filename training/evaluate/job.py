@@ -22,7 +22,7 @@ from seg_editor.generation.referee import Referee, find_referee
 from seg_editor.generation.registry import load_model
 from seg_editor.metrics import iou_of_full_change
 from training.evaluate.baselines import FILLS
-from training.evaluate.features import Extractor, extractors
+from training.evaluate.features import Extractor, extractors, with_crops
 from training.evaluate.files import whole
 from training.evaluate.methods import (
     Arm,
@@ -106,8 +106,8 @@ class Result:
     """One arm of one method on one case with one seed, put together in one way.
 
     ``calibration`` names the file in the cache that holds the referee's calibration on the slices of the case;
-    ``yardsticks`` are figures of the case itself and ``others`` the features of as many other real slices of it, both
-    on the untouched source only.
+    ``yardsticks`` are figures of the case itself, ``others`` the features of as many other real slices of it and
+    ``truth`` those of the slices with benchmark holes before they were emptied: all three on the untouched source only.
     """
 
     case_id: str
@@ -120,6 +120,7 @@ class Result:
     calibration: str = ""
     yardsticks: dict[str, Fraction] = field(default_factory=dict)
     others: Features = field(default_factory=dict)
+    truth: Features = field(default_factory=dict)
 
     @property
     def row(self) -> str:
@@ -179,8 +180,10 @@ def evaluate_case(job: EvalJob, *, say: Callable[[str], None] = lambda _: None) 
                 whole = isinstance(method, SourceMethod) and arm.mode is Mode.COUNTERFACTUAL
                 yardsticks = _yardsticks(subject) if whole else {}
                 others = _others(job, subject, referee, seen) if whole else {}
-                for result in _results(job, subject, method, arm, seed, referee, seen):
-                    yield replace(result, calibration=calibration, yardsticks=yardsticks, others=others)
+                truth = _truth(job, subject, referee, with_crops(seen)) if whole else {}
+                used = with_crops(seen) if arm.mode is Mode.HEALTHY_HOLE else seen
+                for result in _results(job, subject, method, arm, seed, referee, used):
+                    yield replace(result, calibration=calibration, yardsticks=yardsticks, others=others, truth=truth)
 
 
 def methods_of(job: EvalJob) -> Iterator[Method]:
@@ -217,12 +220,11 @@ def _results(
         if found is None:
             if made is None:
                 made = method.make(subject, arm, seed)
-            pictures = made if composition == SLICE else compose(subject, arm.mode, made)
+            # of a healthy hole only the hole counts, and so it does for its features
+            apart = composition == SLICE and arm.mode is not Mode.HEALTHY_HOLE
+            pictures = made if apart else compose(subject, arm.mode, made)
             scores = score_pictures(subject, arm.mode, pictures, referee)
-            features = (
-                {} if arm.mode is Mode.HEALTHY_HOLE else {e.name: e(subject, scores.slices, pictures) for e in seen}
-            )
-            found = scores, features
+            found = scores, {e.name: e(subject, scores.slices, pictures) for e in seen}
             _save(files[composition], request | {"composition": composition}, *found)
         yield Result(job.case_id, method.name, arm.to_json(), composition, seed, *found)
 
@@ -239,15 +241,27 @@ def _yardsticks(subject: Subject) -> dict[str, Fraction]:
 
 def _others(job: EvalJob, subject: Subject, referee: Referee, seen: Sequence[Extractor]) -> Features:
     """Features of as many other slices of the source, midway between those that count; none without room."""
-    slices = midway(subject.slices, subject.with_brain)
+    return _real(job, subject, referee, seen, midway(subject.slices, subject.with_brain), "others")
+
+
+def _truth(job: EvalJob, subject: Subject, referee: Referee, seen: Sequence[Extractor]) -> Features:
+    """Features of the slices with benchmark holes, nothing emptied; none for a case without holes."""
+    slices = () if subject.holes is None else slices_of(subject, Mode.HEALTHY_HOLE)
+    return _real(job, subject, referee, seen, slices, "truth")
+
+
+def _real(
+    job: EvalJob, subject: Subject, referee: Referee, seen: Sequence[Extractor], slices: tuple[int, ...], what: str
+) -> Features:
+    """Features of slices of the source, kept in the cache by what they are for."""
     if not slices:
         return {}
     planes = np.asarray(subject.planes(subject.flair, slices), np.float32)
     found: Features = {}
     for extractor in seen:
-        request = {"others": slices, "extractor": _identity(extractor), **subject.identity}
+        request = {what: slices, "extractor": _identity(extractor), **subject.identity}
         request["referee"] = referee.model.card.weights_sha256
-        path = job.out / "cache" / f"others_{_key(request)}.npz"
+        path = job.out / "cache" / f"{what}_{_key(request)}.npz"
         kept = _load(path)
         if kept is None:
             kept = Scores(slices, []), {extractor.name: extractor(subject, slices, planes)}

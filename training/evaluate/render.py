@@ -121,7 +121,7 @@ def _best(rows: Sequence[Row], name: str) -> list[Row]:
     values = {
         id(r): apart(r.figures[name].value)
         for r in rows
-        if name in r.figures and r.method not in BOUNDING and not (name in r.images and r.composited)
+        if name in r.figures and r.method not in BOUNDING and not (name in r.images and r.shares_pixels)
     }
     if len(values) < 2:
         return []
@@ -178,7 +178,9 @@ no proof of a difference.
 - FID and KID compare with the source's slices of the same patients, n pictures on either side; the floor is as many
   other real slices of these patients, midway between. They have no interval, for FID's bias falls with n and patients
   drawn twice would add to it. Compare rows of equal n.
-- {shares} FID and KID of composited pictures are small by themselves, for all but the hole is the source's own."""
+- {shares} FID and KID of composited pictures are small by themselves, for all but the hole is the source's own. And
+  the source has its tumor: what puts one back is near it. In healthy holes every row is composited and the reference
+  is the truth itself; *crops* are squares around the largest hole of a slice."""
 
 _REFEREE = {
     "reconstruction": ("dice_tumor", "dice_csf", "dice_gm", "dice_wm", "gen_dice_paper"),
@@ -252,6 +254,7 @@ _TOPICS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "healthy-hole": {
         "Against the truth": ("hole_mse", "hole_psnr", "hole_ssim", "hole_texture", "hole_seam"),
+        "Distance to the same slices before they were emptied": DISTANCES,
     },
 }
 
@@ -292,7 +295,7 @@ def _with_interval(row: Row, name: str) -> str:
     """A figure with its interval; a distance with its number of pictures and the mark of shared pixels instead."""
     f = row.figures[name]
     if name in row.images:
-        return f"{_short(f.value)}{_SHARES * row.composited} (n={row.images[name]})"
+        return f"{_short(f.value)}{_SHARES * row.shares_pixels} (n={row.images[name]})"
     return _short(f.value) if f.low == f.high else f"{_short(f.value)} [{_short(f.low)}, {_short(f.high)}]"
 
 

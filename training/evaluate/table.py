@@ -58,6 +58,11 @@ class Row:
         """Whether all but the hole is the source's own pixels."""
         return self.composition == HOLE
 
+    @property
+    def shares_pixels(self) -> bool:
+        """Whether its distances are of composited pictures beside others that are not; in healthy holes all are."""
+        return self.composited and self.arm["mode"] != "healthy-hole"
+
     def to_json(self) -> dict[str, Any]:
         """What ``table2.json`` holds."""
         metrics: dict[str, Any] = {}
@@ -71,7 +76,7 @@ class Row:
                 "ceiling": self.ceilings.get(name),
             }
             if distance:
-                metrics[name] |= {"images": self.images[name], "shares_pixels": self.composited}
+                metrics[name] |= {"images": self.images[name], "shares_pixels": self.shares_pixels}
             if name in self.paper:
                 metrics[name]["paper"] = self.paper[name]
         return {
@@ -195,6 +200,8 @@ def _difference(ours: list[Fraction], theirs: list[Fraction], resamples: int) ->
 def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
     """FID and KID of every row against the real slices of the same patients: the value of each seed, averaged.
 
+    In healthy holes both sides are the very same slices, so 0 is reached, and the whole rest of the picture is equal.
+    Elsewhere the source still has its tumor.
     Both depend on the number of pictures (FID's bias falls with it). So the floor is as many other real slices of the
     same patients, midway between those that count, and for whole slices only: composited ones share pixels with what
     they are compared with. There is no interval: a bootstrap draws patients twice, which adds bias, and the figure then
@@ -204,15 +211,18 @@ def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
     real = next((groups_by_row[id(r)] for r in rows if r.method == "source"), None)
     if real is None:
         return
-    for extractor in real[0].features:
-        reference = {r.case_id: r.features[extractor] for r in real}
+    for extractor in dict.fromkeys(name for r in real for name in (*r.features, *r.truth)):
+        slices = {r.case_id: r.features[extractor] for r in real if extractor in r.features}
+        truth = {r.case_id: r.truth[extractor] for r in real if extractor in r.truth}
         others = {r.case_id: r.others[extractor] for r in real if extractor in r.others}
         for row in rows:
+            healthy = row.arm["mode"] == "healthy-hole"
+            reference = truth if healthy else slices
             made: dict[int, dict[str, NDArray[np.float32]]] = {}
             for r in groups_by_row[id(row)]:
                 if extractor in r.features:
                     made.setdefault(r.seed, {})[r.case_id] = r.features[extractor]
-            if row.method == "source" or not made:
+            if row.method == "source" or not made or not set(row.patients) <= reference.keys():
                 continue
             pairs = [_of_same_patients(reference, seed) for seed in made.values()]
             images = min(len(pair[1]) for pair in pairs)
@@ -223,7 +233,7 @@ def _distances(rows: list[Row], groups: dict[str, list[Result]]) -> None:
                 value = float(np.mean([distance(*pair) for pair in pairs]))
                 row.figures[name] = Interval(value, value, value)
                 row.images[name] = images
-                if not row.composited and others.keys() == set(row.patients):
+                if not row.composited and not healthy and others.keys() == set(row.patients):
                     row.floors[name] = distance(*_of_same_patients(reference, others))
 
 
