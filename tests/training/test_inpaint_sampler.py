@@ -291,16 +291,21 @@ def test_the_loss_is_zero_for_the_truth_and_blind_elsewhere(sampler: InpaintSamp
     assert harmonic["mean_vs_harmonic"] == pytest.approx(1, abs=1e-5)
 
 
-def test_a_case_without_a_modality_gives_a_finite_loss(banked: list[BankedCase], bank: list[PlacedHoles]) -> None:
+@pytest.mark.parametrize("offset", [0.0, 0.12])
+def test_a_case_without_a_modality_gives_a_finite_loss(
+    banked: list[BankedCase], bank: list[PlacedHoles], offset: float
+) -> None:
     """With the structure's term of the mean pass, which divides by the range of each modality."""
     present, volumes = np.array([True, True, False, True]), banked[0].case.volumes.copy()
     volumes[2] = 0
     lacking = BankedCase.of(dataclasses.replace(banked[0].case, volumes=volumes, present=present))
-    settings = InpaintSettings(crop=CROP, mean_share=1.0, offset=0.0)
+    settings = InpaintSettings(crop=CROP, mean_share=1.0, offset=offset)
     batch = InpaintSampler([lacking], bank, settings).batch(2, 0, 0)
     assert not batch["weight"][:, 2].any()
     guess = torch.zeros_like(batch["residual"])
-    assert torch.isfinite(inpaint_loss(Oracle(guess), batch, 0.25)[0])  # type: ignore[arg-type]
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            assert torch.isfinite(inpaint_loss(Oracle(guess), batch, 0.25)[0])  # type: ignore[arg-type]
 
 
 def test_the_mean_pass_does_not_look_at_the_noise(sampler: InpaintSampler) -> None:

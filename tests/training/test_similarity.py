@@ -23,3 +23,18 @@ def test_with_gradients_it_is_the_same(width: int, height: int, seed: int, noise
     found.mean().backward()
     assert x.grad is not None
     assert bool(torch.isfinite(x.grad).all())
+
+
+def test_half_precision_does_not_reach_it() -> None:
+    """Its variances are small differences of large numbers: in bfloat16 the gradient was mostly rounding."""
+    rng = np.random.default_rng(0)
+    a, b = (torch.from_numpy(0.4 + 0.02 * rng.standard_normal((2, 1, 24, 24), np.float32)) for _ in range(2))
+    a.requires_grad_()
+    maps, gradients = [], []
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            maps.append(similarity_map(a, b))
+        gradients.append(torch.autograd.grad(maps[-1].sum(), a)[0])
+    assert maps[1].dtype == torch.float32
+    torch.testing.assert_close(maps[1], maps[0])
+    torch.testing.assert_close(gradients[1], gradients[0])

@@ -353,8 +353,9 @@ def _similarity(predicted: Tensor, batch: dict[str, Tensor]) -> Tensor:
     filled = context[:, middle : conditioning.N_MODALITIES * count : count]
     brain = context[:, conditioning.BRAIN_CHANNEL][:, None]
     low, high = (batch["range"][:, k, :, None, None] for k in (0, 1))
+    there = brain * (high - low > _LEAST_RANGE)  # a modality that is absent has no range
     width = (high - low).clamp(min=_LEAST_RANGE)
-    made, truth = (((filled + r * weight) - low) / width * brain for r in (predicted, batch["residual"]))
+    made, truth = (((filled + r * weight) - low) / width * there for r in (predicted, batch["residual"]))
     flat = [v.reshape(-1, 1, *v.shape[-2:]) for v in (made, truth, weight)]
     values = similarity_map(flat[0], flat[1])
     return torch.as_tensor((values * flat[2]).sum() / weight.sum().clamp(min=1))

@@ -10,7 +10,15 @@ from seg_editor.metrics.structural import SIGMA, WINDOW
 
 
 def similarity_map(a: Tensor, b: Tensor) -> Tensor:
-    """:func:`seg_editor.metrics.structural.ssim_map` in torch: at every pixel of pictures (n, 1, h, w) of range 1."""
+    """:func:`seg_editor.metrics.structural.ssim_map` in torch: at every pixel of pictures (n, 1, h, w) of range 1.
+
+    Always in single precision: a variance is a small difference of means of squares, in half precision mostly rounding.
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        return _similarity_map(a.float(), b.float())
+
+
+def _similarity_map(a: Tensor, b: Tensor) -> Tensor:
     offsets = torch.arange(WINDOW, device=a.device) - WINDOW // 2
     window = torch.exp(-(offsets.float() ** 2) / (2 * SIGMA**2))
     window = window / window.sum()
