@@ -127,12 +127,24 @@ class Scenes(Director):
         self.trigger("palette")
         self.shoot_child("Palette", "palette")
         self.modal("about", lambda: self.trigger("about"))
-        self.modal("unsaved", lambda: self.asked("quit"))
+        self.unsaved()
         for menu in window.menuBar().actions():
             title = menu.text().replace("&", "").lower()
             menu.menu().popup(window.mapToGlobal(window.rect().topLeft()))
             self.shoot(f"menu_{title}", menu.menu())
             menu.menu().close()
+
+    def unsaved(self) -> None:
+        """The question that comes before an edited case is closed; it is answered with Cancel, and the edit undone."""
+        window = self.window
+        window.workspace.view.active_label = window.workspace.case.scheme.label_values[1]
+        self.press("paint")
+        self.stroke([(0.60, 0.36), (0.63, 0.42), (0.62, 0.48), (0.64, 0.53)])
+        discard, window.cases.ask = window.cases.ask, self.asked
+        self.modal("unsaved", window.close)
+        window.cases.ask = discard
+        self.trigger("undo")
+        self.press("navigate")
 
     def shoot_child(self, kind: str, name: str) -> None:
         """Picture the open window of a class, and close it."""

@@ -12,6 +12,7 @@ from seg_editor.ui.action_table import ACTIONS, BY_ID
 from seg_editor.ui.actions import Action, Facts
 from seg_editor.ui.edit_actions import SCOPED
 from seg_editor.ui.icons import icon
+from seg_editor.ui.key_texts import native_key, with_keys
 from seg_editor.ui.theme import Theme
 
 
@@ -74,6 +75,14 @@ class ActionSet(QObject):
             action.setShortcuts([QKeySequence(key) for key in BY_ID[name].keys_for(preset)])
         self.preset_changed.emit(preset)
 
+    def tell(self, show: Callable[[str], object], text: str) -> None:
+        """Show a text with the keys that it names, by :func:`with_keys`: now, and whenever other keys are in force.
+
+        `show` has to live as long as the window.
+        """
+        self.preset_changed.connect(lambda preset: show(with_keys(text, preset)))
+        show(with_keys(text, self.preset))
+
     def set_theme(self, theme: Theme) -> None:
         """Tint the icons."""
         for name, action in self._actions.items():
@@ -90,7 +99,7 @@ class ActionSet(QObject):
             self._reasons[name] = why
             action.setEnabled(not why)
             action.setToolTip(tooltip(spec, self.preset, why))
-            action.setStatusTip(why or spec.tip)
+            action.setStatusTip(why or with_keys(spec.tip, self.preset))
         for name, step in (("undo", facts.undo_name), ("redo", facts.redo_name)):
             enabled = self._actions[name].isEnabled() and step
             self._actions[name].setText(f"{BY_ID[name].text} {step}" if enabled else BY_ID[name].text)
@@ -119,16 +128,10 @@ class ActionSet(QObject):
                 menu.addAction(self._actions[name])
 
 
-def native_key(key: str) -> str:
-    """Return a key as the system writes it, for example with the command sign."""
-    shown = QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
-    return shown or key
-
-
 def tooltip(spec: Action, preset: str, why: str) -> str:
     """Return the tooltip: name, key, what it does, and why it cannot be done now."""
     keys = spec.keys_for(preset)
     shown = " &nbsp;or&nbsp; ".join(map(native_key, keys))
     head = f"<b>{spec.text}</b>" + (f"&nbsp;&nbsp;<span>{shown}</span>" if keys else "")
-    body = f"<br>{spec.tip}" if spec.tip else ""
+    body = f"<br>{with_keys(spec.tip, preset)}" if spec.tip else ""
     return f"<qt>{head}{body}" + (f"<br><i>Not now: {why}.</i>" if why else "") + "</qt>"

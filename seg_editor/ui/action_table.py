@@ -78,11 +78,11 @@ _REST: tuple[Action, ...] = (
     ),
     Action("new_seed", "New seed", _k("Ctrl+D"), "Draw another random seed", "dice", "generate", needs_case),
     Action(
-        "slice_next", "Next slice", _k("Up", "PgUp", slicer=("Up", "PgUp", "F")), "Go up one slice", "", "slices",
-        needs_case
+        "slice_next", "Next slice", _k("Up", "PgUp", slicer=("Up", "PgUp", "F", "Right")), "Go up one slice", "",
+        "slices", needs_case
     ),
     Action(
-        "slice_previous", "Previous slice", _k("Down", "PgDown", slicer=("Down", "PgDown", "B")),
+        "slice_previous", "Previous slice", _k("Down", "PgDown", slicer=("Down", "PgDown", "B", "Left")),
         "Go down one slice", "", "slices", needs_case
     ),
     Action(

@@ -25,6 +25,7 @@ class Facts:
     running: bool = False
     tissue_running: bool = False
     has_tissue: bool = False
+    tissue_saved: bool = False
     has_result: bool = False
     model_problem: str = ""
     modalities: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Facts:
 
 Why = Callable[[Facts], str]
 TUMOR_ONLY = "This works on the tumor: stop editing the tissue map first"
+COMPUTE_TISSUE = "Compute the tissue map first (View menu)"
 SPREAD_ALONE = "The SD of the seeds has no second picture: choose One or Mean beside the history"
 
 
@@ -88,7 +90,7 @@ def needs_undo(facts: Facts) -> str:
     """A step to take back."""
     if facts.drafting:
         return ""
-    return needs_edit(facts) or ("" if facts.can_undo else "Nothing to undo yet")
+    return needs_edit(facts) or ("" if facts.can_undo or facts.reshaping else "Nothing to undo yet")
 
 
 def needs_redo(facts: Facts) -> str:
@@ -114,11 +116,9 @@ def needs_remove(facts: Facts) -> str:
 
 
 def needs_operation(facts: Facts) -> str:
-    """Labels on the layer in hand, and no operation that is being computed."""
+    """Labels on the layer in hand. An operation that is being computed does not matter: the next one waits for it."""
     if why := needs_tumor_layer(facts):
         return why
-    if facts.reshaping:
-        return "Another operation is being computed"
     return "" if facts.has_tumor else "The segmentation holds no tumor: paint one, or undo"
 
 
@@ -158,7 +158,7 @@ def needs_tissue_layer(facts: Facts) -> str:
 
 def needs_tissue_save(facts: Facts) -> str:
     """A tissue map that is not being saved."""
-    return needs_save(facts) or needs_tissue_shown(facts)
+    return needs_save(facts) or ("" if facts.has_tissue else COMPUTE_TISSUE)
 
 
 def needs_generate(facts: Facts) -> str:
@@ -178,8 +178,8 @@ def needs_tissue(facts: Facts) -> str:
 
 
 def needs_tissue_shown(facts: Facts) -> str:
-    """A tissue map."""
-    return needs_case(facts) or ("" if facts.has_tissue else "Compute the tissue map first (View menu)")
+    """A tissue map, or one that was saved with the case."""
+    return needs_case(facts) or ("" if facts.has_tissue or facts.tissue_saved else COMPUTE_TISSUE)
 
 
 def needs_two_pictures(facts: Facts) -> str:

@@ -26,6 +26,7 @@ STRIP = 24.0
 _LINE = 16.0
 _NARROW, _TINY = 480.0, 320.0
 _UNDER_HEADING = 52.0
+_BESIDE_LETTERS = 40.0
 _PIXMAP_REACH = 240.0
 
 
@@ -145,6 +146,8 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
         u, v, radius = marks.lens
         _paint_lens(painter, to_screen.map(QPointF(u, v)), radius * float(to_screen.m11()), marks.accent)
     bottom = port.bottom() - max(marks.footer, STRIP if marks.synthetic else 0.0)
+    if marks.message:
+        paint_message(painter, port, marks.message)
     if marks.letters:
         _paint_letters(painter, port, bottom, view, marks)
         paint_scale_bar(painter, port, bottom, float(to_screen.m11()))
@@ -159,8 +162,6 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
         _text(painter, corner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, marks.corner, MUTED)
     if marks.color_bar is not None:
         _paint_color_bar(painter, port, bottom, marks.color_bar, marks.color_ticks)
-    if marks.message:
-        paint_message(painter, port, marks.message)
     if marks.outdated:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -334,11 +335,11 @@ def _paint_color_bar(
 
 
 def paint_message(painter: QPainter, port: QRectF, message: str) -> None:
-    """Write a sentence into the middle."""
+    """Write a sentence into the middle, clear of the letters at the sides."""
     painter.setFont(font(13))
-    box = port.adjusted(24, 24, -24, -24)
+    box = port.adjusted(_BESIDE_LETTERS, 24, -_BESIDE_LETTERS, -24)
     bounds = painter.boundingRect(box, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), message)
-    painter.fillRect(bounds.adjusted(-16, -10, 16, 10), QColor(10, 12, 14, 205))
+    painter.fillRect(bounds.adjusted(-10, -10, 10, 10), QColor(10, 12, 14, 205))
     painter.setPen(TEXT)
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), message)
 

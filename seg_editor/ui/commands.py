@@ -15,6 +15,7 @@ from seg_editor.cases import MODALITIES
 from seg_editor.session import Workspace
 from seg_editor.ui.actions import Facts
 from seg_editor.ui.edit_commands import EditCommands
+from seg_editor.ui.edit_wiring import use_saved_tissue
 from seg_editor.ui.live_commands import LiveCommands
 from seg_editor.ui.live_wiring import reveal
 from seg_editor.ui.planes import Plane
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 Handlers = dict[str, Callable[[], object]]
 _PAN = 0.1
+#: These move what a pane shows from under the mouse.
+_MOVES_VIEW = (
+    *("slice_", "largest", "axial", "coronal", "sagittal", "layout_", "maximize", "pane_next", "full_screen"),
+    *("show_", "compare_", "live", "radiological", "nose_left"),
+)
 _UI_FLAGS = ("crosshair", "tissue", "radiological", "nose_left", "smooth")
 _ABOUT = (
     "<p><b>seg-editor {version}</b></p>"
@@ -50,7 +56,16 @@ class Commands:
 
     def handlers(self) -> Handlers:
         """Return what each pressable action of the table does."""
-        return self._files() | self._display() | self._choices() | self._live.handlers() | self._edit.handlers()
+        table = self._files() | self._display() | self._choices() | self._live.handlers() | self._edit.handlers()
+        return {name: self._kept(name, do) if name.startswith(_MOVES_VIEW) else do for name, do in table.items()}
+
+    def _kept(self, name: str, do: Callable[[], object]) -> Callable[[], object]:
+        """Do it, unless the mouse holds a stroke, an outline or a piece: then say so."""
+
+        def unless_held() -> object:
+            return None if self._window.tools.keeps_view(across=name.startswith("slice_")) else do()
+
+        return unless_held
 
     def _files(self) -> Handlers:
         """Cases, exports, the program itself."""
@@ -107,7 +122,7 @@ class Commands:
             "opacity_less": lambda: self._change_opacity(-0.1),
             "opacity_more": lambda: self._change_opacity(0.1),
             "crosshair": lambda: self._flip_ui("crosshair"),
-            "tissue": lambda: self._flip_ui("tissue"),
+            "tissue": self._show_tissue,
             "radiological": lambda: self._flip_ui("radiological"),
             "smooth": lambda: self._flip_ui("smooth"),
         }
@@ -128,6 +143,13 @@ class Commands:
             table[f"theme_{choice}"] = partial(window.choose_theme, choice)
         return table
 
+    def _show_tissue(self) -> None:
+        """Show the tissue map, or hide it; the one saved with the case is read when it is first asked for."""
+        if self._window.tissue.labels is None:
+            use_saved_tissue(self._window)
+        else:
+            self._flip_ui("tissue")
+
     def facts(self) -> Facts:
         """Return what is true now."""
         window, workspace = self._window, self._workspace
@@ -139,6 +161,7 @@ class Commands:
             "slices": generation.settings.slices,
             "tissue_running": window.tissue.running,
             "has_tissue": window.tissue.labels is not None,
+            "tissue_saved": window.tissue.saved,
             "next_case": window.neighbors.next.name if window.neighbors.next else "",
             "previous_case": window.neighbors.previous.name if window.neighbors.previous else "",
         }

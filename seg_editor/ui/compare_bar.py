@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QResizeEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton
 
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
@@ -21,7 +21,7 @@ from seg_editor.ui.folding import SPACING, Group, fold_into, folded_choice
 from seg_editor.ui.generation import Generation
 from seg_editor.ui.icons import icon
 from seg_editor.ui.naming import title_of
-from seg_editor.ui.panels.parts import RESTED_MS, ElidedLabel, Segments, named
+from seg_editor.ui.panels.parts import RESTED_MS, ElidedLabel, Segments, named, slider
 from seg_editor.ui.state import Role, UiState
 from seg_editor.ui.theme import Theme
 
@@ -61,12 +61,11 @@ class Dial(QFrame):
     def __init__(self, caption: str, width: int, value_width: int) -> None:
         super().__init__()
         self.caption = named(QLabel(caption), "small")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = slider()
         self.slider.setRange(0, _TICKS)
         self.slider.setSingleStep(_TICKS // 100)
         self.slider.setMinimumWidth(48)
         self.slider.setMaximumWidth(width)
-        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.value = named(QLabel(), "small")
         self.value.setFixedSize(value_width, self.fontMetrics().height() + 2)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

@@ -34,7 +34,7 @@ EDITING: tuple[Action, ...] = (
     ),
     Action(
         "navigate", "Navigate", keys("1", "N", itksnap=("1", "2"), slicer=("0", "N"), napari=("6", "N")),
-        "Move the crosshair; drag with the right button to change brightness and contrast", "navigate", "tools",
+        "Move the crosshair[; {m_window} changes brightness and contrast]", "navigate", "tools",
         needs_case, True
     ),
     Action(
@@ -47,7 +47,7 @@ EDITING: tuple[Action, ...] = (
     ),
     Action(
         "polygon", "Polygon and lasso", keys("G", itksnap=("3",), slicer=("3",), napari=("3",)),
-        "Click corners or drag freehand; Enter, a double click or the first corner fills the outline", "polygon",
+        "Click corners or drag freehand; {o_close}, a double click or the first corner fills the outline", "polygon",
         "tools", needs_case, True
     ),
     Action(
@@ -56,7 +56,7 @@ EDITING: tuple[Action, ...] = (
     ),
     Action(
         "pick", "Pick label", keys("I", napari=("5", "L")),
-        "Make the label under the mouse the active one (any tool: Ctrl+click)", "pick", "tools", needs_case, True
+        "Make the label under the mouse the active one[ (any tool: {m_pick})]", "pick", "tools", needs_case, True
     ),
     Action(
         "move", "Move a piece", keys("V", napari=("7",)), "Drag a piece of the tumor to another place", "move",

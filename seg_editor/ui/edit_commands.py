@@ -12,6 +12,7 @@ from seg_editor.editing import Change, RemoveTumor, Within
 from seg_editor.editing.edit import Edit, Voxel
 from seg_editor.errors import SegEditorError
 from seg_editor.session import Workspace
+from seg_editor.ui.edit_wiring import use_saved_tissue
 from seg_editor.ui.operations import OPERATIONS, removal
 from seg_editor.ui.palette import Palette
 from seg_editor.ui.state import Tool, stepped_radius
@@ -130,6 +131,8 @@ class EditCommands:
     def _jump(self, name: str) -> None:
         if self._window.tools.drafting and name == "undo":
             self._window.tools.take_back()
+        elif name == "undo" and self._window.reshape.take_back():
+            self._window.status_message("Undone before it was done: the operation was dropped")
         elif self._workspace is not None:
             viewer = self._window.viewer
             with viewer.following.jump():
@@ -188,7 +191,9 @@ class EditCommands:
 
     def _edit_tissue(self) -> None:
         workspace = self._workspace
-        if workspace is not None:
+        if workspace is not None and workspace.tissue is None:
+            use_saved_tissue(self._window)
+        if workspace is not None and workspace.tissue is not None:
             workspace.view.on_tissue = not workspace.view.on_tissue
             if workspace.view.on_tissue:
                 self._window.ui.tissue = True

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PyQt6.QtCore import Qt
 
 from seg_editor.editing import Box
 from seg_editor.errors import SegEditorError
@@ -61,6 +62,7 @@ def follow_workspace(window: MainWindow, workspace: Workspace) -> Callable[[], N
         if workspace.tissue is not None:
             layer_ends.append(bind(window, workspace.tissue.history.changed, window.later))
             layer_ends.append(bind(window, workspace.tissue.segmentation.saved, window.later))
+            layer_ends.append(bind(window, workspace.tissue.segmentation.committed, lambda _c: window.status.refresh()))
         window.later()
 
     end = bind(window, workspace.tissue_changed, on_tissue)
@@ -88,8 +90,14 @@ def offer_segmentation(window: MainWindow, labels: np.ndarray) -> None:
         window.errors.show_note(FOUND_NOTHING)
         return
     segmentation = workspace.segmentation
-    if segmentation.in_stroke:
-        window.tools.cancel()
+    if segmentation.in_stroke:  # it waits for the end of the stroke
+
+        def at_the_end(_running: bool) -> None:
+            if window.workspace is workspace:
+                offer_segmentation(window, labels)
+
+        window.tools.stroke_changed.connect(at_the_end, type=Qt.ConnectionType.SingleShotConnection)  # type: ignore[call-arg]
+        return
     lost = sum(
         segmentation.volume_ml(value) for value in segmentation.counts if value and value not in workspace.view.locked
     )
@@ -145,10 +153,11 @@ def offer_tissue(window: MainWindow) -> None:
 def use_saved_tissue(window: MainWindow) -> None:
     """Take the saved tissue map; ask first when the one there is was edited."""
     workspace = window.workspace
-    if workspace is None or workspace.tissue is None:
+    if workspace is None:
         return
     detail = "Its unsaved edits are lost."
-    if workspace.tissue.dirty and not window.cases.confirm("Replace the tissue map?", detail, ("Replace",)):
+    edited = workspace.tissue is not None and workspace.tissue.dirty
+    if edited and not window.cases.confirm("Replace the tissue map?", detail, ("Replace",)):
         return
     try:
         window.tissue.open_saved()

@@ -18,6 +18,7 @@ from seg_editor.ui.bind import bind
 from seg_editor.ui.captions import kept_text, model_name, slice_number
 from seg_editor.ui.chrome import font
 from seg_editor.ui.painting import painting
+from seg_editor.ui.panels.parts import keep_arrows
 from seg_editor.ui.planes import Plane, PlaneView
 from seg_editor.ui.theme import Theme
 from seg_editor.ui.windowing import to_gray
@@ -122,6 +123,7 @@ class _Cards(QWidget):
         self.grew = False
         self.setObjectName("historyCards")
         self.setMouseTracking(True)
+        keep_arrows(self)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAccessibleName("History of the counterfactuals")
 

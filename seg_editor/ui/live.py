@@ -133,7 +133,7 @@ class Live(QObject):
             generation.set_live(paused=UNKNOWN)
             return
         if too_long(generation.times.likely(kind)):
-            generation.set_live(paused=f"a picture takes about {duration(expected)}: press Enter to start")
+            generation.set_live(paused=f"a picture takes about {duration(expected)}: press {{generate}} to start")
             return
         if not generation.settings.seed_locked:
             self._drawing = True

@@ -21,8 +21,6 @@ from seg_editor.ui.state import Layout, Role
 if TYPE_CHECKING:
     from seg_editor.ui.main_window import MainWindow
 
-FULL_SCREEN_NOTE = "F11 ends full screen."
-
 
 def connect_live(window: MainWindow) -> None:
     """Connect generation, comparison and history strip with the rest of the window."""

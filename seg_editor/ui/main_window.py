@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
                 strip.addAction(self.actions_table[name])
         self._strip = strip
         self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, strip)
-        self.labels_panel = LabelsPanel(self.ui)
+        self.labels_panel = LabelsPanel(self.ui, self.actions_table)
         self.brush_panel = BrushPanel(self.ui, self.actions_table)
         self.operations_panel = OperationsPanel(self.reshape, self.ui, self.actions_table)
         self.generation_panel = GenerationPanel(self.generation, self.actions_table)
@@ -260,7 +260,7 @@ class MainWindow(QMainWindow):
     def _on_view(self, name: str) -> None:
         if name == "cursor":
             self.status.show_voxel(None)
-        elif name == "modality":
+        elif name in ("modality", "on_tissue"):
             self.status.refresh()
         self.later()
 

@@ -16,9 +16,10 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from seg_editor.ui.action_set import ActionSet, native_key
-from seg_editor.ui.action_table import ACTIONS, GROUPS
+from seg_editor.ui.action_set import ActionSet
+from seg_editor.ui.action_table import ACTIONS, BY_ID, GROUPS
 from seg_editor.ui.actions import Action
+from seg_editor.ui.key_texts import native_key, with_keys
 from seg_editor.ui.panels.parts import named
 
 _TITLES = {**dict(GROUPS), "theme": "Theme", "": ""}
@@ -112,7 +113,7 @@ class Palette(QDialog):
             self.why.setText("No command has this name.")
             return
         why = self._actions.why_disabled(name)
-        self.why.setText(f"Not now: {why}." if why else next(spec.tip for spec in ACTIONS if spec.id == name))
+        self.why.setText(f"Not now: {why}." if why else with_keys(BY_ID[name].tip, self._actions.preset))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Arrows move in the list, Enter does what is chosen."""

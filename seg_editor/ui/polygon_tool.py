@@ -36,7 +36,7 @@ class PolygonTool:
         self._workspace = strokes.workspace
         self._overlays = overlays
         self._content: PaneContent | None = None
-        self._index = 0
+        self._index, self._axis = 0, 0
         self._steps: list[list[Point]] = []
         self._past: list[list[list[Point]]] = []
         self._held: int | None = None
@@ -57,9 +57,9 @@ class PolygonTool:
 
     def press(self, content: PaneContent, p: Pointer) -> str:
         """Take hold of a corner, or add one; the reason when it cannot be."""
-        if self.drawing and (content is not self._content or content.index != self._index):
-            return "Finish the outline in its slice first: Enter fills it, Esc gives it up"
-        self._content, self._index = content, content.index
+        if self.drawing and not self._is_here(content):
+            return "Finish the outline in its slice first: {o_close} fills it, {o_cancel} gives it up"
+        self._content, self._index, self._axis = content, content.index, int(content.plane)
         self._last_px, self._moved, self._dragging = (p.x, p.y), False, True
         self._held = self._corner_at(content, p)
         if self._held is not None:
@@ -71,7 +71,7 @@ class PolygonTool:
 
     def drag(self, content: PaneContent, p: Pointer) -> None:
         """Draw freehand, or move the corner that is held, as one step with the press; in its slice only."""
-        if not self._dragging or content is not self._content or content.index != self._index:
+        if not self._dragging or not self._is_here(content):
             return
         if math.dist(self._last_px, (p.x, p.y)) < _STEP_PX:
             return
@@ -105,7 +105,7 @@ class PolygonTool:
 
     def hover(self, content: PaneContent, p: Pointer) -> None:
         """Show the line to where the next corner would be."""
-        if self.drawing and content is self._content:
+        if self.drawing and self._is_here(content):
             self._mouse = content.view.to_voxel(p.u, p.v, self._index)
             self._draw()
 
@@ -117,12 +117,12 @@ class PolygonTool:
 
     def close(self, *, clear: bool = False) -> str:
         """Fill the outline with the active label, or clear what lies inside; the reason when that changes nothing."""
-        content, points = self._content, self.points
-        if content is None or not self._steps:
+        points, axis = self.points, self._axis
+        if not self._steps:
             return ""
         if len(points) < _FEWEST:
             return "An outline needs three corners"
-        workspace, axis = self._workspace, int(content.plane)
+        workspace = self._workspace
         over, only = workspace.view.rule(on_tumor=workspace.active is workspace.tumor)
         value = 0 if clear else workspace.active_label
         flat = tuple((q[0] if axis else q[1], q[1] if axis == 2 else q[2]) for q in points)
@@ -142,13 +142,17 @@ class PolygonTool:
         self._overlays.show_outline(None, ())
         return had
 
-    def redraw(self) -> None:
-        """Draw the outline again, or hide it while another slice is on display."""
-        if self.drawing:
+    def follow(self, name: str) -> None:
+        """Draw the outline again, or hide it while another slice or plane is on display."""
+        if self.drawing and name in ("cursor", "plane"):
             self._draw()
 
+    def _is_here(self, content: PaneContent) -> bool:
+        """Whether a pane shows the slice of the outline, and is the one that it was begun in."""
+        return content is self._content and (content.index, int(content.plane)) == (self._index, self._axis)
+
     def _draw(self) -> None:
-        if self._content is None or not self._steps or self._content.index != self._index:
+        if self._content is None or not self._steps or not self._is_here(self._content):
             self._overlays.show_outline(None, ())
             return
         ahead = [self._mouse] if self._mouse is not None else []

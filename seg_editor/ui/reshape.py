@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,8 @@ from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 from seg_editor.wording import milliliters
 
 EMPTY = "There is no {}: choose another label, or the whole tumor"
+#: A key held down queues no more operations than this.
+_MOST_WAITING = 20
 _AMOUNTS = ("grow_mm", "smooth_mm", "small_ml", "whole", "over_labels", "flat")
 
 
@@ -90,7 +93,7 @@ class _Wish:
 
 
 class Reshape(QObject):
-    """Runs one operation at a time; the newest wish wins.
+    """Runs one operation at a time; the newest preview wins, operations to be applied wait for those before.
 
     Signals
     -------
@@ -120,6 +123,7 @@ class Reshape(QObject):
         self._task: Task | None = None
         self._running: _Wish | None = None
         self._next: _Wish | None = None
+        self._waiting: deque[Callable[[], None]] = deque()
         self._shown: object = None
         self._applying = False
         self._rested: int | None = None
@@ -183,6 +187,7 @@ class Reshape(QObject):
     def cancel(self) -> bool:
         """Forget what is being computed; False when nothing was."""
         self._next = None
+        self._waiting.clear()
         if self._task is None:
             return False
         self._task.cancel()
@@ -190,6 +195,24 @@ class Reshape(QObject):
         self.progress.emit("")
         self.changed.emit()
         return True
+
+    def take_back(self) -> bool:
+        """Take the newest operation back that is not a step yet; False when there is none."""
+        if self._waiting:
+            self._waiting.pop()
+            return True
+        if not self.busy:
+            return False
+        self.cancel()
+        self.refresh()
+        return True
+
+    def _put_off(self, again: Callable[[], None]) -> bool:
+        """Whether an operation has to wait for one that is being computed, on whose labels it works."""
+        busy = self.busy
+        if busy and len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(again)
+        return busy
 
     def refresh(self) -> None:
         """Compute the preview again while the tool is in hand, or end it."""
@@ -212,7 +235,7 @@ class Reshape(QObject):
 
     def run(self, key: str, **settings: Any) -> None:
         """Compute an operation and apply it; `settings` in place of the chosen ones."""
-        if self._workspace is not None:
+        if self._workspace is not None and not self._put_off(partial(self.run, key, **settings)):
             chosen = self.settings
             if settings:
                 chosen = ReshapeSettings()
@@ -222,12 +245,12 @@ class Reshape(QObject):
 
     def run_edit(self, name: str, make: Callable[[], Edit]) -> None:
         """Compute any other edit of the tumor and apply it."""
-        if self._workspace is not None:
+        if self._workspace is not None and not self._put_off(partial(self.run_edit, name, make)):
             self._run_on(self._workspace.segmentation, name, make)
 
     def run_here(self, edit: Edit, unchanged: str) -> None:
         """Compute an edit of the layer in hand and apply it; `unchanged` is the reason when it changes nothing."""
-        if self._workspace is not None:
+        if self._workspace is not None and not self._put_off(partial(self.run_here, edit, unchanged)):
             self._run_on(self._workspace.active.segmentation, edit.name, lambda: edit, lambda: unchanged)
 
     def _run_on(
@@ -323,8 +346,10 @@ class Reshape(QObject):
             self._apply(wish, ready, problem)
         elif self._ui.tool is Tool.RESHAPE:
             self._show(ready, problem)
-        if self._next is not None:
+        if self._next is not None and self._task is None:
             self._start()
+        if self._waiting and not self.busy:
+            self._waiting.popleft()()
         self.changed.emit()
 
     def _apply(self, wish: _Wish, ready: Ready | None, problem: str) -> None:
@@ -335,10 +360,12 @@ class Reshape(QObject):
         known = any(layer.segmentation is segmentation for layer in workspace.layers)
         moved_on = segmentation.revision != wish.revision
         if not known or segmentation.in_stroke or (moved_on and not wish.anywhen):
+            self._waiting.clear()
             self.refused.emit(MOVED_ON)
         elif moved_on:
             self._run_on(segmentation, wish.name, wish.make, wish.unchanged)
         elif ready is None:
+            self._waiting.clear()
             self.refused.emit(problem)
         else:
             gained, lost = gained_and_lost(ready, segmentation.labels, wish.label, workspace.case.grid.voxel_ml)

@@ -15,11 +15,11 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from seg_editor.ui.action_set import native_key
 from seg_editor.ui.action_table import ACTIONS, GROUPS, PRESETS
 from seg_editor.ui.actions import Action
 from seg_editor.ui.floating import Floating
 from seg_editor.ui.gestures import Chord
+from seg_editor.ui.key_texts import native_key
 from seg_editor.ui.panels.parts import combo, named, show_choice
 
 _GROUPS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
 
 from seg_editor.cases import Modality, Volume
@@ -14,6 +15,9 @@ from seg_editor.ui.captions import file_voxel
 from seg_editor.ui.icons import icon
 from seg_editor.ui.panels.parts import ElidedLabel, named
 from seg_editor.ui.theme import Theme
+
+_GAP, _AROUND = 8, 56
+"""Pixels between two parts, and around read-out and case together; the style sheet pads them."""
 
 
 class Status(QStatusBar):
@@ -39,6 +43,8 @@ class Status(QStatusBar):
         self.cancel = QToolButton()
         self.cancel.setToolTip("Cancel the background work")
         self.cancel.setIconSize(QSize(14, 14))
+        self._cases: tuple[str, ...] = ("",)
+        self._core = 0
         self.addWidget(self.readout, 1)
         for widget in (self.work, self.bar, self.cancel, self.case):
             self.addPermanentWidget(widget)
@@ -56,14 +62,16 @@ class Status(QStatusBar):
         self._workspace = workspace
         self._voxel = None
         self.readout.setText("")
+        self._cases, self._core = ("",), 0
         if workspace is None:
-            self.case.setText("")
+            self._fit_case()
             return
         case = workspace.case
         size = " × ".join(map(str, case.grid.shape))
         step = " × ".join(f"{s:.3g}" for s in case.grid.spacing)
-        self.case.setText(f"{case.case_id}   {size}   {step} mm")
-        self.case.setToolTip(f"{case.folder}")
+        self._cases = (f"{case.case_id}   {size}   {step} mm", f"{case.case_id}   {size}", case.case_id, "")
+        self._fit_case()
+        self.case.setToolTip(f"{self._cases[0]}\n{case.folder}")
 
     def show_voxel(self, voxel: tuple[int, int, int] | None) -> None:
         """Show what lies under the mouse; outside the volume the crosshair's voxel."""
@@ -71,6 +79,25 @@ class Status(QStatusBar):
         if self._workspace is not None:
             texts = readouts(self._workspace, voxel or self._workspace.view.cursor, self.result())
             self.readout.setText(texts[0], texts[1:])
+            core = texts[len(self._workspace.case.modalities) - 1]
+            self._core = max(self._core, self.readout.fontMetrics().horizontalAdvance(core))
+            self._fit_case()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Share the room again when there is more or less of it."""
+        super().resizeEvent(event)
+        self._core = 0
+        self._fit_case()
+
+    def _fit_case(self) -> None:
+        """Leave as much out of the case's text as the read-out needs to keep all that it says of one modality.
+
+        What was left out comes back in a window of another width, not with every move of the mouse.
+        """
+        work = [part for part in (self.work, self.bar, self.cancel) if not part.isHidden()]
+        taken = sum(max(part.sizeHint().width(), part.minimumWidth()) + _GAP for part in work)
+        room, metrics = self.width() - taken - _AROUND - self._core, self.case.fontMetrics()
+        self.case.setText(next((text for text in self._cases if metrics.horizontalAdvance(text) <= room), ""))
 
     def flash(self, text: str) -> None:
         """Show a message in place of the read-out until the mouse moves."""
@@ -89,6 +116,7 @@ class Status(QStatusBar):
         for widget in (self.work, self.bar):
             widget.setVisible(bool(what))
         self.cancel.setVisible(bool(what) and cancel is not None)
+        self._fit_case()
 
 
 def describe(workspace: Workspace, voxel: tuple[int, int, int], result: Counterfactual | None = None) -> str:
@@ -101,8 +129,8 @@ def readouts(
 ) -> tuple[str, ...]:
     """Return lines about a voxel, the longest first: each leaves out more of what matters least.
 
-    The intensity of the modality on display comes first, then the voxel in that modality's file, the label, the world
-    position, and the other modalities. The world position goes first, then the other modalities, the last one first,
+    The intensity of the modality on display comes first, then the voxel in that modality's file, the label of the layer
+    in hand, the world position, and the other modalities. Those go first, the last one first, then the world position,
     the label and the voxel.
 
     Parameters
@@ -117,12 +145,13 @@ def readouts(
         chosen = case.modalities[0]
     values = {modality: _intensity(case.volumes[modality], modality, voxel, result) for modality in case.modalities}
     place = "({}, {}, {})".format(*file_voxel(case.volumes[chosen].source, voxel))
-    label = case.scheme.name_of(int(workspace.segmentation.labels[voxel]))
+    layer = workspace.active.segmentation
+    label = layer.scheme.name_of(int(layer.labels[voxel]))
     first = (values.pop(chosen), f"voxel {place}", label)
     world = "RAS ({:.1f}, {:.1f}, {:.1f}) mm".format(*case.grid.world(voxel))
     others = ["   ".join(list(values.values())[:count]) for count in range(len(values), -1, -1)]
-    lines = [(*first, world, others[0]), *((*first, some) for some in others)]
-    return tuple("    ".join(filter(None, line)) for line in (*lines, first[:2], first[:1]))
+    lines = [*((*first, world, some) for some in others), first, first[:2], first[:1]]
+    return tuple("    ".join(filter(None, line)) for line in lines)
 
 
 def _intensity(volume: Volume, modality: Modality, voxel: tuple[int, int, int], result: Counterfactual | None) -> str:

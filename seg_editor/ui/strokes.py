@@ -11,7 +11,7 @@ from seg_editor.ui.state import UiState
 
 Point = tuple[float, float, float]
 Beside = Callable[[Edit, str], None]
-HIDDEN = "The labels are hidden: S shows them"
+HIDDEN = "The labels are hidden[: {overlay} shows them]"
 ONE_HIDDEN = "{} is hidden: its eye in the panel shows it"
 NOTHING_TO_FILL = "Nothing to fill here: the region has this label already, or the rules protect it"
 OUTSIDE_BRAIN = 'Outside the brain: "Only in" of the brush says where paint may go'

@@ -40,6 +40,8 @@ class Tissue(QObject):
         self._workspace: Workspace | None = None
         self._unbind: Callable[[], None] = lambda: None
         self.labels: np.ndarray | None = None
+        self.saved = False
+        """Whether a map was saved with the case before it was opened."""
 
     @property
     def running(self) -> bool:
@@ -52,6 +54,7 @@ class Tissue(QObject):
         self._unbind()
         self._workspace = workspace
         self.labels = None
+        self.saved = workspace is not None and workspace.tissue_path.exists()
         self.ready.emit(None)
 
     def start(self) -> None:

@@ -13,6 +13,7 @@ from seg_editor.editing import nearest_voxel
 from seg_editor.session import Workspace
 from seg_editor.ui.bind import bind
 from seg_editor.ui.gestures import Chord, Gestures, modal_keys
+from seg_editor.ui.key_texts import with_keys
 from seg_editor.ui.move_tool import MoveTool
 from seg_editor.ui.operations import ReshapeSettings
 from seg_editor.ui.overlays import Overlays
@@ -35,18 +36,26 @@ _HELD = (
     (Qt.KeyboardModifier.AltModifier, "Alt"),
 )
 OUTLINE_DROPPED = "The outline was given up: another tool is in hand"
+OUTLINE_LOST = "The outline was given up: its pane is gone"
+STROKE_FIRST = "Finish the stroke first"
+OUTLINE_FIRST = "Let go of the outline first"
+PIECE_FIRST = "Put the piece down first"
 _ZOOM_STEP = 1.2
 _ZOOM_DRAG_PX = 120.0
 
 
 @dataclass
 class _Drag:
-    """A drag in progress; `move` takes the pointer, `end` is called at release."""
+    """A drag in progress; `move` takes the pointer, `end` is called at release.
+
+    `holds` says why its pane has to stay as it is meanwhile; empty for a drag that edits nothing.
+    """
 
     content: PaneContent
     button: Qt.MouseButton
     move: Callable[[Pointer], None]
     end: Callable[[], None]
+    holds: str = ""
 
 
 class Tools(QObject):
@@ -82,13 +91,15 @@ class Tools(QObject):
         self._strokes: Strokes | None = None
         self._polygon: PolygonTool | None = None
         self._mover: MoveTool | None = None
-        self._gestures = Gestures()
+        self._preset, self._gestures = "seg-editor", Gestures()
         self._modal: dict[str, str] = {}
         self.space_held = False
         self.beside: Beside | None = None
         self.use_preset("seg-editor")
         viewer.pane_made.connect(self._connect)
-        viewer.panes_going.connect(self.cancel)
+        viewer.pinned = lambda: self.holds != "" or self.drafting
+        viewer.panes_going.connect(self._on_panes_going)
+        self.stroke_changed.connect(lambda on: None if on else viewer.fit_plan())
         bind(self, ui.changed, self._on_ui)
 
     @property
@@ -102,13 +113,32 @@ class Tools(QObject):
         return self._polygon is not None and self._polygon.drawing
 
     @property
+    def holds(self) -> str:
+        """Why the panes have to stay as they are: the mouse holds a stroke, an outline or a piece. Else empty."""
+        return self._drag.holds if self._drag is not None else ""
+
+    def keeps_view(self, *, across: bool = False) -> bool:
+        """True, and it says why, while the view may not change under what the mouse holds.
+
+        Parameters
+        ----------
+        across : bool
+            The change is to another slice, through which a piece may be carried.
+        """
+        drag = self._drag
+        if drag is None or not drag.holds or (across and drag.holds == PIECE_FIRST):
+            return False
+        self._refuse(drag.content, drag.holds)
+        return True
+
+    @property
     def overlays(self) -> Overlays:
         """What is drawn over the panes."""
         return self._overlays
 
     def use_preset(self, preset: str) -> None:
         """Take the gestures of a preset."""
-        self._gestures = Gestures(preset)
+        self._preset, self._gestures = preset, Gestures(preset)
         self._modal = {QKeySequence(key).toString(): name for key, name in modal_keys(preset).items()}
 
     def set_workspace(self, workspace: Workspace | None) -> None:
@@ -123,7 +153,7 @@ class Tools(QObject):
             self._polygon = PolygonTool(self._strokes, self._overlays)
             self._mover = MoveTool(workspace, self._overlays, self._settings)
             polygon = self._polygon
-            self._unbind = workspace.view.on("cursor", lambda _cursor: polygon.redraw())
+            self._unbind = bind(self, workspace.view.changed, lambda name: polygon.follow(name))
 
     def cancel(self) -> bool:
         """Take a running stroke back, or give an outline up; False when there was none."""
@@ -162,9 +192,15 @@ class Tools(QObject):
                 return True
         return super().eventFilter(watched, event)
 
+    def _on_panes_going(self) -> None:
+        """What is drawn in a pane ends with it."""
+        drafting = self.drafting
+        if self.cancel() and drafting:
+            self.refused.emit(OUTLINE_LOST)
+
     def _on_ui(self, name: str) -> None:
         """A drag ends with the pane that holds it; an outline and a piece in hand end with their tool."""
-        if name == "maximized":
+        if name == "maximized" and self.holds:
             self.cancel()
         elif name == "tool" and self.drafting and self._ui.tool is not Tool.POLYGON:
             content = self._viewer.active
@@ -206,6 +242,7 @@ class Tools(QObject):
 
     def _refuse(self, content: PaneContent, reason: str, at: Pointer | None = None) -> None:
         if reason:
+            reason = with_keys(reason, self._preset)
             place = None if at is None else self._point(content, at)
             self._overlays.flash(content, reason, place)
             self.refused.emit(reason)
@@ -272,8 +309,9 @@ class Tools(QObject):
         p: Pointer,
         move: Callable[[Pointer], None],
         end: Callable[[], None] = lambda: None,
+        holds: str = "",
     ) -> None:
-        self._drag = _Drag(content, p.button, move, end)
+        self._drag = _Drag(content, p.button, move, end, holds)
 
     def _begin_pan(self, content: PaneContent, p: Pointer) -> None:
         last = [p.x, p.y]
@@ -333,7 +371,7 @@ class Tools(QObject):
             self._refuse(content, strokes.commit(), p)
             self.stroke_changed.emit(False)
 
-        self._begin(content, p, lambda q: strokes.extend(self._point(content, q)), end)
+        self._begin(content, p, lambda q: strokes.extend(self._point(content, q)), end, STROKE_FIRST)
         self.stroke_changed.emit(True)
 
     def _begin_outline(self, content: PaneContent, p: Pointer) -> None:
@@ -348,7 +386,7 @@ class Tools(QObject):
             self._refuse(content, polygon.release())
             self.stroke_changed.emit(self.drafting)
 
-        self._begin(content, p, lambda q: polygon.drag(content, q), end)
+        self._begin(content, p, lambda q: polygon.drag(content, q), end, OUTLINE_FIRST)
         self.stroke_changed.emit(True)
 
     def _begin_move(self, content: PaneContent, p: Pointer) -> None:
@@ -358,10 +396,11 @@ class Tools(QObject):
         self._refuse(content, reason, p)
         if not reason:
             release = partial(self._drop, content, mover)
-            self._begin(content, p, lambda q: mover.drag(content, q), release)
+            self._begin(content, p, lambda q: mover.drag(content, q), release, PIECE_FIRST)
 
     def _drop(self, content: PaneContent, mover: MoveTool) -> None:
         self._refuse(content, mover.release())
+        self.stroke_changed.emit(False)
 
     def _fill(self, content: PaneContent, p: Pointer) -> None:
         assert self._strokes is not None

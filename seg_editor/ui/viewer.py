@@ -44,6 +44,11 @@ _PARTS: dict[Callable[[PaneContent], None], tuple[str, ...]] = {
 class Viewer(QWidget):
     """Shows one workspace in the panes of a layout.
 
+    Attributes
+    ----------
+    pinned : callable() -> bool
+        Whether something is being drawn in the panes, so that they stay; call :meth:`fit_plan` when it ends.
+
     Signals
     -------
     pane_made(SlicePane, PaneContent)
@@ -85,6 +90,7 @@ class Viewer(QWidget):
         row.addWidget(self.slice_bar)
         self.label_updates = LabelUpdates(lambda: self.contents, self._update_bar, self)
         self.following = Following(lambda: self.contents, lambda: self.active, self._update_bar, self)
+        self.pinned: Callable[[], bool] = lambda: False
         bind(self, ui.changed, self._on_ui)
 
     @property
@@ -142,6 +148,7 @@ class Viewer(QWidget):
         self._tasks.shut_down()
 
     def _rebuild(self) -> None:
+        self._plan = None
         self.panes_going.emit()
         focus = QApplication.focusWidget()
         keyboard_here = focus is not None and self.isAncestorOf(focus)
@@ -158,9 +165,11 @@ class Viewer(QWidget):
             self.contents[0].pane.setFocus()
 
     def fit_plan(self) -> None:
-        """Take more panes, or fewer, where the layout shows as many results as there are."""
+        """Take more panes, or fewer, where the layout shows as many results as there are, and none is drawn in."""
         pictures = self.pictures
-        if pictures is not None and plan_of(self._ui.layout, len(pictures.others) + 1) is not self._plan:
+        if pictures is None or self._plan is None or self.pinned():
+            return
+        if plan_of(self._ui.layout, len(pictures.others) + 1) is not self._plan:
             self._rebuild()
 
     def _clear(self) -> None:

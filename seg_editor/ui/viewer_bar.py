@@ -13,6 +13,7 @@ from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
 from seg_editor.ui.folding import SPACING, Group, fold_into, folded_choice, menu_button
+from seg_editor.ui.key_texts import with_keys
 from seg_editor.ui.panels.parts import Segments
 from seg_editor.ui.planes import Plane, plane_name
 from seg_editor.ui.state import Layout, Role, UiState
@@ -20,6 +21,7 @@ from seg_editor.ui.state import Layout, Role, UiState
 _SHORT = {Plane.AXIAL: "Ax", Plane.CORONAL: "Cor", Plane.SAGITTAL: "Sag"}
 
 _LAYOUTS = tuple(Layout)
+_PEEK = "[ (hold {peek} to see the original)]"
 _OVERLAYS = ("overlay", "outline", "tissue", "crosshair", "contrast")
 
 
@@ -32,17 +34,12 @@ class ViewerBar(QFrame):
         self._ui = ui
         self._workspace: Workspace | None = None
         self._unbind: list[Callable[[], None]] = []
-        self.modality = Segments(
-            tuple((m, m.display, f"Show {m.display} (F{n})") for n, m in enumerate(MODALITIES, start=1))
-        )
+        self._actions = actions
+        self.modality = Segments([(m, m.display, "") for m in MODALITIES])
         self.modality.chosen.connect(lambda key: self._set("modality", key))
-        self.plane = Segments(
-            tuple((p, _SHORT[p], f"{plane_name(p)} plane") for p in (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL))
-        )
+        self.plane = Segments([(p, short, "") for p, short in _SHORT.items()])
         self.plane.chosen.connect(lambda key: self._set("plane", key))
-        self.picture = Segments(
-            tuple((r, r.display, f"Show the {r.display.lower()} (hold Tab to see the original)") for r in Role)
-        )
+        self.picture = Segments([(role, role.display, "") for role in Role])
         self.picture.chosen.connect(lambda key: setattr(ui, "picture", key))
         overlays = [actions[name] for name in _OVERLAYS]
         layouts = [actions[f"layout_{layout}"] for layout in _LAYOUTS]
@@ -60,7 +57,9 @@ class ViewerBar(QFrame):
             line.addWidget(group.full)
             line.addWidget(group.small)
         bind(self, ui.changed, self._on_ui)
+        actions.preset_changed.connect(self._enable)
         self._on_ui("layout")
+        self._enable()
 
     def _fit(self) -> None:
         """Fold as many groups as must be, those first whose choice is rarely changed."""
@@ -87,13 +86,10 @@ class ViewerBar(QFrame):
                 bind(self, workspace.view.changed, self._on_view),
                 bind(self, workspace.results.changed, lambda: self._on_ui("picture")),
             ]
-            for modality in MODALITIES:
-                missing = modality not in workspace.case.modalities
-                why = f"this case has no {modality.display}" if missing else ""
-                self.modality.enable(modality, why, f"Show {modality.display}")
             self._on_view("modality")
             self._on_view("plane")
         self._on_ui("picture")
+        self._enable()
 
     def _set(self, name: str, key: object) -> None:
         if self._workspace is not None:
@@ -115,10 +111,24 @@ class ViewerBar(QFrame):
             has_result = self._workspace is not None and self._workspace.results.current is not None
             decided = (Layout.COMPARE, Layout.EIGHT, Layout.MODELS)
             self.pictures.wanted = has_result and self._ui.layout not in decided
-            why = "" if has_result else "generate a counterfactual first"
-            for role in (Role.RESULT, Role.DIFFERENCE):
-                self.picture.enable(role, why, f"Show the {role.display.lower()}")
+            self._enable()
         self._name_folded()
+
+    def _enable(self) -> None:
+        """Enable what there is to show; the tooltips say why not, and the keys."""
+        workspace, preset = self._workspace, self._actions.preset
+        for modality in MODALITIES:
+            missing = workspace is not None and modality not in workspace.case.modalities
+            why = f"this case has no {modality.display}" if missing else ""
+            tip = f"Show {modality.display}[ ({{modality_{modality}}})]"
+            self.modality.enable(modality, why, with_keys(tip, preset))
+        for plane in _SHORT:
+            name = plane_name(plane)
+            self.plane.enable(plane, "", with_keys(f"{name} plane[ ({{{name.lower()}}})]", preset))
+        for role in Role:
+            missing = role is not Role.SOURCE and (workspace is None or workspace.results.current is None)
+            why = "generate a counterfactual first" if missing else ""
+            self.picture.enable(role, why, with_keys(f"Show the {role.display.lower()}{_PEEK}", preset))
 
     def _name_folded(self) -> None:
         choices = (self.modality, self.plane, self.picture)

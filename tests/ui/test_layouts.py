@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QPointF, Qt
+from PyQt6.QtGui import QImage
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QWidget
 
@@ -320,3 +321,32 @@ def test_the_key_of_the_layout_on_display_keeps_its_button_down(hands: Hands, ke
         settle(qtbot, hands.window)
         down = [layout for layout in Layout if hands.window.actions_table[f"layout_{layout}"].isChecked()]
         assert down == [hands.window.ui.layout]
+
+
+@pytest.mark.parametrize("layout", [Layout.COMPARE, Layout.MODELS, Layout.EIGHT])
+def test_what_an_empty_pane_says_leaves_its_letters_as_they_are(hands: Hands, layout: Layout, qtbot: object) -> None:
+    window = hands.window
+    window.resize(1024, 700)
+    window.ui.layout = layout
+    settle(qtbot, window)
+    window.activateWindow()
+    QTest.qWait(1)
+    empty = [pane for pane in window.viewer.panes if pane.isVisible() and pane.marks.message]
+    assert empty
+    for pane in empty:
+        with_box = pixels(pane)
+        pane.marks.message = ""
+        without = pixels(pane)
+        middle = slice(pane.height() // 2 - 60, pane.height() // 2 + 60)
+        assert (with_box != without).any()
+        for columns in (slice(0, 28), slice(-28, None)):
+            assert (with_box[middle, columns] == without[middle, columns]).all()
+
+
+def pixels(pane: SlicePane) -> np.ndarray:
+    """What a pane draws, rows by columns by BGRA."""
+    image = pane.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    bits = image.constBits()
+    assert bits is not None
+    bits.setsize(image.sizeInBytes())
+    return np.frombuffer(bits.asstring(), dtype=np.uint8).reshape(image.height(), image.width(), 4)

@@ -141,6 +141,40 @@ def test_an_operation_computed_on_old_labels_is_not_applied(hands: Hands, wait: 
     assert hands.workspace.history.names == ("Paint",)
 
 
+def test_keys_pressed_fast_are_all_done_in_turn(hands: Hands, wait: Wait) -> None:
+    """The next one works on what the one before left; none is swallowed."""
+    hands.window.reshape.settings.whole = True
+    start = labels(hands).copy()
+    for _ in range(3):
+        hands.key(Qt.Key.Key_Up, CTRL | SHIFT)
+    wait(lambda: len(hands.workspace.history.names) == 3)
+    wait(lambda: not hands.window.reshape.busy)
+    grown = labels(hands).copy()
+    for _ in range(3):
+        hands.workspace.undo()
+    np.testing.assert_array_equal(labels(hands), start)
+    for _ in range(3):
+        hands.key(Qt.Key.Key_Up, CTRL | SHIFT)
+        wait(lambda: not hands.window.reshape.busy)
+    np.testing.assert_array_equal(labels(hands), grown)
+
+
+def test_undo_takes_back_what_is_still_being_computed(hands: Hands, wait: Wait, qtbot: object) -> None:
+    hands.workspace.apply(dab(8))
+    hands.window.reshape.settings.whole = True
+    settle(qtbot, hands.window)
+    before = labels(hands).copy()
+    for _ in range(2):
+        hands.key(Qt.Key.Key_Up, CTRL | SHIFT)
+    hands.key(Qt.Key.Key_Z, CTRL)
+    hands.key(Qt.Key.Key_Z, CTRL)
+    wait(lambda: not hands.window.reshape.computing)
+    np.testing.assert_array_equal(labels(hands), before)
+    assert hands.workspace.history.names == ("Paint",)
+    hands.key(Qt.Key.Key_Z, CTRL)
+    assert hands.workspace.history.names == ()
+
+
 def test_moving_a_piece_by_dragging(hands: Hands) -> None:
     before = labels(hands).copy()
     x, y, z = hands.workspace.view.cursor

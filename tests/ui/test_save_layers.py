@@ -379,3 +379,42 @@ def test_a_map_that_was_replaced_is_not_saved_in_the_name_of_the_new_one(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args, **_options: pytest.fail("nothing to save"))
     QTest.mouseClick(bar_button(window, "Save tissue map as…"), LEFT)
     assert window.errors.message == "This tissue map was replaced meanwhile. Save the one that is shown now."
+
+
+@pytest.mark.parametrize("key", [Qt.KeyboardModifier.NoModifier, SHIFT])
+def test_a_saved_map_is_there_when_its_case_is_opened_again(
+    hands: Hands, tissue: Layer, wait: Wait, qtbot: object, key: Qt.KeyboardModifier
+) -> None:
+    """Nothing is computed again: the key of the map reads it, the key of its editing takes it in hand."""
+    window, folder = hands.window, hands.workspace.case.folder
+    paint(hands)
+    save(hands, wait)
+    saved = tissue.segmentation.labels.copy()
+    window.cases.close()
+    window.cases.open(folder)
+    wait(lambda: window.workspace is not None)
+    settle(qtbot, window)
+    assert window.tissue.labels is None
+    assert not window.actions_table.why_disabled("tissue")
+    assert window.actions_table.why_disabled("save_tissue")
+    hands.key(Qt.Key.Key_T, key)
+    assert window.ui.tissue
+    assert window.tissue.labels is not None
+    np.testing.assert_array_equal(window.tissue.labels, saved)
+    assert (hands.workspace.active is hands.workspace.tissue) == (key is SHIFT)
+    assert not hands.workspace.dirty
+
+
+def test_a_saved_map_that_cannot_be_read_is_told(hands: Hands, tissue: Layer, wait: Wait, qtbot: object) -> None:
+    window, folder = hands.window, hands.workspace.case.folder
+    paint(hands)
+    save(hands, wait)
+    path = hands.workspace.tissue_path
+    window.cases.close()
+    path.write_bytes(b"no map")
+    window.cases.open(folder)
+    wait(lambda: window.workspace is not None)
+    settle(qtbot, window)
+    hands.key(Qt.Key.Key_T)
+    assert path.name in window.errors.message
+    assert window.tissue.labels is None

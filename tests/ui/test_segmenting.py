@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 import numpy as np
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtWidgets import QPushButton
 
 from seg_editor.editing import Brush, PaintStroke
@@ -74,6 +74,21 @@ def test_it_never_deletes_labels_without_asking(window: MainWindow, tmp_path: Pa
     add.click()
     assert (labels(hands)[painted > 0] == painted[painted > 0]).all()
     assert (labels(hands)[10:20, 10:20, 10:15] == 2).all()
+
+
+def test_it_waits_for_the_end_of_a_stroke(window: MainWindow, tmp_path: Path, wait: Wait) -> None:
+    hands, referee = open_bare(window, tmp_path, wait)
+    hands.workspace.view.in_brain = False
+    window.segmenting.start()
+    hands.key(Qt.Key.Key_B)
+    z = hands.workspace.view.cursor[2]
+    hands.drag([(30, 30, z), (40, 30, z)], release=False)
+    referee.go.set()
+    wait(lambda: not window.segmenting.running)
+    assert window.tools.stroking
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at((40, 30, z)), buttons=Qt.MouseButton.NoButton)
+    assert hands.workspace.history.names == ("Paint",)
+    assert "would clear" in window.errors.message
 
 
 def test_cancelling_it_changes_nothing(window: MainWindow, tmp_path: Path, wait: Wait) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QCheckBox, QDoubleSpinBox, QSlider, QWidget
+from PyQt6.QtWidgets import QCheckBox, QDoubleSpinBox, QWidget
 
 from seg_editor.cases import Subregion
 from seg_editor.editing import PaintOver
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
+from seg_editor.ui.action_table import BY_ID
 from seg_editor.ui.bind import bind
-from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, wrapped
+from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, slider, wrapped
 from seg_editor.ui.panels.range_field import RangeField
 from seg_editor.ui.state import Tool, UiState
 
@@ -24,9 +24,10 @@ _DEEP = {
 }
 _TITLES = {Tool.FILL: "Fill", Tool.POLYGON: "Polygon and lasso", Tool.ERASE: "Eraser"}
 
+_RADIUS = "Brush radius[ ({brush_smaller} and {brush_larger}, or {m_size} over the picture)]"
 _OUTLINE_HINT = (
-    "Click corners or drag freehand; drag a corner to move it. Backspace takes back, Enter or a click on the first"
-    " corner fills, Delete clears what lies inside."
+    "Click corners or drag freehand; drag a corner to move it. {o_back} takes back, {o_close} or a click on the"
+    " first corner fills, {o_clear} clears what lies inside."
 )
 
 
@@ -45,16 +46,16 @@ class BrushPanel(Section):
         self.radius.setDecimals(1)
         self.radius.setSuffix(" mm")
         self.radius.setFixedWidth(96)
-        self.radius.setToolTip("Brush radius ([ and ], or Shift+wheel over the picture)")
         self.radius.valueChanged.connect(self._set_radius)
-        self._slider = QSlider(Qt.Orientation.Horizontal)
+        self._slider = slider()
         self._slider.setRange(1, 80)
-        self._slider.setToolTip(self.radius.toolTip())
+        for part in (self.radius, self._slider):
+            actions.tell(part.setToolTip, _RADIUS)
         self._slider.valueChanged.connect(lambda value: self._set_radius(value / 2))
         self.shape = Segments((("round", "Round", "Round brush"), ("square", "Square", "Square brush")))
         self.shape.chosen.connect(lambda key: self._set(shape=str(key)))
         self.solid = QCheckBox("3D")
-        self.solid.setToolTip("Paint a ball or cube through the neighboring slices as well (Shift+B)")
+        actions.tell(self.solid.setToolTip, f"{BY_ID['brush_3d'].tip}[ ({{brush_3d}})]")
         self.solid.toggled.connect(lambda on: self._set(three_d=on))
         self.lesion = Segments([(part, part.short, f"Paint {part.display}") for part in _LESION])
         self.lesion.chosen.connect(lambda part: actions[f"lesion_{part}"].trigger())
@@ -75,7 +76,8 @@ class BrushPanel(Section):
         self.body.addWidget(self.range)
         self.body.addWidget(self.deep)
         self.body.addWidget(self.right)
-        self._hint = wrapped(_OUTLINE_HINT)
+        self._hint = wrapped()
+        actions.tell(self._hint.setText, _OUTLINE_HINT)
         self.body.addWidget(self._hint)
         bind(self, ui.changed, lambda name: self._show_for_tool() if name == "tool" else None)
         self._show_for_tool()

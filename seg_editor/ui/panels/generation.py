@@ -25,6 +25,7 @@ from seg_editor.ui.captions import FOR_COMPARISON, for_comparison, model_name
 from seg_editor.ui.error_bar import worded
 from seg_editor.ui.generation import SEED_LIMIT, Generation, Status
 from seg_editor.ui.icons import icon
+from seg_editor.ui.key_texts import with_keys
 from seg_editor.ui.panels.parts import Section, combo, field_label, named, restyle, row, show_choice, wrapped
 from seg_editor.ui.theme import Theme
 
@@ -81,7 +82,7 @@ class GenerationPanel(Section):
 
     def __init__(self, generation: Generation, actions: ActionSet) -> None:
         super().__init__("Counterfactual")
-        self._generation = generation
+        self._generation, self._actions = generation, actions
         settings = generation.settings
         self._theme: Theme | None = None
         self.chip = named(QLabel(), "chip")
@@ -101,7 +102,8 @@ class GenerationPanel(Section):
         self.lock.clicked.connect(lambda on: setattr(settings, "seed_locked", on))
         self.following = QToolButton()
         self.following.setText("+1")
-        self.following.setToolTip(actions["next_seed"].toolTip())
+        following = actions["next_seed"]
+        following.changed.connect(lambda: self.following.setToolTip(following.toolTip()))
         self.following.clicked.connect(actions["next_seed"].trigger)
         self.live = QCheckBox("Live")
         self.live.setToolTip("The picture follows the brush: a finished stroke starts a run. Off: only Generate does.")
@@ -226,7 +228,7 @@ class GenerationPanel(Section):
         elif generation.model_problem:
             self.time.setText(f"{generation.model_problem}.")
         elif generation.status is Status.PAUSED:
-            self.time.setText(f"Live stands still: {generation.paused}.")
+            self.time.setText(f"Live stands still: {with_keys(generation.paused, self._actions.preset)}.")
         elif generation.showed_again:
             self.time.setText(AGAIN)
         elif generation.status is Status.STALE:

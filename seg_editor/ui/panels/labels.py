@@ -6,16 +6,26 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QRectF, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from seg_editor.session import Workspace
+from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.bind import bind
 from seg_editor.ui.icons import icon
+from seg_editor.ui.key_texts import with_keys
 from seg_editor.ui.painting import painting
-from seg_editor.ui.panels.parts import ElidedLabel, Section, Segments, field_label, named, restyle, row
+from seg_editor.ui.panels.parts import ElidedLabel, Section, Segments, field_label, named, restyle, row, slider
 from seg_editor.ui.state import UiState
 from seg_editor.ui.theme import TISSUE_COLORS, Theme, label_colors
 from seg_editor.wording import milliliters
+
+_CHOOSE = "{}: click to paint with this label[ ({{label_previous}} and {{label_next}} step through the labels)]"
+_HIDE = "Hide this label[ ({label_hidden}: the active one)]"
+_LOCK = "Lock this label[ ({label_locked}: the active one)]"
+_OPACITY = (
+    "How strongly the labels cover the picture"
+    "[ ({opacity_less} fainter, {opacity_more} stronger, {overlay} off and on)]"
+)
 
 
 class _Swatch(QWidget):
@@ -61,7 +71,6 @@ class LabelRow(QFrame):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAccessibleName(name)
-        self.setToolTip(f"{name}: click to paint with this label (Q and W step through the labels)")
         line = QHBoxLayout(self)
         line.setContentsMargins(8, 2, 2, 2)
         line.setSpacing(6)
@@ -105,9 +114,9 @@ class LabelRow(QFrame):
 class LabelsPanel(Section):
     """Labels of the case's scheme."""
 
-    def __init__(self, ui: UiState) -> None:
+    def __init__(self, ui: UiState, actions: ActionSet) -> None:
         super().__init__("Labels")
-        self._ui = ui
+        self._ui, self._actions = ui, actions
         self._workspace: Workspace | None = None
         self._theme: Theme | None = None
         self._unbind: list[Callable[[], None]] = []
@@ -126,10 +135,9 @@ class LabelsPanel(Section):
         self.body.addLayout(self._list)
         self._total = named(QLabel(), "muted")
         self.head.addWidget(self._total)
-        self._opacity = QSlider(Qt.Orientation.Horizontal)
+        self._opacity = slider()
         self._opacity.setRange(0, 100)
-        self._opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._opacity.setToolTip("How strongly the labels cover the picture (A fainter, D stronger, S off and on)")
+        actions.tell(self._opacity.setToolTip, _OPACITY)
         self._opacity.valueChanged.connect(self._set_opacity)
         self.body.addSpacing(4)
         self.body.addLayout(row(field_label("Opacity"), self._opacity))
@@ -138,6 +146,7 @@ class LabelsPanel(Section):
         self._late.setInterval(60)
         self._late.timeout.connect(self._show_volumes)
         bind(self, ui.changed, self._on_ui)
+        actions.preset_changed.connect(self._name_keys)
 
     def set_workspace(self, workspace: Workspace | None) -> None:
         """Show the labels of another case."""
@@ -173,6 +182,14 @@ class LabelsPanel(Section):
         self._on_view("active_label")
         self._on_view("opacity")
         self._show_volumes()
+        self._show_eyes()
+        self._name_keys()
+
+    def _name_keys(self) -> None:
+        """Say with which keys the labels are chosen, hidden and locked."""
+        preset = self._actions.preset
+        for made in self.rows.values():
+            made.setToolTip(with_keys(_CHOOSE.format(made.accessibleName()), preset))
         self._show_eyes()
 
     def _colors(self, workspace: Workspace) -> dict[int, tuple[int, int, int]]:
@@ -240,11 +257,11 @@ class LabelsPanel(Section):
         for value, made in self.rows.items():
             hidden = value in self._ui.hidden_labels
             made.eye.setIcon(icon("eye-off" if hidden else "eye", self._theme))
-            made.eye.setToolTip("Show this label" if hidden else "Hide this label (Shift+S: the active one)")
+            made.eye.setToolTip("Show this label" if hidden else with_keys(_HIDE, self._actions.preset))
             locked = self._workspace is not None and value in self._workspace.view.locked
             made.lock.setIcon(icon("lock" if locked else "unlock", self._theme))
             made.lock.setToolTip(
                 "Locked: no tool changes this label. Click to unlock"
                 if locked
-                else "Lock this label (Shift+L: the active one)"
+                else with_keys(_LOCK, self._actions.preset)
             )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QDoubleSpinBox, QPushButton, QSlider, QWidget
+from PyQt6.QtWidgets import QDoubleSpinBox, QPushButton, QWidget
 
 from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.actions import TUMOR_ONLY
 from seg_editor.ui.bind import bind
 from seg_editor.ui.operations import BY_KEY, OPERATIONS, REACH_MM, Operation, scope_name
-from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, wrapped
+from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, slider, wrapped
 from seg_editor.ui.reshape import Reshape, volumes
 from seg_editor.ui.state import Tool, UiState
 
@@ -56,8 +56,7 @@ class OperationsPanel(Section):
         self.onto.chosen.connect(lambda covers: setattr(settings, "covers", bool(covers)))
         self._onto_row: list[QWidget] = [field_label("Onto"), self.onto]
         self._word = field_label("Distance")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.slider = slider()
         self.slider.valueChanged.connect(self._slide)
         self.amount = QDoubleSpinBox()
         self.amount.setFixedWidth(96)

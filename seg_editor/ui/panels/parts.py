@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from PyQt6.QtCore import QEvent, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QFont, QFontMetrics, QKeyEvent, QPaintEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
+    QSlider,
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
@@ -161,6 +162,7 @@ class Segments(QFrame):
         line.setContentsMargins(2, 2, 2, 2)
         line.setSpacing(2)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        keep_arrows(self)
         self._buttons: dict[object, QToolButton] = {}
         group = QButtonGroup(self)
         for key, text, tip in choices:
@@ -210,6 +212,31 @@ class Segments(QFrame):
         """Enable a button, or say in its tooltip why it is disabled."""
         self._buttons[key].setEnabled(not why_not)
         self._buttons[key].setToolTip(f"{tip}. Not now: {why_not}." if why_not else tip)
+
+
+class _Arrows(QObject):
+    """Accepts Left and Right for a widget before they mean anything in the window."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+            if plain and event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+                event.accept()
+                return True
+        return super().eventFilter(watched, event)
+
+
+def keep_arrows(widget: W) -> W:
+    """Let Left and Right act on a widget that has the keyboard, whatever the keys of the window."""
+    widget.installEventFilter(_Arrows(widget))
+    return widget
+
+
+def slider() -> QSlider:
+    """Return a horizontal slider for mouse and keyboard."""
+    made = keep_arrows(QSlider(Qt.Orientation.Horizontal))
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made
 
 
 class ElidedLabel(QLabel):

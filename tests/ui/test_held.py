@@ -1,0 +1,157 @@
+"""What the mouse holds stays: the view does not change under a stroke, an outline or a piece; results wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import QEvent, Qt
+
+from seg_editor.session import Plane
+from seg_editor.ui.state import Layout, Role
+from seg_editor.ui.tools import OUTLINE_LOST, PIECE_FIRST, STROKE_FIRST
+from tests.ui.conftest import Hands, settle
+from tests.ui.steps import flashing, labels, outline
+
+Wait = Callable[[Callable[[], bool]], None]
+CTRL, ALT, SHIFT = (
+    Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.AltModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+)
+#: Keys that would show something else under the mouse.
+MOVING = (
+    (Qt.Key.Key_Up, Qt.KeyboardModifier.NoModifier),
+    (Qt.Key.Key_PageUp, SHIFT),
+    (Qt.Key.Key_Home, Qt.KeyboardModifier.NoModifier),
+    (Qt.Key.Key_2, CTRL | ALT),
+    (Qt.Key.Key_3, CTRL | ALT),
+    (Qt.Key.Key_3, CTRL),
+    (Qt.Key.Key_M, CTRL),
+    (Qt.Key.Key_L, CTRL),
+)
+
+
+@pytest.fixture(autouse=True)
+def anywhere(hands: Hands) -> None:
+    """Air may be painted: places are what is tested here."""
+    hands.workspace.view.in_brain = False
+
+
+@pytest.mark.parametrize("layout", [Layout.SINGLE, Layout.PLANES])
+@pytest.mark.parametrize(("key", "keys"), MOVING)
+def test_nothing_moves_under_a_stroke(
+    hands: Hands, layout: Layout, key: Qt.Key, keys: Qt.KeyboardModifier
+) -> None:
+    window, view = hands.window, hands.workspace.view
+    window.ui.layout = layout
+    z = view.cursor[2]
+    hands.key(Qt.Key.Key_B)
+    hands.drag([(8, 10, z), (14, 10, z)], release=False)
+    before = view.cursor, view.plane, window.ui.layout, window.ui.maximized, window.generation.settings.live
+    panes = window.viewer.panes
+    hands.key(key, keys)
+    assert flashing(hands) == STROKE_FIRST
+    assert before == (view.cursor, view.plane, window.ui.layout, window.ui.maximized, window.generation.settings.live)
+    assert window.viewer.panes == panes
+    assert window.tools.stroking
+    hands.send(QEvent.Type.MouseMove, hands.at((30, 10, z)), Qt.MouseButton.NoButton)
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at((30, 10, z)), buttons=Qt.MouseButton.NoButton)
+    assert hands.workspace.history.names == ("Paint",)
+    assert (labels(hands)[8:31, 10, z] > 0).all()
+    hands.workspace.undo()
+    hands.key(Qt.Key.Key_Up)
+    assert view.cursor[2] == z + 1
+
+
+def test_a_switch_that_is_refused_shows_its_old_state(hands: Hands, qtbot: object) -> None:
+    hands.key(Qt.Key.Key_B)
+    z = hands.workspace.view.cursor[2]
+    hands.drag([(8, 10, z), (14, 10, z)], release=False)
+    table = hands.window.actions_table
+    table["radiological"].trigger()
+    table["layout_planes"].trigger()
+    settle(qtbot, hands.window)
+    assert table["radiological"].isChecked()
+    assert table["layout_single"].isChecked()
+    assert not table["layout_planes"].isChecked()
+    hands.key(Qt.Key.Key_Escape)
+
+
+def test_a_result_does_not_take_the_panes_from_a_stroke(made: Hands) -> None:
+    """The layout of models grows and shrinks with the results of the mask; it waits for the mouse."""
+    window = made.window
+    window.ui.layout = Layout.MODELS
+    viewer, pictures = window.viewer, window.viewer.pictures
+    assert pictures is not None
+    result = pictures.result
+    assert result is not None
+    made.key(Qt.Key.Key_B)
+    z = made.workspace.view.cursor[2]
+    made.drag([(8, 10, z), (14, 10, z)], release=False)
+    panes = viewer.panes
+    pictures.others = (result,) * 5
+    viewer.fit_plan()
+    assert viewer.panes == panes
+    assert window.tools.stroking
+    made.send(QEvent.Type.MouseButtonRelease, made.at((14, 10, z)), buttons=Qt.MouseButton.NoButton)
+    assert made.workspace.history.names[-1] == "Paint"
+    assert len(viewer.panes) == 8
+
+
+def test_an_outline_belongs_to_its_plane(hands: Hands) -> None:
+    """With equal indices in two planes a corner in the other one was taken for one of the same."""
+    view = hands.workspace.view
+    view.cursor = (20, 15, 15)
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (4.5, 4.5, 15), (10.5, 4.5, 15), (10.5, 12.5, 15), (4.5, 12.5, 15))
+    hands.key(Qt.Key.Key_2, CTRL | ALT)
+    assert view.plane is Plane.CORONAL
+    outline(hands, (20, 15, 20))
+    assert "in its slice first" in flashing(hands)
+    hands.key(Qt.Key.Key_1, CTRL | ALT)
+    before = labels(hands).copy()
+    hands.key(Qt.Key.Key_2, CTRL | ALT)
+    hands.key(Qt.Key.Key_Return)
+    before[5:11, 5:13, 15] = view.active_label
+    np.testing.assert_array_equal(labels(hands), before)
+
+
+def test_an_outline_is_not_lost_without_a_word(hands: Hands) -> None:
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (4.5, 4.5, z), (10.5, 4.5, z))
+    said: list[str] = []
+    hands.window.tools.refused.connect(said.append)
+    hands.key(Qt.Key.Key_3, CTRL)
+    assert said == [OUTLINE_LOST]
+    assert not hands.window.tools.drafting
+
+
+def test_a_piece_may_be_carried_to_another_slice_but_not_to_another_plane(hands: Hands) -> None:
+    x, y, z = hands.workspace.view.cursor
+    before = labels(hands).copy()
+    hands.key(Qt.Key.Key_V)
+    hands.drag([(x, y, z), (x + 2, y, z)], release=False)
+    hands.key(Qt.Key.Key_2, CTRL | ALT)
+    assert flashing(hands) == PIECE_FIRST
+    assert hands.workspace.view.plane is Plane.AXIAL
+    hands.key(Qt.Key.Key_Up)
+    assert hands.workspace.view.cursor[2] == z + 1
+    hands.send(QEvent.Type.MouseMove, hands.at((x + 2, y, z + 1)), Qt.MouseButton.NoButton)
+    hands.send(QEvent.Type.MouseButtonRelease, hands.at((x + 2, y, z + 1)), buttons=Qt.MouseButton.NoButton)
+    np.testing.assert_array_equal(labels(hands), np.roll(before, (2, 1), (0, 2)))
+
+
+def test_a_mode_of_comparison_waits_for_the_stroke(made: Hands) -> None:
+    made.key(Qt.Key.Key_B)
+    z = made.workspace.view.cursor[2]
+    made.drag([(8, 10, z), (14, 10, z)], release=False)
+    before = made.window.ui.layout, made.window.ui.picture
+    made.key(Qt.Key.Key_F3, SHIFT)
+    assert flashing(made) == STROKE_FIRST
+    assert (made.window.ui.layout, made.window.ui.picture) == before
+    made.key(Qt.Key.Key_Escape)
+    made.key(Qt.Key.Key_F3, SHIFT)
+    assert made.window.ui.picture is Role.RESULT or made.window.ui.layout is Layout.COMPARE
