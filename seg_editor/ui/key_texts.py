@@ -8,6 +8,8 @@ from PyQt6.QtGui import QKeySequence
 
 from seg_editor.ui.action_table import BY_ID
 
+#: What is printed on the key.
+_PRINTED = {"Return": "Enter", "Del": "Delete"}
 _NAMED = re.compile(r"\{(\w+)\}")
 _OPTIONAL = re.compile(r"\[([^\[\]]*\{\w+\}[^\[\]]*)\]")
 
@@ -53,4 +55,5 @@ def _in_words(name: str, preset: str) -> str:
         held, plus, control = keys[0].rpartition("+")
         return f"{held}{plus}{control.lower()}"
     shown = native_key(keys[0])
+    shown = _PRINTED.get(shown, shown)
     return shown if len(shown) > 1 or shown.isalnum() else f'"{shown}"'

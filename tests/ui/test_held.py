@@ -41,9 +41,7 @@ def anywhere(hands: Hands) -> None:
 
 @pytest.mark.parametrize("layout", [Layout.SINGLE, Layout.PLANES])
 @pytest.mark.parametrize(("key", "keys"), MOVING)
-def test_nothing_moves_under_a_stroke(
-    hands: Hands, layout: Layout, key: Qt.Key, keys: Qt.KeyboardModifier
-) -> None:
+def test_nothing_moves_under_a_stroke(hands: Hands, layout: Layout, key: Qt.Key, keys: Qt.KeyboardModifier) -> None:
     window, view = hands.window, hands.workspace.view
     window.ui.layout = layout
     z = view.cursor[2]

@@ -122,7 +122,7 @@ def test_an_outline_in_another_slice_names_the_keys_that_end_it(hands: Hands) ->
     hands.drag([(20, 20, z)])
     view.cursor = (x, y, z + 1)
     hands.drag([(24, 24, z + 1)])
-    assert "Return fills it, Esc gives it up" in window.status.readout.text()
+    assert "Enter fills it, Esc gives it up" in window.status.readout.text()
     hands.key(Qt.Key.Key_Escape)
     assert not window.tools.drafting
 
@@ -164,4 +164,4 @@ def test_a_run_that_waits_names_the_key_that_starts_it(
     hands.window.generation.settings.live = True
     hands.key(Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     wait(lambda: hands.window.generation.paused != "")
-    assert "press Return to start" in hands.window.generation_panel.time.text()
+    assert "press Enter to start" in hands.window.generation_panel.time.text()
