@@ -97,7 +97,7 @@ class SlicePane(QGraphicsView):
         self.setBackgroundBrush(QColor("#000000"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setMinimumSize(160, 160)
+        self.setMinimumSize(144, 144)
         self.picture, self.difference, self.tissue, self.labels = (PictureItem() for _ in range(4))
         for depth, item in enumerate((self.picture, self.difference, self.tissue, self.labels)):
             item.setZValue(depth)
