@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg_editor.anatomy.mirror import MirrorPlane
-from seg_editor.cases import LabelScheme
+from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
+from seg_editor.anatomy.scale import IntensityScale
+from seg_editor.cases import Case, LabelScheme
 from seg_editor.editing import (
     Border,
     CopySlice,
@@ -17,6 +18,7 @@ from seg_editor.editing import (
     InterpolateSlices,
     KeepLargest,
     Mirrored,
+    Ready,
     RemoveSmall,
     RemoveTumor,
     Smooth,
@@ -25,6 +27,7 @@ from seg_editor.editing import (
 from seg_editor.editing.delta import Box, Labels, Mask
 from seg_editor.editing.edit import Edit, Spacing, Voxel
 from seg_editor.session.observable import Field, Observable
+from seg_editor.wording import milliliters
 
 REACH_MM = 10.0
 NOTHING = "This changes nothing here"
@@ -248,3 +251,25 @@ def removal(key: str, at: Voxel, locked: frozenset[int], value: int | None = Non
     """Return the edit that removes a piece (``component``) or one label (``subregion``)."""
     edit = RemoveTumor("component", at) if key == "component" else RemoveTumor("subregion", subregion=value)
     return Within(edit, locked=locked)
+
+
+def gained_and_lost(ready: Ready, labels: np.ndarray, label: int | None, voxel_ml: float) -> tuple[float, float]:
+    """Milliliters that a label, or with None all labels together, gains and loses by an edit of `labels`."""
+    patch = ready.patch
+    old, new = labels[patch.box][patch.mask], np.asarray(patch.new)
+    was, is_now = (old > 0, new > 0) if label is None else (old == label, new == label)
+    return float(np.count_nonzero(is_now & ~was)) * voxel_ml, float(np.count_nonzero(was & ~is_now)) * voxel_ml
+
+
+def volumes(gained: float, lost: float) -> tuple[str, ...]:
+    """Return what was gained and lost as ``+2.1 ml`` and ``−0.3 ml``, without what is zero."""
+    changes = (("+", gained), ("−", lost))
+    return tuple(f"{sign}{milliliters(ml)}" for sign, ml in changes if ml)
+
+
+def mid_sagittal(case: Case) -> MirrorPlane:
+    """The mid-sagittal plane of a case, from the brain outside the tumor as opened; in voxels of the volume."""
+    known = case.brain if case.tumor is None else case.brain & ~case.tumor
+    values = case.volumes[case.modalities[0]].values()
+    scale = IntensityScale.of(values, known)
+    return estimate_plane(np.asarray(scale.normalize(values), np.float32), np.asarray(known))

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from seg_editor.anatomy.mirror import MirrorPlane, estimate_plane
-from seg_editor.anatomy.scale import IntensityScale
+from seg_editor.anatomy.mirror import MirrorPlane
 from seg_editor.cases import Case
 from seg_editor.editing import Border, Ready, Segmentation, compute
 from seg_editor.editing.edit import Edit
@@ -26,7 +24,10 @@ from seg_editor.ui.operations import (
     ReshapeSettings,
     Scene,
     build,
+    gained_and_lost,
+    mid_sagittal,
     scope_name,
+    volumes,
     why_not_grown,
 )
 from seg_editor.ui.overlays import Overlays
@@ -34,7 +35,6 @@ from seg_editor.ui.state import Tool, UiState
 from seg_editor.ui.strokes import sentence
 from seg_editor.ui.viewer import Viewer
 from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
-from seg_editor.wording import milliliters
 
 EMPTY = "There is no {}: choose another label, or the whole tumor"
 #: A key held down queues no more operations than this.
@@ -397,28 +397,6 @@ class Reshape(QObject):
                 self.refresh()
         elif name in ("active_label", "locked", "on_tissue"):
             self.refresh()
-
-
-def gained_and_lost(ready: Ready, labels: np.ndarray, label: int | None, voxel_ml: float) -> tuple[float, float]:
-    """Milliliters that a label, or with None all labels together, gains and loses by an edit of `labels`."""
-    patch = ready.patch
-    old, new = labels[patch.box][patch.mask], np.asarray(patch.new)
-    was, is_now = (old > 0, new > 0) if label is None else (old == label, new == label)
-    return float(np.count_nonzero(is_now & ~was)) * voxel_ml, float(np.count_nonzero(was & ~is_now)) * voxel_ml
-
-
-def volumes(gained: float, lost: float) -> tuple[str, ...]:
-    """Return what was gained and lost as ``+2.1 ml`` and ``−0.3 ml``, without what is zero."""
-    changes = (("+", gained), ("−", lost))
-    return tuple(f"{sign}{milliliters(ml)}" for sign, ml in changes if ml)
-
-
-def mid_sagittal(case: Case) -> MirrorPlane:
-    """The mid-sagittal plane of a case, from the brain outside the tumor as opened; in voxels of the volume."""
-    known = case.brain if case.tumor is None else case.brain & ~case.tumor
-    values = case.volumes[case.modalities[0]].values()
-    scale = IntensityScale.of(values, known)
-    return estimate_plane(np.asarray(scale.normalize(values), np.float32), np.asarray(known))
 
 
 def _why(error: object) -> str:

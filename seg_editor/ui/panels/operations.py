@@ -11,9 +11,9 @@ from seg_editor.session import Workspace
 from seg_editor.ui.action_set import ActionSet
 from seg_editor.ui.actions import TUMOR_ONLY
 from seg_editor.ui.bind import bind
-from seg_editor.ui.operations import BY_KEY, OPERATIONS, REACH_MM, Operation, scope_name
+from seg_editor.ui.operations import BY_KEY, OPERATIONS, REACH_MM, Operation, scope_name, volumes
 from seg_editor.ui.panels.parts import Section, Segments, combo, field_label, row, show_choice, slider, wrapped
-from seg_editor.ui.reshape import Reshape, volumes
+from seg_editor.ui.reshape import Reshape
 from seg_editor.ui.state import Tool, UiState
 
 _FIELDS = {"±mm": "grow_mm", "mm": "smooth_mm", "ml": "small_ml"}
