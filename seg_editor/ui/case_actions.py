@@ -64,6 +64,7 @@ class CaseActions(QObject):
         self.ahead: Callable[[Path], Case | None] = lambda _path: None
         self.segment: Callable[[], object] = lambda: None
         self.compute_tissue: Callable[[], object] = lambda: None
+        self.read_tissue: Callable[[], object] = lambda: None
 
     def _confirmed(self, text: str, detail: str, choices: Sequence[str]) -> str:
         return self.confirm(text, detail, choices)
@@ -158,7 +159,7 @@ class CaseActions(QObject):
     def offer_tissue_steps(self) -> None:
         """Offer what the last session left unsaved of the tissue map; once more when computing it ended."""
         if self.workspace is not None:
-            self.recoveries.offer_tissue(self.workspace, lambda: self.compute_tissue())
+            self.recoveries.offer_tissue(self.workspace, lambda: self.compute_tissue(), lambda: self.read_tissue())
 
     def _say_notes(self, workspace: Workspace) -> None:
         notes = " ".join(f"{sentence(note.rstrip('.'))}." for note in workspace.notes)
@@ -177,6 +178,8 @@ class CaseActions(QObject):
         """Restore what the last session with the open case left unsaved."""
         for layer in () if self.workspace is None else self.workspace.layers:
             self.recoveries.restore(layer)
+        if self.workspace is not None and self.workspace.tissue_left is not None:
+            self.offer_tissue_steps()
 
     def may_leave(self, purpose: str) -> bool:
         """Wait for a running save, then ask about unsaved changes.

@@ -30,7 +30,8 @@ _PAN = 0.1
 #: These move what a pane shows from under the mouse.
 _MOVES_VIEW = (
     *("slice_", "largest", "axial", "coronal", "sagittal", "layout_", "maximize", "pane_next", "full_screen"),
-    *("show_", "compare_", "live", "radiological", "nose_left"),
+    *("show_", "compare_", "live", "radiological", "nose_left", "fit", "zoom_", "pan_"),
+    *("generate", "ensemble"),
 )
 _UI_FLAGS = ("crosshair", "tissue", "radiological", "nose_left", "smooth")
 _ABOUT = (

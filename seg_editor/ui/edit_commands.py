@@ -89,7 +89,8 @@ class EditCommands:
         return common | {
             "drafting": window.tools.drafting,
             "on_tissue": workspace.active is not workspace.tumor,
-            "recovery": any(layer.recovery is not None for layer in workspace.layers),
+            "recovery": workspace.tissue_left is not None
+            or any(layer.recovery is not None for layer in workspace.layers),
             "labels": frozenset(str(part) for part, value in scheme.values if counts.get(value)),
             "scheme": frozenset(str(part) for part, _ in scheme.values),
         }

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PyQt6.QtCore import Qt
 
 from seg_editor.editing import Box
 from seg_editor.errors import SegEditorError
@@ -34,6 +33,7 @@ def connect_editing(window: MainWindow) -> None:
     segmenting.failed.connect(window.errors.show_error)
     window.cases.segment = segmenting.start
     window.cases.compute_tissue = window.tissue.start
+    window.cases.read_tissue = lambda: use_saved_tissue(window)
     window.cases.recoveries.on_change = window.later
     window.cases.saves.changed.connect(lambda what: status.show_work(what, -1.0))
     window.cases.saves.changed.connect(lambda _what: window.later())
@@ -93,10 +93,11 @@ def offer_segmentation(window: MainWindow, labels: np.ndarray) -> None:
     if segmentation.in_stroke:  # it waits for the end of the stroke
 
         def at_the_end(_running: bool) -> None:
+            window.tools.stroke_changed.disconnect(at_the_end)
             if window.workspace is workspace:
                 offer_segmentation(window, labels)
 
-        window.tools.stroke_changed.connect(at_the_end, type=Qt.ConnectionType.SingleShotConnection)  # type: ignore[call-arg]
+        window.tools.stroke_changed.connect(at_the_end)
         return
     lost = sum(
         segmentation.volume_ml(value) for value in segmentation.counts if value and value not in workspace.view.locked

@@ -50,8 +50,8 @@ def tell_trouble(window: MainWindow, workspace: Workspace) -> list[Callable[[], 
 
 
 def reveal(window: MainWindow) -> None:
-    """Make room for the counterfactual where a single pane shows the source."""
-    if window.ui.layout is Layout.SINGLE and window.ui.picture is Role.SOURCE:
+    """Make room for the counterfactual where a single pane shows the source, and nothing is being drawn in it."""
+    if not window.viewer.pinned() and window.ui.layout is Layout.SINGLE and window.ui.picture is Role.SOURCE:
         window.ui.layout = Layout.COMPARE
 
 
@@ -68,7 +68,7 @@ def _on_ordered(window: MainWindow) -> None:
 def _on_made(window: MainWindow, order: Order) -> None:
     workspace, ui = window.workspace, window.ui
     first = workspace is not None and workspace.results.made == 1
-    if first and order.live and ui.layout is Layout.SINGLE and ui.tool.brushes and not window.tools.stroking:
+    if first and order.live and ui.layout is Layout.SINGLE and ui.tool.brushes and not window.viewer.pinned():
         ui.picture = Role.RESULT
 
 

@@ -51,6 +51,11 @@ class PolygonTool:
         return bool(self._steps)
 
     @property
+    def hidden(self) -> bool:
+        """True while there is an outline in a pane that is not on display."""
+        return self.drawing and self._content is not None and self._content.pane.isHidden()
+
+    @property
     def points(self) -> list[Point]:
         """All points so far, as voxel positions."""
         return [point for step in self._steps for point in step]

@@ -17,7 +17,7 @@ from seg_editor.ui.questions import question
 
 Confirm = Callable[[str, str, Sequence[str]], str]
 RESTORE, SAVE_WITHOUT, TAKE_BACK = "Restore the edits", "Save without them", "Take back and restore"
-COMPUTE, DISCARD = "Compute the tissue map", "Discard them"
+COMPUTE, OPEN, DISCARD = "Compute the tissue map", "Open the saved map", "Discard them"
 
 
 def make_confirm(window: QWidget) -> Confirm:
@@ -59,8 +59,8 @@ class Recoveries:
             text = self._shown[layer.name] = left_text(layer.name, layer.recovery)
             self._errors.offer(text, choices)
 
-    def offer_tissue(self, workspace: Workspace, compute: Callable[[], object]) -> None:
-        """Offer what can be recovered of the tissue map: to restore it, or to compute the map first.
+    def offer_tissue(self, workspace: Workspace, compute: Callable[[], object], read: Callable[[], object]) -> None:
+        """Offer what can be recovered of the tissue map: to restore it, or to compute or read the map first.
 
         Where it belongs to another map than the one there is, say to which.
         """
@@ -73,6 +73,8 @@ class Recoveries:
             choices: list[Choice] = [(DISCARD, workspace.dismiss_tissue_steps)]
             if tissue is None:
                 choices.insert(0, (COMPUTE, compute))
+                if workspace.tissue_path.exists():
+                    choices.insert(0, (OPEN, read))
             else:
                 text = f"{text} {unfit_text(left)}"
             self._shown[TISSUE_MAP] = text

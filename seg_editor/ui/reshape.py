@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,7 @@ from seg_editor.ui.workers import Cancelled, Progress, Task, Tasks
 EMPTY = "There is no {}: choose another label, or the whole tumor"
 #: A key held down queues no more operations than this.
 _MOST_WAITING = 20
+TOO_MANY = f"{_MOST_WAITING} operations wait already"
 _AMOUNTS = ("grow_mm", "smooth_mm", "small_ml", "whole", "over_labels", "flat")
 
 
@@ -71,6 +72,17 @@ class _Kept:
 
 def _nothing() -> str:
     return NOTHING
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an operation was asked for: it does not follow the user elsewhere while it waits."""
+
+    segmentation: Segmentation
+    label: int
+    axis: int
+    index: int
+    locked: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,9 @@ class Reshape(QObject):
         self._task: Task | None = None
         self._running: _Wish | None = None
         self._next: _Wish | None = None
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], _Wish]] = deque()
+        self._asked: tuple[Segmentation, int] | None = None
+        """The layer of the newest operation, and its revision then or after the step that one of ours made."""
         self._shown: object = None
         self._applying = False
         self._rested: int | None = None
@@ -197,7 +211,10 @@ class Reshape(QObject):
         return True
 
     def take_back(self) -> bool:
-        """Take the newest operation back that is not a step yet; False when there is none."""
+        """Take the newest operation back that is not a step yet; False when there is none, or a step came after it."""
+        layer = None if self._workspace is None else self._workspace.active.segmentation
+        if layer is None or self._asked != (layer, layer.revision):
+            return False
         if self._waiting:
             self._waiting.pop()
             return True
@@ -207,12 +224,15 @@ class Reshape(QObject):
         self.refresh()
         return True
 
-    def _put_off(self, again: Callable[[], None]) -> bool:
-        """Whether an operation has to wait for one that is being computed, on whose labels it works."""
-        busy = self.busy
-        if busy and len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(again)
-        return busy
+    def _in_turn(self, segmentation: Segmentation, make: Callable[[], _Wish]) -> None:
+        """Compute and apply an operation, after those that are under way: it works on what they leave."""
+        self._asked = (segmentation, segmentation.revision)
+        if not self.busy:
+            self._want(make())
+        elif len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(make)
+        else:
+            self.refused.emit(TOO_MANY)
 
     def refresh(self) -> None:
         """Compute the preview again while the tool is in hand, or end it."""
@@ -221,7 +241,8 @@ class Reshape(QObject):
         if workspace is None or self._ui.tool is not Tool.RESHAPE or workspace.view.on_tissue:
             self._show(None, "")
             return
-        self._want(self._wish(self.settings.operation, apply=False))
+        here = self._here(workspace.segmentation)
+        self._want(self._wish(self.settings.operation, self._frozen(self.settings), here, apply=False))
 
     def _on_labels(self) -> None:
         if self.resting:
@@ -235,38 +256,47 @@ class Reshape(QObject):
 
     def run(self, key: str, **settings: Any) -> None:
         """Compute an operation and apply it; `settings` in place of the chosen ones."""
-        if self._workspace is not None and not self._put_off(partial(self.run, key, **settings)):
-            chosen = self.settings
-            if settings:
-                chosen = ReshapeSettings()
-                for name in _AMOUNTS:
-                    setattr(chosen, name, settings.get(name, getattr(self.settings, name)))
-            self._want(self._wish(key, chosen, apply=True))
+        if self._workspace is not None:
+            here = self._here(self._workspace.segmentation)
+            chosen = self._frozen(self.settings, **settings)
+            self._in_turn(here.segmentation, partial(self._wish, key, chosen, here, apply=True))
 
     def run_edit(self, name: str, make: Callable[[], Edit]) -> None:
         """Compute any other edit of the tumor and apply it."""
-        if self._workspace is not None and not self._put_off(partial(self.run_edit, name, make)):
-            self._run_on(self._workspace.segmentation, name, make)
+        if self._workspace is not None:
+            here = self._here(self._workspace.segmentation)
+            self._in_turn(here.segmentation, partial(self._edit_wish, here, name, make))
 
     def run_here(self, edit: Edit, unchanged: str) -> None:
         """Compute an edit of the layer in hand and apply it; `unchanged` is the reason when it changes nothing."""
-        if self._workspace is not None and not self._put_off(partial(self.run_here, edit, unchanged)):
-            self._run_on(self._workspace.active.segmentation, edit.name, lambda: edit, lambda: unchanged)
+        if self._workspace is not None:
+            here = self._here(self._workspace.active.segmentation)
+            make = partial(self._edit_wish, here, edit.name, lambda: edit, lambda: unchanged)
+            self._in_turn(here.segmentation, make)
 
-    def _run_on(
-        self, segmentation: Segmentation, name: str, make: Callable[[], Edit], unchanged: Callable[[], str] = _nothing
-    ) -> None:
-        scene = self._scene(segmentation=segmentation)
-        self._want(_Wish(name, segmentation.revision, make, scene, True, segmentation, unchanged, anywhen=True))
-
-    def _wish(self, key: str, settings: ReshapeSettings | None = None, *, apply: bool) -> _Wish:
+    def _here(self, segmentation: Segmentation) -> _Place:
         assert self._workspace is not None
+        view, content = self._workspace.view, self._viewer.active
+        axis, index = (2, view.cursor[2]) if content is None else (int(content.plane), content.index)
+        return _Place(segmentation, view.active_label, axis, index, view.locked)
+
+    @staticmethod
+    def _frozen(settings: ReshapeSettings, **other: Any) -> ReshapeSettings:
         frozen = ReshapeSettings()
         for name in ("operation", *_AMOUNTS):
-            setattr(frozen, name, getattr(settings or self.settings, name))
+            setattr(frozen, name, other.get(name, getattr(settings, name)))
+        return frozen
+
+    def _edit_wish(
+        self, here: _Place, name: str, make: Callable[[], Edit], unchanged: Callable[[], str] = _nothing
+    ) -> _Wish:
+        layer = here.segmentation
+        return _Wish(name, layer.revision, make, self._scene(here), True, layer, unchanged, anywhen=True)
+
+    def _wish(self, key: str, frozen: ReshapeSettings, here: _Place, *, apply: bool) -> _Wish:
         frozen.operation = key
-        scene = self._scene(self._border_key(key, frozen))
-        segmentation = self._workspace.segmentation
+        segmentation = here.segmentation
+        scene = self._scene(here, self._border_key(key, frozen, here))
         make = partial(build, key, frozen, scene)
         label = None if frozen.whole or not BY_KEY[key].whole else scene.label
         nothing = _nothing
@@ -285,27 +315,24 @@ class Reshape(QObject):
             getattr(made, name) == getattr(self.settings, name) for name in ("operation", *_AMOUNTS)
         )
 
-    def _border_key(self, key: str, settings: ReshapeSettings) -> object:
-        assert self._workspace is not None
+    @staticmethod
+    def _border_key(key: str, settings: ReshapeSettings, here: _Place) -> object:
         if key != "grow":
             return None
-        content, view = self._viewer.active, self._workspace.view
-        place = (content.plane, content.index) if content is not None and settings.flat else None
-        return self._workspace.segmentation.revision, None if settings.whole else view.active_label, place
+        place = (here.axis, here.index) if settings.flat else None
+        return here.segmentation.revision, None if settings.whole else here.label, place
 
-    def _scene(self, border_key: object = None, segmentation: Segmentation | None = None) -> Scene:
+    def _scene(self, here: _Place, border_key: object = None) -> Scene:
         workspace, kept = self._workspace, self._kept
         assert workspace is not None
         assert kept is not None
-        content = self._viewer.active
-        plane, index = (2, workspace.view.cursor[2]) if content is None else (int(content.plane), content.index)
         return Scene(
-            labels=(segmentation or workspace.segmentation).labels.copy(),
+            labels=here.segmentation.labels.copy(),
             spacing=workspace.case.grid.spacing,
-            label=workspace.view.active_label,
-            axis=plane,
-            index=index,
-            locked=workspace.view.locked,
+            label=here.label,
+            axis=here.axis,
+            index=here.index,
+            locked=here.locked,
             scheme=workspace.case.scheme,
             brain=workspace.case.brain,
             mirror=kept.mirror,
@@ -349,7 +376,7 @@ class Reshape(QObject):
         if self._next is not None and self._task is None:
             self._start()
         if self._waiting and not self.busy:
-            self._waiting.popleft()()
+            self._want(self._waiting.popleft()())
         self.changed.emit()
 
     def _apply(self, wish: _Wish, ready: Ready | None, problem: str) -> None:
@@ -363,7 +390,8 @@ class Reshape(QObject):
             self._waiting.clear()
             self.refused.emit(MOVED_ON)
         elif moved_on:
-            self._run_on(segmentation, wish.name, wish.make, wish.unchanged)
+            scene = replace(wish.scene, labels=segmentation.labels.copy())
+            self._want(replace(wish, revision=segmentation.revision, scene=scene))
         elif ready is None:
             self._waiting.clear()
             self.refused.emit(problem)
@@ -374,6 +402,8 @@ class Reshape(QObject):
                 segmentation.apply(ready)
             finally:
                 self._applying = False
+            if self._asked is not None and self._asked[0] is segmentation:
+                self._asked = (segmentation, segmentation.revision)
             if self._next is not None and not self._next.apply:
                 self._next = None
             if segmentation is workspace.segmentation:

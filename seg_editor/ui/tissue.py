@@ -75,8 +75,12 @@ class Tissue(QObject):
         self.progress.emit("Tissue map", -1.0)
 
     def open_saved(self) -> None:
-        """Take the map that was saved with the case in place of the one there is; `CaseError` when it is no such."""
+        """Take the map that was saved with the case in place of the one there is; `CaseError` when it is no such.
+
+        A map that is being computed is given up.
+        """
         if self._workspace is not None:
+            self.cancel()
             self._workspace.open_tissue()
             self._show(self._workspace)
 

@@ -37,6 +37,7 @@ _HELD = (
 )
 OUTLINE_DROPPED = "The outline was given up: another tool is in hand"
 OUTLINE_LOST = "The outline was given up: its pane is gone"
+PIECE_LOST = "The piece stays where it was: its pane is gone"
 STROKE_FIRST = "Finish the stroke first"
 OUTLINE_FIRST = "Let go of the outline first"
 PIECE_FIRST = "Put the piece down first"
@@ -194,14 +195,14 @@ class Tools(QObject):
 
     def _on_panes_going(self) -> None:
         """What is drawn in a pane ends with it."""
-        drafting = self.drafting
-        if self.cancel() and drafting:
-            self.refused.emit(OUTLINE_LOST)
+        lost = OUTLINE_LOST if self.drafting else PIECE_LOST if self.holds == PIECE_FIRST else ""
+        if self.cancel() and lost:
+            self.refused.emit(lost)
 
     def _on_ui(self, name: str) -> None:
         """A drag ends with the pane that holds it; an outline and a piece in hand end with their tool."""
-        if name == "maximized" and self.holds:
-            self.cancel()
+        if name == "maximized" and (self.holds or (self._polygon is not None and self._polygon.hidden)):
+            self._on_panes_going()
         elif name == "tool" and self.drafting and self._ui.tool is not Tool.POLYGON:
             content = self._viewer.active
             self.cancel()
@@ -272,7 +273,9 @@ class Tools(QObject):
             begin()
 
     def _move(self, content: PaneContent, p: Pointer) -> None:
-        if self._drag is not None:
+        if self._drag is not None and not p.buttons & self._drag.button:
+            self._let_go()  # the release went to another window
+        elif self._drag is not None:
             if self._drag.content is content:
                 self._drag.move(p)
         elif not p.buttons.value and self._meaning("Move", p) == "m_crosshair":
@@ -282,7 +285,11 @@ class Tools(QObject):
 
     def _release(self, p: Pointer) -> None:
         if self._drag is not None and p.button == self._drag.button:
-            drag, self._drag = self._drag, None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        drag, self._drag = self._drag, None
+        if drag is not None:
             drag.end()
 
     def _double(self, content: PaneContent, p: Pointer) -> None:
@@ -300,7 +307,7 @@ class Tools(QObject):
         elif meaning == "m_size":
             brush = workspace.view.brush
             workspace.view.brush = replace(brush, radius_mm=stepped_radius(brush.radius_mm, notches))
-        elif meaning in ("m_slice", "m_slice_5") and not self.stroking:
+        elif meaning in ("m_slice", "m_slice_5") and not self.keeps_view(across=True):
             self._viewer.step(whole * (5 if meaning == "m_slice_5" else 1))
 
     def _begin(

@@ -9,7 +9,8 @@ import pytest
 from PyQt6.QtCore import QEvent, Qt
 
 from seg_editor.session import Plane
-from seg_editor.ui.state import Layout, Role
+from seg_editor.ui.compare import Mode
+from seg_editor.ui.state import Layout
 from seg_editor.ui.tools import OUTLINE_LOST, PIECE_FIRST, STROKE_FIRST
 from tests.ui.conftest import Hands, settle
 from tests.ui.steps import flashing, labels, outline
@@ -146,10 +147,60 @@ def test_a_mode_of_comparison_waits_for_the_stroke(made: Hands) -> None:
     made.key(Qt.Key.Key_B)
     z = made.workspace.view.cursor[2]
     made.drag([(8, 10, z), (14, 10, z)], release=False)
-    before = made.window.ui.layout, made.window.ui.picture
+    state = made.window.compare.state
     made.key(Qt.Key.Key_F3, SHIFT)
     assert flashing(made) == STROKE_FIRST
-    assert (made.window.ui.layout, made.window.ui.picture) == before
+    assert state.mode is Mode.PLAIN
     made.key(Qt.Key.Key_Escape)
     made.key(Qt.Key.Key_F3, SHIFT)
-    assert made.window.ui.picture is Role.RESULT or made.window.ui.layout is Layout.COMPARE
+    assert state.mode is Mode.FADE
+
+
+def test_the_first_picture_of_live_mode_does_not_take_the_pane_from_an_outline(hands: Hands, wait: Wait) -> None:
+    window, z = hands.window, hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_L, CTRL)
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (4.5, 4.5, z), (10.5, 4.5, z), (10.5, 12.5, z))
+    window.actions_table["remove"].trigger()
+    wait(lambda: hands.workspace.results.made > 0)
+    assert window.tools.drafting
+    assert window.ui.layout is Layout.SINGLE
+
+
+@pytest.mark.parametrize("keys", [Qt.KeyboardModifier.NoModifier, CTRL])
+def test_generating_waits_for_a_held_piece(removed: Hands, keys: Qt.KeyboardModifier) -> None:
+    removed.workspace.undo()
+    x, y, z = removed.workspace.view.cursor
+    removed.key(Qt.Key.Key_V)
+    removed.drag([(x, y, z), (x + 2, y, z)], release=False)
+    removed.window.actions_table["generate_models" if keys else "generate"].trigger()
+    assert removed.window.ui.layout is Layout.SINGLE
+    assert removed.window.tools.holds == PIECE_FIRST
+    removed.key(Qt.Key.Key_Escape)
+
+
+def test_a_hidden_outline_takes_no_keys(hands: Hands) -> None:
+    """The next pane fills the viewer in place of the one that is drawn in."""
+    window = hands.window
+    window.ui.layout = Layout.PLANES
+    window.ui.maximized = 0
+    z = hands.workspace.view.cursor[2]
+    hands.key(Qt.Key.Key_G)
+    outline(hands, (4.5, 4.5, z), (10.5, 4.5, z), (10.5, 12.5, z))
+    said: list[str] = []
+    window.tools.refused.connect(said.append)
+    window.viewer.next_pane()
+    assert said == [OUTLINE_LOST]
+    assert not window.tools.drafting
+    assert hands.workspace.history.names == ()
+
+
+def test_a_release_that_went_elsewhere_ends_the_drag(hands: Hands) -> None:
+    hands.key(Qt.Key.Key_B)
+    z = hands.workspace.view.cursor[2]
+    hands.drag([(8, 10, z), (14, 10, z)], release=False)
+    none = Qt.MouseButton.NoButton
+    hands.send(QEvent.Type.MouseMove, hands.at((30, 10, z)), none, none)
+    assert not hands.window.tools.stroking
+    assert hands.workspace.history.names == ("Paint",)
+    assert not labels(hands)[25, 10, z]

@@ -11,6 +11,7 @@ from PyQt6.QtCore import QEvent, Qt
 from seg_editor.editing import Border, Brush, PaintStroke, RemoveTumor
 from seg_editor.editing.regions import component_at
 from seg_editor.session import Workspace
+from seg_editor.ui.reshape import TOO_MANY
 from tests.session.steps import dab
 from tests.ui.conftest import Hands, settle
 from tests.ui.steps import Put, flashing, labels
@@ -175,6 +176,38 @@ def test_undo_takes_back_what_is_still_being_computed(hands: Hands, wait: Wait, 
     assert hands.workspace.history.names == ()
 
 
+def test_what_waits_works_where_it_was_asked_for(hands: Hands, wait: Wait) -> None:
+    """Neither the label nor the slice chosen meanwhile is touched."""
+    view, reshape = hands.workspace.view, hands.window.reshape
+    reshape.settings.over_labels = True
+    view.active_label = 4
+    other = np.count_nonzero(labels(hands) == 2)
+    reshape.run("smooth", whole=True)
+    reshape.run("grow", grow_mm=2.0, whole=False)
+    view.active_label = 2
+    wait(lambda: not reshape.busy)
+    assert hands.workspace.history.names[-1].startswith("Grow ET")
+    assert np.count_nonzero(labels(hands) == 2) <= other
+
+
+def test_undo_prefers_a_stroke_that_came_after_the_operation(hands: Hands, wait: Wait) -> None:
+    hands.window.reshape.run("smooth", whole=True)
+    hands.workspace.apply(dab(8))
+    assert not hands.window.reshape.take_back()
+    hands.workspace.undo()
+    wait(lambda: not hands.window.reshape.busy)
+    assert "Paint" not in hands.workspace.history.names
+
+
+def test_too_many_operations_are_told(hands: Hands) -> None:
+    said: list[str] = []
+    hands.window.reshape.refused.connect(said.append)
+    for _ in range(22):
+        hands.window.reshape.run("grow", grow_mm=1.0, whole=True)
+    assert said == [TOO_MANY]
+    hands.window.reshape.cancel()
+
+
 def test_moving_a_piece_by_dragging(hands: Hands) -> None:
     before = labels(hands).copy()
     x, y, z = hands.workspace.view.cursor
@@ -251,10 +284,10 @@ def test_after_a_shortcut_the_panel_previews_what_apply_does(hands: Hands, wait:
 
 def test_what_operations_share_belongs_to_one_case(hands: Hands) -> None:
     reshape = hands.window.reshape
-    first = reshape._scene("the same key")
+    first = reshape._scene(reshape._here(hands.workspace.segmentation), "the same key")
     mine = first.border(lambda: Border(first.labels, None, first.spacing, 3.0))
     hands.window.reshape.set_workspace(Workspace(hands.workspace.case))
-    second = reshape._scene("the same key")
+    second = reshape._scene(reshape._here(hands.workspace.segmentation), "the same key")
     late = first.border(lambda: Border(first.labels, 1, first.spacing, 3.0))
     made = Border(second.labels, None, second.spacing, 3.0)
     assert late is mine

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -418,3 +420,32 @@ def test_a_saved_map_that_cannot_be_read_is_told(hands: Hands, tissue: Layer, wa
     hands.key(Qt.Key.Key_T)
     assert path.name in window.errors.message
     assert window.tissue.labels is None
+
+
+def test_a_map_that_was_opened_is_not_replaced_by_one_that_was_being_computed(
+    hands: Hands, tissue: Layer, monkeypatch: pytest.MonkeyPatch, wait: Wait, qtbot: object
+) -> None:
+    go = Event()
+
+    def slow(case: object, **_: object) -> object:
+        go.wait(10)
+        return SimpleNamespace(labels=np.ones(hands.workspace.case.grid.shape, np.uint8))
+
+    monkeypatch.setattr("seg_editor.anatomy.tissue.tissue_map", slow)
+    window, folder = hands.window, hands.workspace.case.folder
+    paint(hands)
+    save(hands, wait)
+    window.cases.close()
+    window.cases.open(folder)
+    wait(lambda: window.workspace is not None)
+    settle(qtbot, window)
+    window.tissue.start()
+    hands.key(Qt.Key.Key_T, SHIFT)
+    paint(hands, 8)
+    edited = hands.workspace.active.segmentation.labels.copy()
+    assert not window.tissue.running
+    go.set()
+    assert hands.workspace.tissue is not None
+    qtbot.waitUntil(lambda: not window.busy_with_actions)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(hands.workspace.tissue.segmentation.labels, edited)
+    assert hands.workspace.tissue.history.names == ("Paint",)
