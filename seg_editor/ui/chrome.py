@@ -27,6 +27,7 @@ _LINE = 16.0
 _NARROW, _TINY = 480.0, 320.0
 _UNDER_HEADING = 52.0
 _BESIDE_LETTERS = 40.0
+_BAR_TEXT = 56.0
 _PIXMAP_REACH = 240.0
 
 
@@ -157,8 +158,10 @@ def paint_marks(painter: QPainter, port: QRectF, marks: Marks, view: PlaneView, 
     painter.setFont(font(11))
     small = port.width() < _TINY and port.height() < _TINY
     if marks.corner and not small:
-        over_letter = port.width() / 2 - 2 * _EDGE < painter.fontMetrics().horizontalAdvance(marks.corner)
-        corner = QRectF(port.left(), bottom - _EDGE - (2 if over_letter else 1) * _LINE, port.width() - _EDGE, _LINE)
+        wide = painter.fontMetrics().horizontalAdvance(marks.corner)
+        over_letter, over_bar = port.width() / 2 - 2 * _EDGE < wide, port.width() - 2 * _EDGE - _BAR_TEXT < wide
+        line = 3 if over_bar else 2 if over_letter else 1
+        corner = QRectF(port.left(), bottom - _EDGE - line * _LINE, port.width() - _EDGE, _LINE)
         _text(painter, corner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, marks.corner, MUTED)
     if marks.color_bar is not None:
         _paint_color_bar(painter, port, bottom, marks.color_bar, marks.color_ticks)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seg_editor.ui.content import Pictures
 
 _ALL = (0, 1, 2)
-_CHOICES = (_ALL, (0, 2), (1, 2), (2,), (0, 1), (0,), (1,), ())
+_CHOICES = (_ALL, (0, 2), (1, 2), (2,), (0, 1), (1,), (0,), ())
 _MINUS = " − "
 
 
