@@ -395,6 +395,7 @@ def test_the_best_is_bold_and_bounds_do_not_compete(finished: Path) -> None:
     values = {row: float(c.strip("*").split("*")[0].split()[0]) for row, c in cells.items() if row[0] != "*" and c}
     best = min((v, row) for row, v in values.items() if row != "donor")[1]
     assert [row for row, c in cells.items() if c.startswith("**")] == [best]
+    assert not [line for line in text.splitlines() if "**-" in line], "a negative KID is no best"
     assert "## The paper's table beside ours" in text
     assert "| TumorResidual ↓ | of the tumor's voxels | " in text
     assert "| DiffMap IoU if every voxel of the hole changes | 0 to 1 | 0." in text

@@ -111,7 +111,10 @@ def _table(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 
 
 def _best(rows: Sequence[Row], name: str) -> list[Row]:
-    """Rows whose printed value is the best; what bounds the others, and what shares pixels, does not compete."""
+    """Rows whose printed value is the best; what bounds the others, and what shares pixels, does not compete.
+
+    A KID is unbiased, so that one below 0 says no more than 0: then there is no best.
+    """
     better = {m.name: m.better for m in (*METRICS, *PAIRED, LARGEST)}.get(name, "down")
     apart: Callable[[float], float] = {
         "up": lambda v: -v,
@@ -126,6 +129,8 @@ def _best(rows: Sequence[Row], name: str) -> list[Row]:
     if len(values) < 2:
         return []
     least = min(values.values())
+    if name.startswith("kid_") and least <= 0:
+        return []
     shown = _short(next(r.figures[name].value for r in rows if values.get(id(r)) == least))
     return [r for r in rows if id(r) in values and _short(r.figures[name].value) == shown]
 
@@ -180,7 +185,7 @@ no proof of a difference.
   drawn twice would add to it. Compare rows of equal n.
 - {shares} FID and KID of composited pictures are small by themselves, for all but the hole is the source's own. And
   the source has its tumor: what puts one back is near it. In healthy holes every row is composited and the reference
-  is the truth itself; *crops* are squares around the largest hole of a slice."""
+  is the truth itself; *crops* are squares around the largest hole of a slice. A KID below 0 cannot be told from 0."""
 
 _REFEREE = {
     "reconstruction": ("dice_tumor", "dice_csf", "dice_gm", "dice_wm", "gen_dice_paper"),
