@@ -242,7 +242,7 @@ class Reshape(QObject):
             self._show(None, "")
             return
         here = self._here(workspace.segmentation)
-        self._want(self._wish(self.settings.operation, self._frozen(self.settings), here, apply=False))
+        self._want(self._wish(self._frozen(self.settings.operation), here, apply=False))
 
     def _on_labels(self) -> None:
         if self.resting:
@@ -258,8 +258,7 @@ class Reshape(QObject):
         """Compute an operation and apply it; `settings` in place of the chosen ones."""
         if self._workspace is not None:
             here = self._here(self._workspace.segmentation)
-            chosen = self._frozen(self.settings, **settings)
-            self._in_turn(here.segmentation, partial(self._wish, key, chosen, here, apply=True))
+            self._in_turn(here.segmentation, partial(self._wish, self._frozen(key, **settings), here, apply=True))
 
     def run_edit(self, name: str, make: Callable[[], Edit]) -> None:
         """Compute any other edit of the tumor and apply it."""
@@ -280,11 +279,11 @@ class Reshape(QObject):
         axis, index = (2, view.cursor[2]) if content is None else (int(content.plane), content.index)
         return _Place(segmentation, view.active_label, axis, index, view.locked)
 
-    @staticmethod
-    def _frozen(settings: ReshapeSettings, **other: Any) -> ReshapeSettings:
+    def _frozen(self, key: str, **other: Any) -> ReshapeSettings:
         frozen = ReshapeSettings()
-        for name in ("operation", *_AMOUNTS):
-            setattr(frozen, name, other.get(name, getattr(settings, name)))
+        frozen.operation = key
+        for name in _AMOUNTS:
+            setattr(frozen, name, other.get(name, getattr(self.settings, name)))
         return frozen
 
     def _edit_wish(
@@ -293,10 +292,9 @@ class Reshape(QObject):
         layer = here.segmentation
         return _Wish(name, layer.revision, make, self._scene(here), True, layer, unchanged, anywhen=True)
 
-    def _wish(self, key: str, frozen: ReshapeSettings, here: _Place, *, apply: bool) -> _Wish:
-        frozen.operation = key
-        segmentation = here.segmentation
-        scene = self._scene(here, self._border_key(key, frozen, here))
+    def _wish(self, frozen: ReshapeSettings, here: _Place, *, apply: bool) -> _Wish:
+        key, segmentation = frozen.operation, here.segmentation
+        scene = self._scene(here, self._border_key(frozen, here))
         make = partial(build, key, frozen, scene)
         label = None if frozen.whole or not BY_KEY[key].whole else scene.label
         nothing = _nothing
@@ -316,8 +314,8 @@ class Reshape(QObject):
         )
 
     @staticmethod
-    def _border_key(key: str, settings: ReshapeSettings, here: _Place) -> object:
-        if key != "grow":
+    def _border_key(settings: ReshapeSettings, here: _Place) -> object:
+        if settings.operation != "grow":
             return None
         place = (here.axis, here.index) if settings.flat else None
         return here.segmentation.revision, None if settings.whole else here.label, place

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QPointF, Qt
 from PyQt6.QtGui import QMouseEvent, QWheelEvent
@@ -13,6 +14,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
 from seg_editor.session import Workspace
+from seg_editor.session.layer import Layer
 from seg_editor.session.live import Status
 from seg_editor.ui.app import make_window
 from seg_editor.ui.case_actions import DISCARD
@@ -214,3 +216,18 @@ def made(hands: Hands, wait: Callable[[Callable[[], bool]], None], qtbot: object
     hands.window.ui.picture = Role.RESULT
     settle(qtbot, hands.window)
     return hands
+
+
+@pytest.fixture
+def tissue(hands: Hands, qtbot: object) -> Layer:
+    """A tissue map that is being edited with the brush; its file is not there yet."""
+    window, workspace = hands.window, hands.workspace
+    workspace.set_tissue(np.where(workspace.case.brain, 2, 0).astype(np.uint8))
+    assert workspace.tissue is not None
+    window.tissue.labels = workspace.tissue.segmentation.labels
+    window.later()
+    settle(qtbot, window)
+    hands.key(Qt.Key.Key_T, Qt.KeyboardModifier.ShiftModifier)
+    assert workspace.active is workspace.tissue
+    workspace.active_label = 3
+    return workspace.tissue

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from PyQt6.QtCore import Qt
 
 from seg_editor.editing import Patch
 from seg_editor.editing.delta import whole_box
@@ -43,3 +45,20 @@ class Put:
 
     def __call__(self, labels: np.ndarray) -> Patch:
         return Patch(whole_box(labels.shape), np.ones(labels.shape, np.bool_), self.labels.astype(labels.dtype).ravel())
+
+
+def paint(hands: Hands, x: float = 20) -> None:
+    """One stroke of the brush."""
+    hands.key(Qt.Key.Key_B)
+    z = hands.workspace.view.cursor[2]
+    hands.drag([(x, 20, z), (x + 4, 24, z)])
+
+
+def save(
+    hands: Hands,
+    wait: Callable[[Callable[[], bool]], None],
+    keys: Qt.KeyboardModifier = Qt.KeyboardModifier.ControlModifier,
+) -> None:
+    """Press the key of saving and wait."""
+    hands.key(Qt.Key.Key_S, keys)
+    wait(lambda: not hands.window.cases.saves.running)

@@ -9,11 +9,14 @@ import pytest
 from PyQt6.QtCore import QEvent, Qt
 
 from seg_editor.session import Plane
+from seg_editor.ui.action_table import ACTIONS
+from seg_editor.ui.commands import _MOVES_VIEW
 from seg_editor.ui.compare import Mode
 from seg_editor.ui.state import Layout
 from seg_editor.ui.tools import OUTLINE_LOST, PIECE_FIRST, STROKE_FIRST
 from tests.ui.conftest import Hands, settle
-from tests.ui.steps import flashing, labels, outline
+from tests.ui.fake import FakeBackend
+from tests.ui.steps import erase, flashing, labels, outline
 
 Wait = Callable[[Callable[[], bool]], None]
 CTRL, ALT, SHIFT = (
@@ -78,25 +81,28 @@ def test_a_switch_that_is_refused_shows_its_old_state(hands: Hands, qtbot: objec
     hands.key(Qt.Key.Key_Escape)
 
 
-def test_a_result_does_not_take_the_panes_from_a_stroke(made: Hands) -> None:
-    """The layout of models grows and shrinks with the results of the mask; it waits for the mouse."""
-    window = made.window
+def test_a_live_result_does_not_take_the_panes_from_a_stroke(removed: Hands, backend: FakeBackend, wait: Wait) -> None:
+    """The layout of models has a pane for every result of a mask, so that it shrinks with the first one of another."""
+    window, z = removed.window, removed.workspace.view.cursor[2]
+    viewer, results = window.viewer, removed.workspace.results
     window.ui.layout = Layout.MODELS
-    viewer, pictures = window.viewer, window.viewer.pictures
-    assert pictures is not None
-    result = pictures.result
-    assert result is not None
-    made.key(Qt.Key.Key_B)
-    z = made.workspace.view.cursor[2]
-    made.drag([(8, 10, z), (14, 10, z)], release=False)
-    panes = viewer.panes
-    pictures.others = (result,) * 5
-    viewer.fit_plan()
-    assert viewer.panes == panes
+    window.actions_table["ensemble"].trigger()
+    wait(lambda: len(viewer.panes) == 8 and not window.generation.running)
+    removed.key(Qt.Key.Key_L, CTRL)
+    removed.key(Qt.Key.Key_B)
+    made = results.made
+    backend.hold.clear()
+    erase(removed, 1)
+    wait(lambda: window.generation.running)
+    removed.drag([(8, 20, z), (14, 20, z)], release=False)
+    backend.hold.set()
+    wait(lambda: results.made > made and not window.generation.running)
     assert window.tools.stroking
-    made.send(QEvent.Type.MouseButtonRelease, made.at((14, 10, z)), buttons=Qt.MouseButton.NoButton)
-    assert made.workspace.history.names[-1] == "Paint"
     assert len(viewer.panes) == 8
+    removed.send(QEvent.Type.MouseButtonRelease, removed.at((14, 20, z)), buttons=Qt.MouseButton.NoButton)
+    assert removed.workspace.history.names[-2:] == ("Paint", "Paint")
+    assert (labels(removed)[8:15, 20, z] > 0).all()
+    assert len(viewer.panes) == 4
 
 
 def test_an_outline_belongs_to_its_plane(hands: Hands) -> None:
@@ -204,3 +210,9 @@ def test_a_release_that_went_elsewhere_ends_the_drag(hands: Hands) -> None:
     assert not hands.window.tools.stroking
     assert hands.workspace.history.names == ("Paint",)
     assert not labels(hands)[25, 10, z]
+
+
+def test_every_action_that_is_held_back_is_there() -> None:
+    """They are named by their beginnings."""
+    for name in _MOVES_VIEW:
+        assert [action for action in ACTIONS if action.kind == "press" and action.id.startswith(name)], name

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,37 +22,10 @@ from seg_editor.ui.saves import NOTHING, REPLACE, SAVE_AS, SAVE_EMPTY, written_t
 from tests.session.steps import dab
 from tests.tiny import make_case
 from tests.ui.conftest import LEFT, Hands, settle
+from tests.ui.steps import paint, save
 
 Wait = Callable[[Callable[[], bool]], None]
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-
-
-@pytest.fixture
-def tissue(hands: Hands, qtbot: object) -> Layer:
-    """A tissue map that is being edited with the brush; its file is not there yet."""
-    window, workspace = hands.window, hands.workspace
-    workspace.set_tissue(np.where(workspace.case.brain, 2, 0).astype(np.uint8))
-    assert workspace.tissue is not None
-    window.tissue.labels = workspace.tissue.segmentation.labels
-    window.later()
-    settle(qtbot, window)
-    hands.key(Qt.Key.Key_T, SHIFT)
-    assert workspace.active is workspace.tissue
-    workspace.active_label = 3
-    return workspace.tissue
-
-
-def paint(hands: Hands, x: float = 20) -> None:
-    """One stroke of the brush."""
-    hands.key(Qt.Key.Key_B)
-    z = hands.workspace.view.cursor[2]
-    hands.drag([(x, 20, z), (x + 4, 24, z)])
-
-
-def save(hands: Hands, wait: Wait, keys: Qt.KeyboardModifier = CTRL) -> None:
-    """Press the key of saving and wait."""
-    hands.key(Qt.Key.Key_S, keys)
-    wait(lambda: not hands.window.cases.saves.running)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -381,71 +352,3 @@ def test_a_map_that_was_replaced_is_not_saved_in_the_name_of_the_new_one(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args, **_options: pytest.fail("nothing to save"))
     QTest.mouseClick(bar_button(window, "Save tissue map as…"), LEFT)
     assert window.errors.message == "This tissue map was replaced meanwhile. Save the one that is shown now."
-
-
-@pytest.mark.parametrize("key", [Qt.KeyboardModifier.NoModifier, SHIFT])
-def test_a_saved_map_is_there_when_its_case_is_opened_again(
-    hands: Hands, tissue: Layer, wait: Wait, qtbot: object, key: Qt.KeyboardModifier
-) -> None:
-    """Nothing is computed again: the key of the map reads it, the key of its editing takes it in hand."""
-    window, folder = hands.window, hands.workspace.case.folder
-    paint(hands)
-    save(hands, wait)
-    saved = tissue.segmentation.labels.copy()
-    window.cases.close()
-    window.cases.open(folder)
-    wait(lambda: window.workspace is not None)
-    settle(qtbot, window)
-    assert window.tissue.labels is None
-    assert not window.actions_table.why_disabled("tissue")
-    assert window.actions_table.why_disabled("save_tissue")
-    hands.key(Qt.Key.Key_T, key)
-    assert window.ui.tissue
-    assert window.tissue.labels is not None
-    np.testing.assert_array_equal(window.tissue.labels, saved)
-    assert (hands.workspace.active is hands.workspace.tissue) == (key is SHIFT)
-    assert not hands.workspace.dirty
-
-
-def test_a_saved_map_that_cannot_be_read_is_told(hands: Hands, tissue: Layer, wait: Wait, qtbot: object) -> None:
-    window, folder = hands.window, hands.workspace.case.folder
-    paint(hands)
-    save(hands, wait)
-    path = hands.workspace.tissue_path
-    window.cases.close()
-    path.write_bytes(b"no map")
-    window.cases.open(folder)
-    wait(lambda: window.workspace is not None)
-    settle(qtbot, window)
-    hands.key(Qt.Key.Key_T)
-    assert path.name in window.errors.message
-    assert window.tissue.labels is None
-
-
-def test_a_map_that_was_opened_is_not_replaced_by_one_that_was_being_computed(
-    hands: Hands, tissue: Layer, monkeypatch: pytest.MonkeyPatch, wait: Wait, qtbot: object
-) -> None:
-    go = Event()
-
-    def slow(case: object, **_: object) -> object:
-        go.wait(10)
-        return SimpleNamespace(labels=np.ones(hands.workspace.case.grid.shape, np.uint8))
-
-    monkeypatch.setattr("seg_editor.anatomy.tissue.tissue_map", slow)
-    window, folder = hands.window, hands.workspace.case.folder
-    paint(hands)
-    save(hands, wait)
-    window.cases.close()
-    window.cases.open(folder)
-    wait(lambda: window.workspace is not None)
-    settle(qtbot, window)
-    window.tissue.start()
-    hands.key(Qt.Key.Key_T, SHIFT)
-    paint(hands, 8)
-    edited = hands.workspace.active.segmentation.labels.copy()
-    assert not window.tissue.running
-    go.set()
-    assert hands.workspace.tissue is not None
-    qtbot.waitUntil(lambda: not window.busy_with_actions)  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(hands.workspace.tissue.segmentation.labels, edited)
-    assert hands.workspace.tissue.history.names == ("Paint",)

@@ -221,8 +221,8 @@ def _results(
             if made is None:
                 made = method.make(subject, arm, seed)
             # of a healthy hole only the hole counts, and so it does for its features
-            apart = composition == SLICE and arm.mode is not Mode.HEALTHY_HOLE
-            pictures = made if apart else compose(subject, arm.mode, made)
+            as_made = composition == SLICE and arm.mode is not Mode.HEALTHY_HOLE
+            pictures = made if as_made else compose(subject, arm.mode, made)
             scores = score_pictures(subject, arm.mode, pictures, referee)
             found = scores, {e.name: e(subject, scores.slices, pictures) for e in seen}
             _save(files[composition], request | {"composition": composition}, *found)
